@@ -1,0 +1,1 @@
+//! The pipeline from call to permit to outcome, free of any transport

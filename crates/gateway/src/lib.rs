@@ -1,0 +1,1 @@
+//! The process between agents and tools: interception, upstreams, control

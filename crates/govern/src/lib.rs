@@ -1,0 +1,1 @@
+//! Inventory, pins, grants, approvals and identities

@@ -1,0 +1,1 @@
+//! Suites and cases: what was tested is what runs

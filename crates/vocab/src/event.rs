@@ -1,0 +1,421 @@
+//! The event record: one leaf of the log.
+//!
+//! The bytes of [`Event::to_bytes`] are the leaf, exactly. Members stand in the order of RFC 8785 (the fields below
+//! are declared in that order), integers stay below 2^53, so a re-serialised export gives the same bytes.
+//! `docs/spec/event.md` is the reference; a field's meaning never changes within one `v`.
+
+use crate::decision::{Fault, Reason, Would};
+use crate::label::{Confidentiality, Integrity};
+use crate::principal::{Authn, Mode, Tier};
+use crate::tool::Effect;
+use crate::verdict::Verdict;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The schema version this Mortise writes.
+pub const VERSION: u32 = 1;
+
+/// A record longer than this cannot be a tlog-tiles entry.
+pub const MAX_RECORD_BYTES: usize = 65_535;
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// The gateway opened its log.
+    #[serde(rename = "gateway.started")]
+    GatewayStarted,
+    /// The gateway closed its log in good order.
+    #[serde(rename = "gateway.stopped")]
+    GatewayStopped,
+    /// A configuration came into force.
+    #[serde(rename = "config.changed")]
+    ConfigChanged,
+    /// A configuration loosens something and waits for `mortise policy accept`.
+    #[serde(rename = "config.waiting")]
+    ConfigWaiting,
+    /// A configuration was refused; the one before stays.
+    #[serde(rename = "config.refused")]
+    ConfigRefused,
+    /// A session began.
+    #[serde(rename = "session.start")]
+    SessionStart,
+    /// A tool server was started or reached.
+    #[serde(rename = "server.started")]
+    ServerStarted,
+    /// A tool server ended or was lost.
+    #[serde(rename = "server.stopped")]
+    ServerStopped,
+    /// A live tool definition differs from the pinned one.
+    #[serde(rename = "server.quarantined")]
+    ServerQuarantined,
+    /// A message was refused before it became a call.
+    #[serde(rename = "message.refused")]
+    MessageRefused,
+    /// An agent means to use a tool.
+    #[serde(rename = "tool.intent")]
+    ToolIntent,
+    /// What was decided about it.
+    #[serde(rename = "policy.decision")]
+    PolicyDecision,
+    /// The effective call leaves for the tool.
+    #[serde(rename = "tool.dispatch")]
+    ToolDispatch,
+    /// What came back, or that nothing did.
+    #[serde(rename = "tool.result")]
+    ToolResult,
+    /// A call waits for a person.
+    #[serde(rename = "approval.requested")]
+    ApprovalRequested,
+    /// A person approved it.
+    #[serde(rename = "approval.granted")]
+    ApprovalGranted,
+    /// A person refused it.
+    #[serde(rename = "approval.denied")]
+    ApprovalDenied,
+    /// Nobody answered in time.
+    #[serde(rename = "approval.expired")]
+    ApprovalExpired,
+    /// An approval was attempted by somebody who may not give one.
+    #[serde(rename = "approval.rejected")]
+    ApprovalRejected,
+    /// The log was repaired after a crash.
+    #[serde(rename = "store.recovered")]
+    StoreRecovered,
+}
+
+impl Kind {
+    /// The word in the `type` member.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GatewayStarted => "gateway.started",
+            Self::GatewayStopped => "gateway.stopped",
+            Self::ConfigChanged => "config.changed",
+            Self::ConfigWaiting => "config.waiting",
+            Self::ConfigRefused => "config.refused",
+            Self::SessionStart => "session.start",
+            Self::ServerStarted => "server.started",
+            Self::ServerStopped => "server.stopped",
+            Self::ServerQuarantined => "server.quarantined",
+            Self::MessageRefused => "message.refused",
+            Self::ToolIntent => "tool.intent",
+            Self::PolicyDecision => "policy.decision",
+            Self::ToolDispatch => "tool.dispatch",
+            Self::ToolResult => "tool.result",
+            Self::ApprovalRequested => "approval.requested",
+            Self::ApprovalGranted => "approval.granted",
+            Self::ApprovalDenied => "approval.denied",
+            Self::ApprovalExpired => "approval.expired",
+            Self::ApprovalRejected => "approval.rejected",
+            Self::StoreRecovered => "store.recovered",
+        }
+    }
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The tool answered.
+    Ok,
+    /// The tool answered with an error.
+    ToolError,
+    /// The tool answered; the answer was kept from the agent.
+    Withheld,
+    /// Not run.
+    Refused,
+    /// Nobody answered in time; not run.
+    Expired,
+    /// The caller withdrew it.
+    Cancelled,
+    /// It was dispatched and nobody knows whether it ran.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word in the `outcome` member.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::ToolError => "tool_error",
+            Self::Withheld => "withheld",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Session labels after the event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionLabels {
+    /// Every confidentiality seen.
+    pub confidentiality: Vec<Confidentiality>,
+    /// Worst integrity seen.
+    pub integrity: Integrity,
+}
+
+/// One record of the log. Absent members are not written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// Agent that acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Approval concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
+    /// Person who answered an approval or accepted a configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approver: Option<String>,
+    /// HMAC-SHA-256 under the log key of the canonical arguments as received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args_hash: Option<String>,
+    /// How the agent proved who it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authn: Option<Authn>,
+    /// Call concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// Confidence stated by the agent, percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<u8>,
+    /// Revision of the configuration in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_revision: Option<String>,
+    /// How the tool was confined: `none`, `dry_run`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confinement: Option<String>,
+    /// One of the five.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Verdict>,
+    /// Digest of the tool definition decided on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
+    /// Further facts of the event, by name; our own words and numbers, never argument text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub detail: BTreeMap<String, serde_json::Value>,
+    /// Running with `--dev`: loosening applies at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dev: bool,
+    /// What the tool does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+    /// HMAC-SHA-256 under the log key of the canonical effective arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_hash: Option<String>,
+    /// What went wrong while deciding.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
+    /// Identifies the event, a UUIDv7.
+    pub id: String,
+    /// Session labels after the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<SessionLabels>,
+    /// Microseconds spent deciding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_us: Option<u64>,
+    /// How far the agent's rules bind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// The model that answers for the agent, declared or seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<String>,
+    /// The Mortise that wrote this.
+    pub mortise_version: String,
+    /// How the call ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Agents that started this one, nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<String>,
+    /// Permit rules satisfied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permits: Vec<String>,
+    /// Digest of the policy bundle that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_bundle: Option<String>,
+    /// Digest of the agent's prompt template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_template: Option<String>,
+    /// HMAC-SHA-256 under the log key of the purpose the agent stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose_hash: Option<String>,
+    /// Rules that spoke.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
+    /// Redactions made: term and count.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub redactions: BTreeMap<String, u64>,
+    /// Bytes of the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_bytes: Option<u64>,
+    /// HMAC-SHA-256 under the log key of the result bytes as received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_hash: Option<String>,
+    /// Run token's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Server concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// Session the event belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// When, microseconds since the epoch, UTC.
+    pub t: i64,
+    /// Whose data.
+    pub tenant: String,
+    /// In our words, what happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Risk tier of the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<Tier>,
+    /// Tool, or the method of another decided operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_name: Option<String>,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Person at the end of the principal chain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Schema version.
+    pub v: u32,
+    /// What rules that do not bind would have done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub would: Vec<Would>,
+}
+
+impl Event {
+    /// An event with its envelope only.
+    ///
+    /// `id` is a UUIDv7, `t` microseconds since the epoch.
+    #[must_use]
+    pub fn new(kind: Kind, id: String, t: i64, tenant: &crate::id::Tenant) -> Self {
+        Self {
+            agent: None,
+            approval: None,
+            approver: None,
+            args_hash: None,
+            authn: None,
+            call: None,
+            confidence: None,
+            config_revision: None,
+            confinement: None,
+            decision: None,
+            definition: None,
+            detail: BTreeMap::new(),
+            dev: false,
+            effect: None,
+            effective_hash: None,
+            faults: Vec::new(),
+            id,
+            labels: None,
+            latency_us: None,
+            mode: None,
+            model_id: None,
+            mortise_version: crate::MORTISE_VERSION.to_owned(),
+            outcome: None,
+            parents: Vec::new(),
+            permits: Vec::new(),
+            policy_bundle: None,
+            prompt_template: None,
+            purpose_hash: None,
+            reasons: Vec::new(),
+            redactions: BTreeMap::new(),
+            result_bytes: None,
+            result_hash: None,
+            run: None,
+            server: None,
+            session: None,
+            t,
+            tenant: tenant.to_string(),
+            text: None,
+            tier: None,
+            tool_name: None,
+            kind,
+            user: None,
+            v: VERSION,
+            would: Vec::new(),
+        }
+    }
+
+    /// The leaf: the bytes that are hashed, written and proved.
+    ///
+    /// # Errors
+    /// The record is longer than [`MAX_RECORD_BYTES`], or cannot be written as JSON.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, RecordError> {
+        let bytes = serde_json::to_vec(self).map_err(|error| RecordError::Unwritable(error.to_string()))?;
+        if bytes.len() > MAX_RECORD_BYTES {
+            return Err(RecordError::TooLong(bytes.len()));
+        }
+        Ok(bytes)
+    }
+
+    /// Reads a leaf back.
+    ///
+    /// # Errors
+    /// The bytes are not an event of a version this Mortise knows.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
+        serde_json::from_slice(bytes).map_err(|error| RecordError::Unreadable(error.to_string()))
+    }
+}
+
+/// Why a record could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Over the limit of a tlog-tiles entry.
+    #[error("record of {0} bytes is longer than 65535")]
+    TooLong(usize),
+    /// Not writable.
+    #[error("record cannot be written: {0}")]
+    Unwritable(String),
+    /// Not an event.
+    #[error("record cannot be read: {0}")]
+    Unreadable(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Tenant;
+
+    fn full() -> Event {
+        let mut event = Event::new(Kind::PolicyDecision, "0".into(), 1_795_000_000_000_000, &Tenant::default());
+        event.agent = Some("support-bot".into());
+        event.args_hash = Some("hmac:00".into());
+        event.authn = Some(Authn::Local);
+        event.decision = Some(Verdict::Ask);
+        event.dev = true;
+        event.labels =
+            Some(SessionLabels { confidentiality: vec![Confidentiality::Private], integrity: Integrity::ThirdParty });
+        event.outcome = Some(Outcome::Unknown);
+        event.tool_name = Some("run_script".into());
+        event.user = Some("ada".into());
+        event
+    }
+
+    #[test]
+    fn members_stand_in_canonical_order() {
+        let text = String::from_utf8(full().to_bytes().unwrap()).unwrap();
+        let value: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text).unwrap();
+        let keys: Vec<&String> = value.keys().collect();
+        assert!(keys.is_sorted(), "{keys:?}");
+        assert_eq!(Event::from_bytes(text.as_bytes()).unwrap(), full());
+    }
+
+    #[test]
+    fn records_end_at_the_limit_of_a_tile_entry() {
+        let mut event = full();
+        event.text = Some(String::new());
+        let room = MAX_RECORD_BYTES - event.to_bytes().unwrap().len();
+        event.text = Some("x".repeat(room));
+        assert_eq!(event.to_bytes().unwrap().len(), MAX_RECORD_BYTES);
+        event.text = Some("x".repeat(room + 1));
+        assert!(matches!(event.to_bytes(), Err(RecordError::TooLong(_))));
+    }
+}
