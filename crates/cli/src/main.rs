@@ -1,1 +1,5 @@
+#[path = "demo/script.rs"]
+mod demo_script;
+mod example_server;
+
 fn main() {}

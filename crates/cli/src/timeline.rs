@@ -1,0 +1,245 @@
+//! Calls as the log tells them: one row a call, made from its events and nothing else.
+
+use crate::output::Output;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use vocab::event::{Kind, Outcome};
+use vocab::{Event, Verdict};
+
+/// Calls remembered at once while a log is read.
+const MAX_ROWS: usize = 1_000_000;
+
+/// One call.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Call id.
+    pub call: String,
+    /// When it arrived, microseconds since the epoch.
+    pub t: i64,
+    /// Agent.
+    pub agent: String,
+    /// `server/tool`.
+    pub action: String,
+    /// The decision.
+    pub verdict: Option<Verdict>,
+    /// The rule that decided: the leading guard, else the first permit rule.
+    pub rule: String,
+    /// Where the rule is written.
+    pub place: Option<String>,
+    /// Its static reason.
+    pub reason: Option<String>,
+    /// Redactions made.
+    pub redactions: BTreeMap<String, u64>,
+    /// How the tool was confined.
+    pub confinement: Option<String>,
+    /// The approval waited for.
+    pub approval: Option<String>,
+    /// Who answered, and how.
+    pub answer: Option<String>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Index of the decision in the log.
+    pub decision_index: Option<u64>,
+    /// Index of the last event of the call.
+    pub last_index: u64,
+    /// Session it belongs to.
+    pub session: String,
+    /// Whether it was dispatched.
+    pub dispatched: bool,
+}
+
+/// Reads events in order, keeps rows in order of arrival.
+#[derive(Default)]
+pub struct Timeline {
+    rows: Vec<Row>,
+    by_call: BTreeMap<String, usize>,
+}
+
+impl Timeline {
+    /// Takes the next event.
+    pub fn read(&mut self, index: u64, event: &Event) {
+        let Some(call) = &event.call else { return };
+        let at = match self.by_call.get(call) {
+            Some(at) => *at,
+            None if self.rows.len() >= MAX_ROWS => return,
+            None => {
+                self.rows.push(Row::of(call, index, event));
+                self.by_call.insert(call.clone(), self.rows.len() - 1);
+                self.rows.len() - 1
+            }
+        };
+        if let Some(row) = self.rows.get_mut(at) {
+            row.take(index, event);
+        }
+    }
+
+    /// The rows so far.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+}
+
+impl Row {
+    fn of(call: &str, index: u64, event: &Event) -> Self {
+        let part = |text: &Option<String>| text.clone().unwrap_or_default();
+        let tool = part(&event.tool_name);
+        let server = part(&event.server);
+        Self {
+            call: call.to_owned(),
+            t: event.t,
+            agent: part(&event.agent),
+            action: if tool.contains('/') { format!("{server}#{tool}") } else { format!("{server}/{tool}") },
+            verdict: None,
+            rule: String::new(),
+            place: None,
+            reason: None,
+            redactions: BTreeMap::new(),
+            confinement: None,
+            approval: None,
+            answer: None,
+            outcome: None,
+            decision_index: None,
+            last_index: index,
+            session: part(&event.session),
+            dispatched: false,
+        }
+    }
+
+    fn take(&mut self, index: u64, event: &Event) {
+        self.last_index = index;
+        for (term, count) in &event.redactions {
+            *self.redactions.entry(term.clone()).or_default() += count;
+        }
+        if event.approval.is_some() {
+            self.approval.clone_from(&event.approval);
+        }
+        match event.kind {
+            // A call that was approved is decided again: the first answer is the one to show.
+            Kind::PolicyDecision if self.decision_index.is_none() => self.decide(index, event),
+            Kind::ToolDispatch => {
+                self.dispatched = true;
+                self.confinement.clone_from(&event.confinement);
+            }
+            Kind::ToolResult => self.outcome = event.outcome,
+            Kind::ApprovalGranted => self.answer = Some(answered("approved by", event)),
+            Kind::ApprovalDenied => {
+                self.answer = Some(answered("refused by", event));
+                self.outcome = Some(Outcome::Refused);
+            }
+            Kind::ApprovalExpired => {
+                self.answer = Some("nobody answered in time".to_owned());
+                self.outcome = Some(Outcome::Expired);
+            }
+            _ => {}
+        }
+    }
+
+    fn decide(&mut self, index: u64, event: &Event) {
+        self.decision_index = Some(index);
+        self.verdict = event.decision;
+        if event.decision == Some(Verdict::Deny) {
+            self.outcome = Some(Outcome::Refused);
+        }
+        let leading = event.reasons.iter().find(|reason| reason.discharged_by.is_none());
+        match leading {
+            Some(reason) => {
+                self.rule = reason.rule.to_string();
+                self.reason = reason.text.as_deref().map(ToOwned::to_owned);
+                self.place = reason.place.as_ref().map(|place| format!("{}:{}", place.file, place.line));
+            }
+            None => self.rule = event.permits.first().cloned().unwrap_or_default(),
+        }
+    }
+
+    /// The row for people: one line, and a second with the reason where there is one.
+    pub fn render(&self, output: &Output) -> String {
+        let verdict = self.verdict.map_or_else(|| format!("{:<8}", "-"), |verdict| output.verdict(verdict));
+        let index = self.decision_index.map_or_else(|| "-".to_owned(), |index| format!("#{index}"));
+        let mut text = format!(
+            "{}  {verdict}  {:<28} {:<34} {:<20} {}",
+            output.dim(&clock_time(self.t)),
+            self.action,
+            self.rule,
+            self.end(),
+            output.dim(&index)
+        );
+        for line in self.notes() {
+            text.push_str("\n                         ");
+            text.push_str(&output.dim(&line));
+        }
+        text
+    }
+
+    fn end(&self) -> String {
+        let outcome = match (self.outcome, self.dispatched) {
+            (Some(outcome), _) => outcome.as_str(),
+            (None, true) => "unknown",
+            (None, false) if self.verdict == Some(Verdict::Ask) => "waiting",
+            (None, false) => "not run",
+        };
+        match self.confinement.as_deref() {
+            Some("none") | None => outcome.to_owned(),
+            Some(confinement) => format!("{outcome} ({})", confinement.replace('_', " ")),
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(reason) = &self.reason {
+            let place = self.place.as_ref().map(|place| format!("  [{place}]")).unwrap_or_default();
+            notes.push(format!("{reason}{place}"));
+        }
+        let made: Vec<String> = self.redactions.iter().filter(|(_, n)| **n > 0).map(|(term, n)| format!("{term} x{n}")).collect();
+        if !made.is_empty() {
+            notes.push(format!("redacted: {}", made.join(", ")));
+        }
+        notes.extend(self.answer.clone());
+        notes
+    }
+}
+
+fn answered(how: &str, event: &Event) -> String {
+    let who = event.approver.as_deref().unwrap_or("?");
+    match &event.text {
+        Some(reason) if !reason.is_empty() => format!("{how} {who}: {reason}"),
+        _ => format!("{how} {who}"),
+    }
+}
+
+/// `15:04:05.123` UTC.
+pub fn clock_time(t: i64) -> String {
+    let of_day = t.rem_euclid(86_400_000_000);
+    let (seconds, millis) = (of_day / 1_000_000, of_day / 1_000 % 1_000);
+    format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vocab::id::Tenant;
+
+    fn event(kind: Kind) -> Event {
+        let mut event = Event::new(kind, "e".into(), 1, &Tenant::default());
+        event.call = Some("c".into());
+        event.server = Some("desk".into());
+        event.tool_name = Some("run_script".into());
+        event
+    }
+
+    #[test]
+    fn a_dispatch_without_a_result_is_unknown_and_an_ask_without_a_dispatch_is_not_run() {
+        let mut timeline = Timeline::default();
+        let mut decision = event(Kind::PolicyDecision);
+        decision.decision = Some(Verdict::Ask);
+        timeline.read(0, &decision);
+        assert_eq!(timeline.rows()[0].end(), "waiting");
+        timeline.read(1, &event(Kind::ToolDispatch));
+        assert_eq!(timeline.rows()[0].end(), "unknown");
+        assert_eq!(timeline.rows()[0].action, "desk/run_script");
+    }
+
+    #[test]
+    fn time_of_day_is_utc() {
+        assert_eq!(clock_time(86_400_000_000 + 3_661_002_000), "01:01:01.002");
+    }
+}
