@@ -88,6 +88,16 @@ impl SessionFacts {
         self.tool_mut(tool).fail_validation();
     }
 
+    /// The arguments of a call fitted the schema: failures before it no longer say that the agent is uncertain.
+    pub fn validated(&mut self, tool: &str) {
+        self.tool_mut(tool).validation_failures = 0;
+    }
+
+    /// A refusal that was counted before, as a log tells it.
+    pub fn count_denial(&mut self) {
+        self.denials = self.denials.saturating_add(1);
+    }
+
     /// Something with these labels was shown to the agent.
     pub fn absorb(&mut self, seen: &Labels) {
         self.labels.join(seen);
@@ -191,7 +201,7 @@ impl ToolFacts {
         self.in_flight
     }
 
-    /// Calls whose arguments did not fit the schema.
+    /// Calls in a row whose arguments did not fit the schema (of one tool); all such calls (over all tools).
     #[must_use]
     pub const fn validation_failures(&self) -> u64 {
         self.validation_failures

@@ -1,1 +1,34 @@
-//! The append-only log and the gateway's durable state
+//! The append-only log and the gateway's durable state.
+//!
+//! What this crate does *not* contain: what an event means beyond which call it belongs to, decisions, sockets, any
+//! text for people, or a database. It holds bytes and says whether they are the bytes that were written.
+//!
+//! Reading order: [`Log`] (append, durable before it answers) → [`LogReader`] (read, follow) → [`verify()`] and
+//! [`prove()`] (believe). Beside it, what a gateway keeps: [`Keys`], [`StateDir`], [`Sealer`], [`LogHasher`], and the
+//! [`Clock`].
+
+mod atomic;
+mod calls;
+pub mod clock;
+#[cfg(test)]
+mod fixture;
+mod hasher;
+pub mod id;
+pub mod keys;
+pub mod log;
+mod prove;
+pub mod read;
+pub mod seal;
+pub mod state;
+mod verify;
+
+pub use calls::{CallState, Unfinished};
+pub use clock::{Clock, ManualClock};
+pub use hasher::LogHasher;
+pub use keys::{Keys, KeysError};
+pub use log::{Log, LogError, LogOptions, OpenError, Recovery};
+pub use prove::{ProveError, prove};
+pub use read::{LogReader, ReadError, Record};
+pub use seal::{SealError, Sealer};
+pub use state::{StateDir, StateEnv, StateError};
+pub use verify::{MAX_STEP_BACK, Place, Report, Verdict, VerifyError, verify};

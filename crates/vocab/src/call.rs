@@ -121,6 +121,19 @@ impl Operation {
     pub const FIXED: [Self; 5] =
         [Self::ReadResource, Self::GetPrompt, Self::Sampling, Self::Elicitation, Self::Roots];
 
+    /// What the operation does to the world, when it is not a tool with a declared effect.
+    ///
+    /// A resource is addressed by a URI the agent chose, and sampling and elicitation carry the server's text to the
+    /// agent's model or user: all three can carry data across the boundary.
+    #[must_use]
+    pub const fn effect(&self) -> Option<crate::tool::Effect> {
+        match self {
+            Self::Tool(_) => None,
+            Self::ReadResource | Self::Sampling | Self::Elicitation => Some(crate::tool::Effect::EgressRead),
+            Self::GetPrompt | Self::Roots => Some(crate::tool::Effect::Read),
+        }
+    }
+
     /// What follows the server's name in the action id; empty for tools.
     #[must_use]
     pub const fn suffix(&self) -> &'static str {

@@ -1,0 +1,291 @@
+//! The keys of one project, drawn on first use.
+
+use crate::{atomic, hasher::LogHasher, seal::Sealer};
+use proof::{KeyError, KeyName, Signer};
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+use vocab::Secret;
+use zeroize::Zeroizing;
+
+/// Permissions of anybody but the owner.
+const OTHERS: u32 = 0o077;
+/// Longer than any key file; a signing key of the longest origin in use is about 200 bytes.
+const MAX_KEY_BYTES: u64 = 4096;
+/// Length of the keys that are no signing keys.
+const KEY_BYTES: usize = 32;
+
+/// The keys of one project. A directory only its owner enters, one file for each key:
+///
+/// `log-signing` (a signed-note key), `log-hmac`, `seal`, `run-token`, `pseudonym` (32 bytes each).
+pub struct Keys {
+    signing: Zeroizing<String>,
+    hmac: Secret<[u8; KEY_BYTES]>,
+    seal: Secret<[u8; KEY_BYTES]>,
+    run_token: Secret<[u8; KEY_BYTES]>,
+    pseudonym: Secret<[u8; KEY_BYTES]>,
+}
+
+/// Why the keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// Others may read or enter it, or it is somebody else's.
+    #[error("`{path}` must belong to you and be closed to others, its mode is {mode:03o}")]
+    Exposed {
+        /// Directory or file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A file is no key.
+    #[error("`{path}` is not a key: {reason}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The origin cannot name a key.
+    #[error("`{origin}` cannot be the name of a log: {source}")]
+    Origin {
+        /// The origin given.
+        origin: String,
+        /// Why.
+        source: KeyError,
+    },
+    /// The system gave no random numbers.
+    #[error("the system gives no random numbers")]
+    Randomness,
+    /// The file system failed.
+    #[error("`{path}`: {source}")]
+    Io {
+        /// Directory or file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Keys {
+    /// Reads the keys in `dir`; draws those that are not there. The signing key is for the log `origin`.
+    ///
+    /// # Errors
+    /// Others may read a key; a file is no key; the file system fails.
+    pub fn open(dir: &Path, origin: &str) -> Result<Self, KeysError> {
+        let name = KeyName::parse(origin).map_err(|source| KeysError::Origin {
+            origin: origin.to_owned(),
+            source,
+        })?;
+        atomic::create_dir(dir).map_err(|source| io_error(dir, source))?;
+        let opened = File::open(dir).map_err(|source| io_error(dir, source))?;
+        check_owner(&opened, dir)?;
+
+        let path = dir.join("log-signing");
+        let text = read_or_draw(&path, |seed| {
+            Zeroizing::new(Signer::from_seed(name, seed).to_skey().as_bytes().to_vec())
+        })?;
+        let malformed = |reason: String| KeysError::Malformed {
+            path: path.clone(),
+            reason,
+        };
+        let signing = str::from_utf8(&text).map_err(|_| malformed("it is not text".to_owned()))?;
+        let signer = Signer::from_skey(signing).map_err(|error| malformed(error.to_string()))?;
+        if signer.name().as_str() != origin {
+            return Err(malformed(format!("it is of log `{}`, not `{origin}`", signer.name())));
+        }
+        Ok(Self {
+            signing: Zeroizing::new(signing.to_owned()),
+            hmac: plain(dir, "log-hmac")?,
+            seal: plain(dir, "seal")?,
+            run_token: plain(dir, "run-token")?,
+            pseudonym: plain(dir, "pseudonym")?,
+        })
+    }
+
+    /// The log's signing key.
+    ///
+    /// # Errors
+    /// None: the key was read when the keys were opened.
+    pub fn signer(&self) -> Result<Signer, KeyError> {
+        Signer::from_skey(&self.signing)
+    }
+
+    /// Digests for the log.
+    #[must_use]
+    pub fn hasher(&self) -> LogHasher {
+        LogHasher::new(self.hmac.clone())
+    }
+
+    /// A sealer for one purpose.
+    #[must_use]
+    pub fn sealer(&self, purpose: &str) -> Sealer {
+        Sealer::new(&self.seal, purpose)
+    }
+
+    /// Authenticates run tokens.
+    #[must_use]
+    pub const fn run_token(&self) -> &Secret<[u8; KEY_BYTES]> {
+        &self.run_token
+    }
+
+    /// Makes pseudonyms of persons.
+    #[must_use]
+    pub const fn pseudonym(&self) -> &Secret<[u8; KEY_BYTES]> {
+        &self.pseudonym
+    }
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
+
+fn plain(dir: &Path, name: &str) -> Result<Secret<[u8; KEY_BYTES]>, KeysError> {
+    let path = dir.join(name);
+    let bytes = read_or_draw(&path, |drawn| Zeroizing::new(drawn.to_vec()))?;
+    let found = bytes.len();
+    let key = <[u8; KEY_BYTES]>::try_from(bytes.as_slice());
+    key.map(Secret::new).map_err(|_| {
+        let reason = format!("it has {found} bytes, not {KEY_BYTES}");
+        KeysError::Malformed { path, reason }
+    })
+}
+
+/// The file's bytes; what `form` makes of 32 random bytes where there was none.
+fn read_or_draw(
+    path: &Path,
+    form: impl FnOnce(&[u8; KEY_BYTES]) -> Zeroizing<Vec<u8>>,
+) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    match read(path) {
+        Err(KeysError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+        read => return read,
+    }
+    let mut drawn = Zeroizing::new([0; KEY_BYTES]);
+    getrandom::fill(&mut *drawn).map_err(|_| KeysError::Randomness)?;
+    create(path, &form(&drawn)).map_err(|source| io_error(path, source))?;
+    // Another process may have been first; the file decides.
+    read(path)
+}
+
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeysError> {
+    let nofollow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(nofollow).open(path);
+    let file = file.map_err(|source| io_error(path, source))?;
+    check_owner(&file, path)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(MAX_KEY_BYTES).unwrap_or_default()));
+    (&file)
+        .take(MAX_KEY_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(|source| io_error(path, source))?;
+    Ok(bytes)
+}
+
+/// Writes the file whole under a name of this process, then links it under its own unless that is taken.
+fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let scratch = path.with_extension(format!("unfinished-{}", std::process::id()));
+    let mut file = atomic::create(&scratch)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    let linked = std::fs::hard_link(&scratch, path);
+    std::fs::remove_file(&scratch)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => atomic::sync_parent(path),
+    }
+}
+
+fn check_owner(file: &File, path: &Path) -> Result<(), KeysError> {
+    let found = file.metadata().map_err(|source| io_error(path, source))?;
+    if found.mode() & OTHERS != 0 || found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(KeysError::Exposed {
+            path: path.to_owned(),
+            mode: found.mode() & 0o777,
+        });
+    }
+    Ok(())
+}
+
+fn io_error(path: &Path, source: io::Error) -> KeysError {
+    KeysError::Io {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+
+    fn modes(dir: &Path) -> Vec<(String, u32)> {
+        let mut modes: Vec<_> = std::fs::read_dir(dir)
+            .unwrap()
+            .map(Result::unwrap)
+            .map(|e| {
+                (
+                    e.file_name().into_string().unwrap(),
+                    e.metadata().unwrap().mode() & 0o777,
+                )
+            })
+            .collect();
+        modes.sort();
+        modes
+    }
+
+    #[test]
+    fn keys_are_drawn_once_and_kept_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("keys");
+        let first = Keys::open(&dir, "mortise.test/a").unwrap();
+        let again = Keys::open(&dir, "mortise.test/a").unwrap();
+        assert_eq!(first.hasher().hash(b"x"), again.hasher().hash(b"x"));
+        assert_eq!(first.signer().unwrap().verifier(), again.signer().unwrap().verifier());
+        let sealed = first.sealer("p").seal(b"x", b"").unwrap();
+        assert!(again.sealer("p").open(&sealed, b"").is_ok());
+        assert_ne!(first.run_token().expose(), first.pseudonym().expose());
+        let names = ["log-hmac", "log-signing", "pseudonym", "run-token", "seal"];
+        assert_eq!(modes(&dir), names.map(|name| (name.to_owned(), 0o600)));
+        assert_eq!(std::fs::metadata(&dir).unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn keys_others_may_read_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("keys");
+        Keys::open(&dir, "a").unwrap();
+        let set = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        for mode in [0o640, 0o604, 0o610] {
+            set(&dir.join("seal"), mode);
+            let error = Keys::open(&dir, "a").unwrap_err();
+            assert!(
+                matches!(error, KeysError::Exposed { mode: found, .. } if found == mode),
+                "{error}"
+            );
+        }
+        set(&dir.join("seal"), 0o600);
+        set(&dir, 0o750);
+        assert!(matches!(
+            Keys::open(&dir, "a"),
+            Err(KeysError::Exposed { mode: 0o750, .. })
+        ));
+    }
+
+    #[test]
+    fn short_keys_links_and_foreign_names_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("keys");
+        Keys::open(&dir, "a").unwrap();
+        assert!(matches!(Keys::open(&dir, "b"), Err(KeysError::Malformed { .. })));
+        assert!(matches!(Keys::open(&dir, "a b"), Err(KeysError::Origin { .. })));
+        let seal = dir.join("seal");
+        std::fs::write(&seal, [0; 31]).unwrap();
+        assert!(matches!(Keys::open(&dir, "a"), Err(KeysError::Malformed { .. })));
+        std::fs::remove_file(&seal).unwrap();
+        std::os::unix::fs::symlink(dir.join("log-hmac"), &seal).unwrap();
+        assert!(matches!(Keys::open(&dir, "a"), Err(KeysError::Io { .. })));
+    }
+}

@@ -1,0 +1,67 @@
+//! Which log a directory holds.
+
+use super::{error::OpenError, layout::Layout};
+use crate::atomic::{self, Durable};
+use proof::Signer;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Checks that the directory holds the log of this origin and key, or makes it that.
+pub(crate) fn claim(layout: &Layout, origin: &str, signer: &Signer) -> Result<(), OpenError> {
+    let vkey = signer.verifier().to_vkey();
+    if signer.name().as_str() != origin {
+        return Err(OpenError::Key {
+            found: vkey,
+            expected: origin.to_owned(),
+        });
+    }
+    let found = text(&layout.origin(), origin)?;
+    if found != origin {
+        return Err(OpenError::Origin {
+            found,
+            expected: origin.to_owned(),
+        });
+    }
+    let found = text(&layout.vkey(), &vkey)?;
+    if found != vkey {
+        return Err(OpenError::Key {
+            found: vkey,
+            expected: found,
+        });
+    }
+    Ok(())
+}
+
+/// The file's line; `fresh` where there was none, after writing it.
+fn text(path: &Path, fresh: &str) -> Result<String, OpenError> {
+    let failed = |source| OpenError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    match read_line(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut scratch = path.as_os_str().to_owned();
+            scratch.push(".unfinished");
+            let line = format!("{fresh}\n");
+            atomic::replace(path, &PathBuf::from(scratch), line.as_bytes(), Durable::There).map_err(failed)?;
+            Ok(fresh.to_owned())
+        }
+        read => read.map_err(failed),
+    }
+}
+
+/// A file of one line, without its line feed. Anything more or less is kept, so that it compares unequal.
+pub(crate) fn read_line(path: &Path) -> io::Result<String> {
+    let mut text = std::fs::read_to_string(path)?;
+    if text.ends_with('\n') {
+        text.pop();
+        Ok(text)
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it does not end with a line feed",
+        ))
+    }
+}

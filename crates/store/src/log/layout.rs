@@ -1,0 +1,115 @@
+//! Where the parts of a log lie in its directory.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// The paths of one log.
+///
+/// ```text
+/// origin, vkey              which log, and the key that checks its checkpoints
+/// lock                      held by the gateway that writes, holds its process id
+/// seg/<first_index>.log     zero-filled segments of frames; 20 digits, so that names sort
+/// seg/spare                 the next segment, being filled
+/// tile/..., tile/entries/.. C2SP tiles and entry bundles, derived from the segments
+/// checkpoint                the newest signed checkpoint
+/// checkpoints/<size>        earlier ones, kept for good
+/// ```
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    pub(crate) fn origin(&self) -> PathBuf {
+        self.root.join("origin")
+    }
+
+    pub(crate) fn vkey(&self) -> PathBuf {
+        self.root.join("vkey")
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.root.join("lock")
+    }
+
+    pub(crate) fn segment_dir(&self) -> PathBuf {
+        self.root.join("seg")
+    }
+
+    pub(crate) fn segment(&self, first: u64) -> PathBuf {
+        self.segment_dir().join(format!("{first:020}.log"))
+    }
+
+    pub(crate) fn spare(&self) -> PathBuf {
+        self.segment_dir().join("spare")
+    }
+
+    pub(crate) fn tile_dir(&self) -> PathBuf {
+        self.root.join("tile")
+    }
+
+    /// A tile or bundle by its relative path, which begins with `tile/`.
+    pub(crate) fn tile(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// Scratch file of tile writes; no tile's path has this form.
+    pub(crate) fn tile_scratch(&self) -> PathBuf {
+        self.tile_dir().join("unfinished")
+    }
+
+    pub(crate) fn checkpoint(&self) -> PathBuf {
+        self.root.join("checkpoint")
+    }
+
+    pub(crate) fn checkpoint_scratch(&self) -> PathBuf {
+        self.root.join("checkpoint.unfinished")
+    }
+
+    pub(crate) fn archive(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+
+    pub(crate) fn archived(&self, size: u64) -> PathBuf {
+        self.archive().join(size.to_string())
+    }
+
+    /// First indices of the segments, ascending. Files of other names are none.
+    pub(crate) fn segments(&self) -> io::Result<Vec<u64>> {
+        let named = |name: &str| {
+            let digits = name.strip_suffix(".log").filter(|digits| digits.len() == 20)?;
+            digits
+                .bytes()
+                .all(|byte| byte.is_ascii_digit())
+                .then(|| digits.parse().ok())
+                .flatten()
+        };
+        numbers_in(&self.segment_dir(), named)
+    }
+
+    /// Sizes of the archived checkpoints, ascending. Files of other names are none.
+    pub(crate) fn archived_sizes(&self) -> io::Result<Vec<u64>> {
+        let named = |name: &str| name.parse::<u64>().ok().filter(|size| size.to_string() == name);
+        numbers_in(&self.archive(), named)
+    }
+}
+
+/// The numbers file names stand for; none where there is no directory.
+fn numbers_in(dir: &Path, number: impl Fn(&str) -> Option<u64>) -> io::Result<Vec<u64>> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut numbers = Vec::new();
+    for entry in entries {
+        numbers.extend(entry?.file_name().to_str().and_then(&number));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}

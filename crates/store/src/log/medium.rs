@@ -1,0 +1,103 @@
+//! The file layer under the segments, so that tests can break it.
+
+use crate::atomic;
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{FileExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+/// Zeros written at once when a segment is filled.
+const FILL_CHUNK: usize = 1024 * 1024;
+
+/// What segments lie on.
+pub(crate) trait Medium: Send + Sync {
+    /// A durable file of `length` zeros that are really written: later writes then change no metadata, which halves
+    /// the cost of making them durable.
+    fn fill(&self, path: &Path, length: u64) -> io::Result<()>;
+
+    /// Gives a filled segment its name, durably.
+    fn name(&self, spare: &Path, segment: &Path) -> io::Result<()>;
+
+    /// An existing segment, for writing.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+}
+
+/// A segment being written.
+pub(crate) trait SegmentFile: Send {
+    /// Writes all bytes at the offset.
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Makes everything written durable.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Bytes of the file.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Whether the file still is the one found under its path: nobody removed or replaced it or its directory.
+    fn in_place(&self) -> io::Result<bool>;
+}
+
+/// The file system.
+pub(crate) struct Disk;
+
+struct DiskFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl Medium for Disk {
+    fn fill(&self, path: &Path, length: u64) -> io::Result<()> {
+        let mut file = atomic::create(path)?;
+        let zeros = vec![0; FILL_CHUNK];
+        let mut rest = length;
+        while rest > 0 {
+            let now = usize::try_from(rest).unwrap_or(FILL_CHUNK).min(FILL_CHUNK);
+            file.write_all(zeros.get(..now).unwrap_or_default())?;
+            rest = rest.saturating_sub(now as u64);
+        }
+        file.sync_all()
+    }
+
+    fn name(&self, spare: &Path, segment: &Path) -> io::Result<()> {
+        std::fs::rename(spare, segment)?;
+        atomic::sync_parent(segment)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        Ok(Box::new(DiskFile {
+            path: path.to_owned(),
+            file,
+        }))
+    }
+}
+
+impl SegmentFile for DiskFile {
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn in_place(&self) -> io::Result<bool> {
+        is_in_place(&self.file, &self.path)
+    }
+}
+
+/// Whether the open file is the one found under `path`.
+pub(crate) fn is_in_place(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(found) => Ok((open.dev(), open.ino()) == (found.dev(), found.ino())),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(error),
+    }
+}

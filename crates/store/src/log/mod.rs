@@ -1,0 +1,34 @@
+//! The append-only log.
+//!
+//! The way of a record: `handle` → `queue` → `committer` → `segment` (`frame`, on a `medium`) → durable, answered →
+//! `publisher` → `derive` (tree, tiles, bundles) → `checkpoints`. Opening goes the other way: `lock`, `identity`,
+//! `recovery` over `walk` and `scan`.
+
+pub(crate) mod checkpoints;
+mod committer;
+mod derive;
+mod error;
+pub(crate) mod frame;
+mod handle;
+pub(crate) mod identity;
+pub(crate) mod layout;
+mod lock;
+mod medium;
+mod options;
+mod publisher;
+mod queue;
+mod recovery;
+pub(crate) mod scan;
+mod segment;
+pub(crate) mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{LogError, OpenError};
+pub use handle::Log;
+pub use options::{
+    ARCHIVE_INTERVAL, COMMIT_BYTES, LAZY_WAIT, LogOptions, MAX_APPEND_BYTES, MAX_SEGMENT_BYTES, MIN_CHECKPOINT_SPACING,
+    MIN_SEGMENT_BYTES, QUEUE_BYTES,
+};
+pub use recovery::Recovery;

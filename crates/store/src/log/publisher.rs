@@ -1,0 +1,115 @@
+//! Off the way of an append: the tree, its tiles, and checkpoints.
+
+use super::{
+    checkpoints::{self, Keep},
+    committer::Commit,
+    derive::{Derived, Write},
+    error::reason,
+    layout::Layout,
+    lock::Lock,
+    options::{ARCHIVE_INTERVAL, LogOptions, MIN_CHECKPOINT_SPACING},
+    queue::{KillOnExit, Queue},
+};
+use proof::Signer;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::{Duration, Instant},
+};
+
+/// The one thread that signs for the log.
+pub(crate) struct Publisher {
+    pub(crate) layout: Layout,
+    pub(crate) options: LogOptions,
+    pub(crate) signer: Signer,
+    pub(crate) derived: Derived,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) lock: Arc<Lock>,
+    /// Size of the newest checkpoint, shown to the log's users.
+    pub(crate) sealed: Arc<AtomicU64>,
+    pub(crate) published: Instant,
+    pub(crate) archived: Option<Instant>,
+}
+
+impl Publisher {
+    /// Takes durable records until the committer ends, then publishes the last checkpoint.
+    pub(crate) fn run(mut self, commits: &Receiver<Commit>) {
+        // A defect in this thread must not leave appends waiting for room.
+        let _guard = KillOnExit(Arc::clone(&self.queue));
+        if let Err(error) = self.follow(commits) {
+            self.queue
+                .kill(reason("checkpoints or tiles cannot be written", &error));
+        }
+    }
+
+    fn follow(&mut self, commits: &Receiver<Commit>) -> io::Result<()> {
+        loop {
+            match commits.recv_timeout(self.wait()) {
+                Ok(commit) => {
+                    for record in commit.records {
+                        self.derived.push(record, Write::Always)?;
+                    }
+                    self.queue.release(commit.bytes);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.finish(),
+            }
+            if self.unsealed() > 0 && self.wait().is_zero() {
+                self.publish(Keep::UntilNext)?;
+            }
+        }
+    }
+
+    fn unsealed(&self) -> u64 {
+        self.derived.size().saturating_sub(self.sealed.load(Ordering::Relaxed))
+    }
+
+    /// How long until the next checkpoint.
+    fn wait(&self) -> Duration {
+        let due = match self.unsealed() {
+            0 => return Duration::MAX,
+            many if many >= self.options.checkpoint_entries => MIN_CHECKPOINT_SPACING,
+            _ => self.options.checkpoint_interval,
+        };
+        due.min(self.options.checkpoint_interval)
+            .saturating_sub(self.published.elapsed())
+    }
+
+    fn publish(&mut self, keep: Keep) -> io::Result<()> {
+        // A directory in the place of ours belongs to somebody else's log.
+        if !self.lock.in_place()? {
+            return Err(io::Error::other("the log's directory was removed or replaced"));
+        }
+        let old = self
+            .archived
+            .is_none_or(|archived| archived.elapsed() >= ARCHIVE_INTERVAL);
+        let keep = if old { Keep::ForGood } else { keep };
+        self.derived.write_partial(Write::Always)?;
+        checkpoints::publish(
+            &self.layout,
+            &self.signer,
+            self.derived.size(),
+            self.derived.root(),
+            keep,
+        )?;
+        self.sealed.store(self.derived.size(), Ordering::Release);
+        self.published = Instant::now();
+        if keep == Keep::ForGood {
+            self.archived = Some(self.published);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let archived = self.layout.archived(self.derived.size()).try_exists()?;
+        if self.unsealed() > 0 || !archived {
+            self.publish(Keep::ForGood)
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Reading the frames of one segment in order.
+
+use super::frame::{self, Frame, HEADER_BYTES, Parsed};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
+
+/// Bytes read at once.
+const READ_CHUNK: usize = 256 * 1024;
+
+/// A position in a segment.
+pub(crate) struct SegmentScan {
+    file: File,
+    /// Bytes of the file from `offset - start` on.
+    buffer: Vec<u8>,
+    /// Bytes of `buffer` already consumed.
+    start: usize,
+    /// Where in the file the next frame begins.
+    offset: u64,
+    /// Index the next frame must have.
+    next: u64,
+    /// Place of the frame before, within its commit.
+    place: Option<u16>,
+    /// Epoch of the frame before, or of the segment before.
+    epoch: u32,
+}
+
+/// What is found at the position.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Step<'a> {
+    /// The next record; the position moved behind it.
+    Record(Frame<'a>),
+    /// Nothing written here; the position stays.
+    End,
+    /// Something else than the next record; the position stays.
+    Bad,
+}
+
+/// What lies behind the last record of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tail {
+    /// Zeros.
+    Clean,
+    /// Part of one commit that was never finished, or noise: this many bytes.
+    Torn(u64),
+    /// Records of a commit that began later. A commit begins when the one before it is durable, so what is missing in
+    /// between had been there.
+    Altered,
+}
+
+impl SegmentScan {
+    /// A position at the start of the segment whose first record is `first`, written in `epoch` or later.
+    pub(crate) fn open(path: &Path, first: u64, epoch: u32) -> io::Result<Self> {
+        let file = File::open(path)?;
+        Ok(Self {
+            file,
+            buffer: Vec::new(),
+            start: 0,
+            offset: 0,
+            next: first,
+            place: None,
+            epoch,
+        })
+    }
+
+    /// Index of the next record.
+    pub(crate) fn next_index(&self) -> u64 {
+        self.next
+    }
+
+    /// Epoch of the last record.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Where in the file the next record begins.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Reads the next record.
+    pub(crate) fn step(&mut self) -> io::Result<Step<'_>> {
+        self.ensure(HEADER_BYTES)?;
+        if let Some(length) = frame::claimed_length(self.window()) {
+            self.ensure(HEADER_BYTES + length)?;
+        }
+        let (size, place, index, epoch) = match frame::parse(self.window()) {
+            Parsed::Empty => return Ok(Step::End),
+            Parsed::Frame(frame) if self.follows(&frame) => (frame.size(), frame.place, frame.index, frame.epoch),
+            Parsed::Frame(_) | Parsed::Bad => return Ok(Step::Bad),
+        };
+        let record = self.start + HEADER_BYTES;
+        self.start += size;
+        self.offset += size as u64;
+        self.next = index + 1;
+        self.place = Some(place);
+        self.epoch = epoch;
+        let bytes = self.buffer.get(record..self.start).unwrap_or_default();
+        Ok(Step::Record(Frame {
+            place,
+            index,
+            epoch,
+            bytes,
+        }))
+    }
+
+    /// Forgets what was read ahead, so that the next step sees what a writer has added since.
+    pub(crate) fn refresh(&mut self) {
+        self.buffer.truncate(self.start);
+    }
+
+    /// Judges what lies behind the last record, from the position to the end of the file.
+    pub(crate) fn tail(&self) -> io::Result<Tail> {
+        let rest = self.rest()?;
+        if rest.is_empty() {
+            return Ok(Tail::Clean);
+        }
+        let mut at = 0;
+        while let Some(bytes) = rest.get(at..).filter(|bytes| bytes.len() >= HEADER_BYTES) {
+            at += match frame::parse(bytes) {
+                Parsed::Frame(frame) if frame.epoch >= self.epoch && frame.commit_start() > self.next => {
+                    return Ok(Tail::Altered);
+                }
+                Parsed::Frame(frame) => frame.size(),
+                Parsed::Empty | Parsed::Bad => 1,
+            };
+        }
+        Ok(Tail::Torn(rest.len() as u64))
+    }
+
+    /// Bytes from the position to the last one that is not zero.
+    fn rest(&self) -> io::Result<Vec<u8>> {
+        let mut rest = Vec::new();
+        let mut zeros = 0usize;
+        let mut chunk = vec![0; READ_CHUNK];
+        let mut at = self.offset;
+        loop {
+            let read = self.file.read_at(&mut chunk, at)?;
+            let bytes = chunk.get(..read).unwrap_or_default();
+            if bytes.is_empty() {
+                return Ok(rest);
+            }
+            at += read as u64;
+            // Zeros are counted, not kept: most of a segment is still unused.
+            match bytes.iter().rposition(|byte| *byte != 0) {
+                None => zeros += read,
+                Some(last) => {
+                    rest.resize(rest.len() + zeros, 0);
+                    rest.extend_from_slice(bytes.get(..=last).unwrap_or_default());
+                    zeros = read - last - 1;
+                }
+            }
+        }
+    }
+
+    fn follows(&self, frame: &Frame<'_>) -> bool {
+        let place = frame.place == 0 || self.place.and_then(|place| place.checked_add(1)) == Some(frame.place);
+        place && frame.index == self.next && frame.epoch >= self.epoch
+    }
+
+    fn window(&self) -> &[u8] {
+        self.buffer.get(self.start..).unwrap_or_default()
+    }
+
+    /// Reads on until `bytes` are in the window or the file ends.
+    fn ensure(&mut self, bytes: usize) -> io::Result<()> {
+        if self.window().len() >= bytes {
+            return Ok(());
+        }
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        while self.buffer.len() < bytes {
+            let filled = self.buffer.len();
+            self.buffer.resize(filled + READ_CHUNK, 0);
+            let free = self.buffer.get_mut(filled..).unwrap_or_default();
+            let read = self.file.read_at(free, self.offset + filled as u64);
+            self.buffer.truncate(filled + *read.as_ref().unwrap_or(&0));
+            if read? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! Proofs that a record is in the log.
+
+use crate::{
+    log::{
+        checkpoints::{self, Stored, StoredError},
+        identity::read_line,
+        layout::Layout,
+        walk::{WalkError, walk},
+    },
+    read::{LogReader, ReadError},
+};
+use proof::{
+    Hash, HashReader, ProofTextError, TileBuilder, TileId, TlogProof, Verifier, decode_hashes, inclusion_proof,
+    leaf_hash,
+};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// No checkpoint is over the record.
+    #[error("record {index} is not sealed: the newest checkpoint is over {sealed} records")]
+    NotSealed {
+        /// The record.
+        index: u64,
+        /// Size of the newest checkpoint.
+        sealed: u64,
+    },
+    /// The log does not verify.
+    #[error("the log does not verify: {0}")]
+    Unsound(String),
+}
+
+/// A proof in the format tlog-proof that the record at `index` is in the log in `dir`, under its newest checkpoint.
+///
+/// Made from the tiles, or from the records where tiles are missing or wrong; and checked before it is returned.
+///
+/// # Errors
+/// There is no such record, or it is not sealed yet; the log does not verify.
+pub fn prove(dir: &Path, index: u64) -> Result<String, ProveError> {
+    let layout = Layout::new(dir);
+    let record = LogReader::open(dir)?.get(index)?;
+    let vkey = read_line(&layout.vkey()).map_err(|source| ReadError::Io {
+        path: layout.vkey(),
+        source,
+    })?;
+    let key = Verifier::from_vkey(&vkey).map_err(|error| unsound(&error))?;
+    let stored = checkpoints::read(&layout.checkpoint(), &key)?;
+    let stored = stored.ok_or(ProveError::NotSealed { index, sealed: 0 })?;
+    let sealed = stored.checkpoint.size();
+    if index >= sealed {
+        return Err(ProveError::NotSealed { index, sealed });
+    }
+    let record = record.ok_or_else(|| ProveError::Unsound(format!("record {index} is missing")))?;
+
+    let from_tiles = attempt(&StoredTiles(&layout), index, &record, &stored, &key);
+    let proof = match from_tiles {
+        Ok(proof) => proof,
+        Err(_) => attempt(&tiles_of_records(&layout, sealed)?, index, &record, &stored, &key)?,
+    };
+    Ok(proof.format())
+}
+
+fn attempt(
+    tiles: &impl HashReader,
+    index: u64,
+    record: &[u8],
+    stored: &Stored,
+    key: &Verifier,
+) -> Result<TlogProof, ProveError> {
+    let path = inclusion_proof(index, stored.checkpoint.size(), tiles).map_err(|error| unsound(&error))?;
+    let proof = TlogProof::new(index, path, stored.note.clone()).map_err(|error: ProofTextError| unsound(&error))?;
+    proof.verify(record, key).map_err(|error| unsound(&error))?;
+    Ok(proof)
+}
+
+/// The tiles as they are stored.
+struct StoredTiles<'a>(&'a Layout);
+
+impl HashReader for StoredTiles<'_> {
+    fn tile_hashes(&self, tile: TileId) -> Result<Vec<Hash>, proof::ReadError> {
+        // A partial tile is removed once the full one is there.
+        for tile in [Some(tile), tile.full()].into_iter().flatten() {
+            match std::fs::read(self.0.tile(&tile.path())) {
+                Ok(bytes) => return decode_hashes(tile, &bytes).map_err(|error| failed(tile, error)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(tile, error)),
+            }
+        }
+        Err(proof::ReadError::Missing(tile))
+    }
+}
+
+fn failed(tile: TileId, source: impl std::error::Error + Send + Sync + 'static) -> proof::ReadError {
+    proof::ReadError::Failed {
+        tile,
+        source: Box::new(source),
+    }
+}
+
+/// The tiles that follow from the first `size` records: 32 bytes for each.
+fn tiles_of_records(layout: &Layout, size: u64) -> Result<BTreeMap<TileId, Vec<Hash>>, ProveError> {
+    let mut leaves = Vec::new();
+    walk(layout, &mut |frame| {
+        if frame.index < size {
+            leaves.push(leaf_hash(frame.bytes));
+        }
+        Ok::<(), ProveError>(())
+    })?;
+    let writes = TileBuilder::new().append(&leaves).map_err(|error| unsound(&error))?;
+    let decode = |write: proof::TileWrite| Ok((write.tile, decode_hashes(write.tile, &write.bytes)?));
+    writes
+        .into_iter()
+        .map(decode)
+        .collect::<Result<_, proof::TileDataError>>()
+        .map_err(|error| unsound(&error))
+}
+
+fn unsound(error: &impl ToString) -> ProveError {
+    ProveError::Unsound(error.to_string())
+}
+
+impl From<WalkError> for ProveError {
+    fn from(error: WalkError) -> Self {
+        match error {
+            WalkError::Io { path, source } => io_error(path, source),
+            altered => unsound(&altered),
+        }
+    }
+}
+
+impl From<StoredError> for ProveError {
+    fn from(error: StoredError) -> Self {
+        match error {
+            StoredError::Io { path, source } => io_error(path, source),
+            invalid @ StoredError::Invalid { .. } => unsound(&invalid),
+        }
+    }
+}
+
+fn io_error(path: PathBuf, source: io::Error) -> ProveError {
+    ProveError::Read(ReadError::Io { path, source })
+}

@@ -1,0 +1,249 @@
+//! Reading a log without holding it: while a gateway writes it, or years later.
+
+use crate::log::{
+    layout::Layout,
+    scan::{SegmentScan, Step},
+};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Reads the records of a log. Takes no lock and changes nothing.
+///
+/// Reading stops at the first place that is not the next record. While a gateway writes, that is the end; whether it is
+/// one in a log at rest is for [`verify`](crate::verify()) to say. Records may be seen shortly before they are durable.
+#[derive(Clone, Debug)]
+pub struct LogReader {
+    layout: Layout,
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its index in the log.
+    pub index: u64,
+    /// Its exact bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is no log.
+    #[error("`{0}` holds no log")]
+    NoLog(PathBuf),
+    /// The file system failed.
+    #[error("`{path}` cannot be read: {source}")]
+    Io {
+        /// File or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl LogReader {
+    /// A reader of the log in `dir`.
+    ///
+    /// # Errors
+    /// There is no log.
+    pub fn open(dir: &Path) -> Result<Self, ReadError> {
+        let layout = Layout::new(dir);
+        if layout.segment_dir().is_dir() {
+            Ok(Self { layout })
+        } else {
+            Err(ReadError::NoLog(dir.to_owned()))
+        }
+    }
+
+    /// Number of records now.
+    ///
+    /// # Errors
+    /// The file system fails.
+    pub fn len(&self) -> Result<u64, ReadError> {
+        // No record has this index: every segment from the last one on is read to its end.
+        let mut records = self.iter_from(u64::MAX);
+        let none = records.read()?;
+        debug_assert!(none.is_none());
+        Ok(records.scan.map_or(0, |(_, scan)| scan.next_index()))
+    }
+
+    /// Whether there is no record.
+    ///
+    /// # Errors
+    /// The file system fails.
+    pub fn is_empty(&self) -> Result<bool, ReadError> {
+        Ok(self.get(0)?.is_none())
+    }
+
+    /// The record at `index`. Reads the segment it is in up to there.
+    ///
+    /// # Errors
+    /// The file system fails.
+    pub fn get(&self, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
+        self.iter_from(index)
+            .next()
+            .map(|record| record.map(|record| record.bytes))
+            .transpose()
+    }
+
+    /// The records from `index` on.
+    ///
+    /// The iterator follows a growing log: after `None` it may be asked again, and goes on with what was added since.
+    #[must_use]
+    pub fn iter_from(&self, index: u64) -> Records {
+        Records {
+            layout: self.layout.clone(),
+            scan: None,
+            next: index,
+        }
+    }
+}
+
+/// Records in order; see [`LogReader::iter_from`].
+pub struct Records {
+    layout: Layout,
+    /// The segment being read and its first index.
+    scan: Option<(u64, SegmentScan)>,
+    /// Index of the next record to give.
+    next: u64,
+}
+
+impl Records {
+    /// Index of the record that [`next`](Iterator::next) gives, now or later.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.next
+    }
+
+    fn read(&mut self) -> Result<Option<Record>, ReadError> {
+        // What was read ahead may be from before the writer's last commit: an end is one only when looked at afresh.
+        let mut fresh = false;
+        loop {
+            let Some((first, scan)) = &mut self.scan else {
+                if !self.advance()? {
+                    return Ok(None);
+                }
+                continue;
+            };
+            let path = self.layout.segment(*first);
+            match scan.step().map_err(|source| ReadError::Io { path, source })? {
+                Step::Record(frame) if frame.index < self.next => fresh = false,
+                Step::Record(frame) => {
+                    self.next = frame.index + 1;
+                    return Ok(Some(Record {
+                        index: frame.index,
+                        bytes: frame.bytes.to_vec(),
+                    }));
+                }
+                Step::End | Step::Bad if !fresh => {
+                    scan.refresh();
+                    fresh = true;
+                }
+                Step::End | Step::Bad => {
+                    scan.refresh();
+                    fresh = false;
+                    if !self.advance()? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes to the segment that holds the next record, or to the end of the last one. False when there is no other
+    /// than the present one.
+    fn advance(&mut self) -> Result<bool, ReadError> {
+        let failed = |path: PathBuf| move |source| ReadError::Io { path, source };
+        let (at, from) = match &mut self.scan {
+            None => {
+                let segments = self.layout.segments().map_err(failed(self.layout.segment_dir()))?;
+                let holding = segments.into_iter().rev().find(|first| *first <= self.next);
+                match holding {
+                    Some(first) => (first, 0),
+                    None => return Ok(false),
+                }
+            }
+            Some((first, scan)) => {
+                // A segment is begun only when the one before is complete, so its name says whether this one is.
+                let next = scan.next_index();
+                let path = self.layout.segment(next);
+                let begun = path.try_exists().map_err(failed(path.clone()))?;
+                if !begun || next == *first {
+                    return Ok(false);
+                }
+                (next, scan.epoch())
+            }
+        };
+        let path = self.layout.segment(at);
+        self.scan = Some((at, SegmentScan::open(&path, at, from).map_err(failed(path))?));
+        Ok(true)
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Record, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{append, open, record};
+
+    #[test]
+    fn a_reader_follows_a_growing_log_over_segments() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(LogReader::open(dir.path()), Err(ReadError::NoLog(_))));
+        let (log, _) = open(dir.path());
+        let reader = LogReader::open(dir.path()).unwrap();
+        assert!(reader.is_empty().unwrap());
+        let (mut all, mut later) = (reader.iter_from(0), reader.iter_from(9));
+        assert!(all.next().is_none() && later.next().is_none());
+        for number in 0..12 {
+            let bytes = record(number, 30_000);
+            append(&log, vec![bytes.clone()]).unwrap();
+            assert_eq!(
+                all.next().unwrap().unwrap(),
+                Record {
+                    index: number,
+                    bytes: bytes.clone()
+                }
+            );
+            assert!(all.next().is_none());
+            assert_eq!(
+                later.next().map(|found| found.unwrap().index),
+                (number >= 9).then_some(number)
+            );
+            assert_eq!(reader.len().unwrap(), number + 1);
+            assert_eq!(reader.get(number).unwrap(), Some(bytes));
+            assert_eq!(reader.get(number + 1).unwrap(), None);
+        }
+        assert_eq!(all.position(), 12);
+        assert!(std::fs::read_dir(dir.path().join("seg")).unwrap().count() > 2);
+        assert_eq!(
+            reader
+                .iter_from(3)
+                .map(|found| found.unwrap().index)
+                .collect::<Vec<_>>(),
+            (3..12).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn reading_stops_at_the_first_place_that_is_no_record() {
+        let dir = tempfile::tempdir().unwrap();
+        crate::fixture::closed(dir.path(), 4);
+        let path = dir.path().join("seg/00000000000000000000.log");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[2 * (record(0, 0).len() + 24) + 40] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let reader = LogReader::open(dir.path()).unwrap();
+        assert_eq!(reader.iter_from(0).count(), 2);
+        assert_eq!((reader.len().unwrap(), reader.get(3).unwrap()), (2, None));
+    }
+}

@@ -1,0 +1,60 @@
+//! Complete verification of a log at rest or at work, offline.
+//!
+//! `report` is the answer; `records` reads the log once and checks everything on the way; `tiles` compares what is
+//! derived.
+
+mod records;
+mod report;
+mod tiles;
+
+#[cfg(test)]
+mod tests;
+
+pub use records::{VerifyError, verify};
+pub use report::{MAX_STEP_BACK, Place, Report, Verdict};
+
+use crate::log::{checkpoints::StoredError, walk::WalkError};
+use std::{io, path::PathBuf};
+
+/// What ends verification early.
+enum Fault {
+    /// The log is at fault.
+    Verdict(Verdict),
+    /// The file system is.
+    Io(PathBuf, io::Error),
+}
+
+impl Fault {
+    fn altered(place: Place, what: impl Into<String>) -> Self {
+        Self::Verdict(Verdict::Altered {
+            place,
+            what: what.into(),
+        })
+    }
+
+    fn missing(place: Place, what: impl Into<String>) -> Self {
+        Self::Verdict(Verdict::Missing {
+            place,
+            what: what.into(),
+        })
+    }
+}
+
+impl From<WalkError> for Fault {
+    fn from(error: WalkError) -> Self {
+        match error {
+            WalkError::Io { path, source } => Self::Io(path, source),
+            WalkError::Missing(index) => Self::missing(Place::Record(index), "later records are there"),
+            WalkError::Altered(index) => Self::altered(Place::Record(index), "it is not a record, later ones are"),
+        }
+    }
+}
+
+impl From<StoredError> for Fault {
+    fn from(error: StoredError) -> Self {
+        match error {
+            StoredError::Io { path, source } => Self::Io(path, source),
+            StoredError::Invalid { path, reason } => Self::altered(Place::File(path), reason),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Reading a log once, checking everything on the way.
+
+use super::{Fault, MAX_STEP_BACK, Place, Report, Verdict, tiles::Tiles};
+use crate::{
+    calls::Calls,
+    log::{
+        checkpoints::{self, Stored},
+        frame::Frame,
+        identity::read_line,
+        layout::Layout,
+        scan::Tail,
+        walk::walk,
+    },
+};
+use proof::{Frontier, KeyError, Verifier, leaf_hash};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io,
+    path::{Path, PathBuf},
+};
+use vocab::{Event, event::VERSION};
+
+/// Why no verdict was reached.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// There is no log.
+    #[error("`{0}` holds no log")]
+    NoLog(PathBuf),
+    /// The key given is none.
+    #[error("the verifying key given is not valid: {0}")]
+    Key(#[from] KeyError),
+    /// The file system failed.
+    #[error("`{path}` cannot be read: {source}")]
+    Io {
+        /// File or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Verifies the log in `dir`: every record's checksum, index and schema; every checkpoint's signature and root; every
+/// tile and bundle; that nothing sealed is missing.
+///
+/// Without `vkey` the key stored beside the log is believed: that finds damage, not a forger who has replaced all of it.
+///
+/// # Errors
+/// No verdict was reached.
+pub fn verify(dir: &Path, vkey: Option<&str>) -> Result<Report, VerifyError> {
+    let layout = Layout::new(dir);
+    if !layout.segment_dir().is_dir() {
+        return Err(VerifyError::NoLog(dir.to_owned()));
+    }
+    let pinned = vkey.map(Verifier::from_vkey).transpose()?;
+    let mut pass = Pass::default();
+    let verdict = match pass.run(&layout, pinned) {
+        Ok(()) => Verdict::Ok,
+        Err(Fault::Verdict(verdict)) => relative(verdict, dir),
+        Err(Fault::Io(path, source)) => return Err(VerifyError::Io { path, source }),
+    };
+    Ok(pass.report(verdict))
+}
+
+/// What is known on the way.
+#[derive(Default)]
+struct Pass {
+    origin: String,
+    frontier: Frontier,
+    /// Checkpoints over more records than read so far, by size.
+    ahead: VecDeque<Stored>,
+    sealed: u64,
+    checkpoints: u64,
+    calls: Calls,
+    latest: i64,
+    steps_back: u64,
+    unfinished_bytes: u64,
+    derived_missing: u64,
+    epochs: u32,
+}
+
+impl Pass {
+    fn run(&mut self, layout: &Layout, pinned: Option<Verifier>) -> Result<(), Fault> {
+        let key = self.identity(layout, pinned)?;
+        self.ahead = load(layout, &key)?;
+        self.sealed = self.ahead.back().map_or(0, |stored| stored.checkpoint.size());
+        let mut tiles = Tiles::list(layout)?;
+        self.check_roots()?;
+        let end = walk(layout, &mut |frame| self.record(frame, &mut tiles))?;
+        self.epochs = end.epoch;
+        if let Some(stored) = self.ahead.front() {
+            let sealed = format!("a checkpoint is over {} records", stored.checkpoint.size());
+            return Err(match end.tail {
+                Tail::Clean => Fault::missing(Place::Record(end.size), sealed),
+                Tail::Torn(_) | Tail::Altered => Fault::altered(Place::Record(end.size), sealed),
+            });
+        }
+        if let Tail::Torn(bytes) = end.tail {
+            self.unfinished_bytes = bytes;
+        }
+        self.derived_missing = tiles.finish()?;
+        Ok(())
+    }
+
+    /// The key that checkpoints are checked with; origin and key files must agree with it.
+    fn identity(&mut self, layout: &Layout, pinned: Option<Verifier>) -> Result<Verifier, Fault> {
+        self.origin = line(&layout.origin())?;
+        let stored = line(&layout.vkey())?;
+        let file = || Place::File(layout.vkey());
+        let stored = Verifier::from_vkey(&stored).map_err(|error| Fault::altered(file(), error.to_string()))?;
+        if pinned.is_some_and(|pinned| pinned != stored) {
+            return Err(Fault::altered(file(), "it is not the key given"));
+        }
+        if stored.name().as_str() != self.origin {
+            return Err(Fault::altered(
+                Place::File(layout.origin()),
+                "it is not the name of the key",
+            ));
+        }
+        Ok(stored)
+    }
+
+    fn record(&mut self, frame: &Frame<'_>, tiles: &mut Tiles<'_>) -> Result<(), Fault> {
+        let place = || Place::Record(frame.index);
+        let event = Event::from_bytes(frame.bytes).map_err(|error| Fault::altered(place(), error.to_string()))?;
+        if event.v != VERSION {
+            return Err(Fault::altered(place(), format!("it is of unknown version {}", event.v)));
+        }
+        self.steps_back += u64::from(event.t < self.latest.saturating_sub(MAX_STEP_BACK));
+        self.latest = self.latest.max(event.t);
+        self.calls.see(frame.index, &event);
+        let leaf = leaf_hash(frame.bytes);
+        self.frontier
+            .append(leaf)
+            .map_err(|error| Fault::altered(place(), error.to_string()))?;
+        tiles.push(frame.bytes, leaf)?;
+        self.check_roots()
+    }
+
+    /// Compares the tree with the checkpoints of its size.
+    fn check_roots(&mut self) -> Result<(), Fault> {
+        while let Some(stored) = self
+            .ahead
+            .pop_front_if(|stored| stored.checkpoint.size() == self.frontier.size())
+        {
+            if *stored.checkpoint.root() != self.frontier.root() {
+                return Err(Fault::altered(
+                    Place::File(stored.path),
+                    "the records before it are not those it is over",
+                ));
+            }
+            self.checkpoints += 1;
+        }
+        Ok(())
+    }
+
+    fn report(self, verdict: Verdict) -> Report {
+        let events = self.frontier.size();
+        Report {
+            verdict,
+            origin: self.origin,
+            events,
+            sealed: self.sealed,
+            unsealed: events.saturating_sub(self.sealed),
+            checkpoints: self.checkpoints,
+            unknown: self.calls.unknown(),
+            not_run: self.calls.not_run(),
+            unfinished_bytes: self.unfinished_bytes,
+            derived_missing: self.derived_missing,
+            steps_back: self.steps_back,
+            epochs: self.epochs,
+        }
+    }
+}
+
+/// All checkpoints, by size.
+fn load(layout: &Layout, key: &Verifier) -> Result<VecDeque<Stored>, Fault> {
+    let published = checkpoints::read(&layout.checkpoint(), key)?
+        .ok_or_else(|| Fault::missing(Place::File(layout.checkpoint()), "every log has one"))?;
+    let mut by_size = BTreeMap::from([((published.checkpoint.size(), 1), published)]);
+    for size in layout
+        .archived_sizes()
+        .map_err(|error| Fault::Io(layout.archive(), error))?
+    {
+        if let Some(stored) = checkpoints::read_archived(layout, size, key)? {
+            by_size.insert((size, 0), stored);
+        }
+    }
+    Ok(by_size.into_values().collect())
+}
+
+fn line(path: &Path) -> Result<String, Fault> {
+    read_line(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Fault::missing(Place::File(path.to_owned()), "every log has one"),
+        io::ErrorKind::InvalidData => Fault::altered(Place::File(path.to_owned()), "it is not one line of text"),
+        _ => Fault::Io(path.to_owned(), error),
+    })
+}
+
+/// The same verdict with the file named from the log's directory.
+fn relative(mut verdict: Verdict, dir: &Path) -> Verdict {
+    if let Verdict::Missing {
+        place: Place::File(path),
+        ..
+    }
+    | Verdict::Altered {
+        place: Place::File(path),
+        ..
+    } = &mut verdict
+        && let Ok(relative) = path.strip_prefix(dir)
+    {
+        *path = relative.to_owned();
+    }
+    verdict
+}
