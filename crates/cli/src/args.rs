@@ -109,11 +109,7 @@ pub enum Command {
     Gateway(Gateway),
     /// The demo's scripted agent.
     #[command(name = "__demo-agent", hide = true)]
-    DemoAgent {
-        /// MCP endpoint.
-        #[arg(long)]
-        url: String,
-    },
+    DemoAgent,
 }
 
 /// `mortise demo`

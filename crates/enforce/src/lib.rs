@@ -1,1 +1,39 @@
-//! The pipeline from call to permit to outcome, free of any transport
+//! The pipeline from call to permit to outcome, free of any transport.
+//!
+//! Knows no socket, no process and no protocol: transports hand in a [`Submission`] with a [`Route`] and get an
+//! [`Answer`]. What is tested here is what runs in production, because suites submit to the same [`Pipeline`].
+//!
+//! | module | station of a call |
+//! |---|---|
+//! | `snapshot` | the configuration in force |
+//! | `session` | labels and counters of a run |
+//! | `validate` | arguments against the pinned schema |
+//! | `pipeline` | screen, judge, fulfil, ask, forward, inspect |
+//! | `permit` | the right to forward one call, once |
+//! | `route` | the way to a tool |
+//! | `record` | events of a call |
+//! | `refusal` | what an agent is told |
+//! | `recovery` | what the log says after a restart |
+
+mod inspect;
+mod permit;
+mod pipeline;
+mod record;
+mod recovery;
+mod refusal;
+mod route;
+mod session;
+mod snapshot;
+mod stored;
+mod validate;
+
+pub use inspect::META_CONFINEMENT;
+pub use permit::{Confinement, Permit, Stale};
+pub use pipeline::{Alive, Answer, AnswerError, Answered, Failure, ForwardError, Pipeline, Submission};
+pub use record::{Columns, Recorder};
+pub use recovery::Recovery;
+pub use refusal::{Refusal, Standing};
+pub use route::{Boxed, Live, Lost, Reply, Route, Routes};
+pub use session::{MAX_SESSIONS, Session, Sessions, TooManySessions};
+pub use snapshot::{Snapshot, ToolEntry};
+pub use validate::{Complaint, Schema};

@@ -1,1 +1,34 @@
-//! The policy decision point: Cedar policies and a request in, one decision out
+//! The policy decision point: Cedar policies and a request in, one decision out.
+//!
+//! Contains no I/O, no clock, no randomness and no knowledge of a transport: files arrive as text, time as a fact.
+//! Nor does it know the inventory's bounds, grants or approvals: what is declared is checked before it is asked, and
+//! a verified record arrives as a discharge.
+//!
+//! A call's way: `shapes` and `schema` say what policies may name; `load` reads and checks the rules; `index` finds
+//! those that can speak; `context` turns facts into what they see; `decide` combines what they say. `tightening`
+//! tells a change that only tightens from one that waits.
+
+mod bundle;
+mod compile;
+mod context;
+mod decide;
+mod entities;
+mod index;
+mod load;
+mod parts;
+mod request;
+mod rule;
+mod schema;
+mod shapes;
+mod tightening;
+mod vocabulary;
+
+pub use bundle::Bundle;
+pub use compile::compile;
+pub use decide::{NO_PERMIT, NO_POLICY, UNCERTAIN, UNDECIDABLE};
+pub use request::{Facts, Findings, Request, Targets};
+pub use rule::{Rule, RuleKind, RuleMode};
+pub use schema::Invisible;
+pub use shapes::{AgentShape, Compilation, ServerShape, Shapes, Source};
+pub use tightening::{Change, tightening};
+pub use vocabulary::{FINDING_KINDS, SANDBOX_RIGHTS, SEVERITIES};

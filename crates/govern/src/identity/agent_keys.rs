@@ -81,7 +81,7 @@ impl AgentKeys {
 
     /// Whose key this is. Every stored hash is compared in full.
     #[must_use]
-    pub fn authenticate(&self, presented: &str) -> Option<&AgentId> {
+    pub fn authenticate(&self, presented: &str) -> Option<&AgentKey> {
         if presented.len() > MAX_PRESENTED_BYTES {
             return None;
         }
@@ -93,10 +93,7 @@ impl AgentKeys {
             let better = same & index.ct_lt(&found);
             found = if bool::from(better) { index } else { found };
         }
-        usize::try_from(found)
-            .ok()
-            .and_then(|index| self.keys.get(index))
-            .map(|key| &key.agent)
+        usize::try_from(found).ok().and_then(|index| self.keys.get(index))
     }
 
     /// All keys.
@@ -122,8 +119,8 @@ mod tests {
         let bot = keys.issue(&AgentId::new("bot"), 1).unwrap();
         let eve = keys.issue(&AgentId::new("eve"), 2).unwrap();
         assert!(bot.expose().starts_with("mk_bot_") && bot.expose().len() == 7 + 43);
-        assert_eq!(keys.authenticate(bot.expose()).unwrap().as_str(), "bot");
-        assert_eq!(keys.authenticate(eve.expose()).unwrap().as_str(), "eve");
+        assert_eq!(keys.authenticate(bot.expose()).unwrap().agent.as_str(), "bot");
+        assert_eq!(keys.authenticate(eve.expose()).unwrap().agent.as_str(), "eve");
         for wrong in [
             "",
             "mk_bot_",

@@ -1,0 +1,65 @@
+//! One file per verb.
+
+mod agents;
+mod approvals;
+mod check;
+mod doctor;
+mod explain;
+mod init;
+mod lock;
+mod policy;
+mod proxy;
+mod run;
+mod test;
+mod trace;
+mod up;
+
+use crate::args::{Cli, Command};
+use crate::demo;
+use crate::failure::{Failure, Outcome};
+use crate::output::Output;
+use crate::place::Place;
+use clap::CommandFactory;
+use vocab::Exit;
+
+/// Runs a command.
+pub fn run(output: &Output, cli: &Cli) -> Outcome {
+    let place = || Place::find(&cli.global);
+    match &cli.command {
+        Command::Demo(args) => demo::run(output, args),
+        Command::Init(args) => init::run(output, &cli.global, args),
+        Command::Check => check::run(output, &place()?),
+        Command::Lock(args) => lock::run(output, &place()?, args),
+        Command::Up(args) => up::run(output, &place()?, args),
+        Command::Proxy(args) => proxy::run(&place()?, args),
+        Command::Run(args) => run::run(&place()?, args),
+        Command::Test(args) => test::run(output, &place()?.root, args),
+        Command::Policy(args) => policy::run(output, &place()?, args),
+        Command::Trace(args) => trace::run(output, &cli.global, args),
+        Command::Approvals(args) => approvals::run(output, &place()?, args),
+        Command::Agents(args) => agents::run(output, &place()?, args),
+        Command::Kill => Err(Failure::new(Exit::Usage, "`kill` is not wired yet")
+            .with_help("end the gateway's process: nothing runs without it, and the log stays whole")),
+        Command::Doctor => doctor::run(output, &cli.global),
+        Command::Explain { code } => explain::run(output, code),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "mortise", &mut text);
+            output.raw(String::from_utf8_lossy(&text));
+            Ok(Exit::Ok)
+        }
+        Command::ExampleServer { world } => {
+            let here = std::env::current_dir()?;
+            let (stdin, stdout) = (std::io::stdin().lock(), std::io::stdout().lock());
+            crate::example_server::run(world, stdin, stdout, &here)?;
+            Ok(Exit::Ok)
+        }
+        Command::Gateway(args) => up::gateway(output, args),
+        Command::DemoAgent => demo::agent(),
+    }
+}
+
+/// Verifies the log of a demo, and says what was found.
+pub fn trace_verify(output: &Output, log: &std::path::Path) -> Result<store::Report, Failure> {
+    trace::verify(output, log, None)
+}

@@ -1,0 +1,212 @@
+//! `mortise trace`: reads, verifies and proves the log. None of it needs a gateway.
+
+use crate::args::{Global, Trace, TraceList};
+use crate::failure::{Failure, Outcome};
+use crate::output::Output;
+use crate::place::Place;
+use crate::timeline::{Row, Timeline, clock_time};
+use anstyle::AnsiColor;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use store::{LogReader, Report, Verdict};
+use vocab::{Event, Exit};
+
+/// How often a followed log is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Runs one of the subcommands.
+pub fn run(output: &Output, global: &Global, args: &Trace) -> Outcome {
+    match args {
+        Trace::Ls(list) => ls(output, &dir(global, list.log.as_ref())?, list),
+        Trace::Tail(list) => tail(output, &dir(global, list.log.as_ref())?, list),
+        Trace::Show { subject } => show(output, &dir(global, None)?, subject),
+        Trace::Verify { log, key } => {
+            let report = verify(output, &dir(global, log.as_ref())?, key.as_deref())?;
+            Ok(if report.verdict == Verdict::Ok { Exit::Ok } else { Exit::Verification })
+        }
+        Trace::Prove { index, leaf } => prove(output, &dir(global, None)?, *index, leaf.as_deref()),
+    }
+}
+
+fn dir(global: &Global, chosen: Option<&PathBuf>) -> Result<PathBuf, Failure> {
+    match chosen {
+        Some(chosen) => Ok(chosen.clone()),
+        None => Ok(Place::find(global)?.log()),
+    }
+}
+
+fn reader(dir: &Path) -> Result<LogReader, Failure> {
+    LogReader::open(dir).map_err(|error| {
+        Failure::new(Exit::Nothing, error.to_string()).with_help("nothing has been recorded for this project yet")
+    })
+}
+
+fn wanted(list: &TraceList, row: &Row) -> bool {
+    let verdict = row.verdict.map(vocab::Verdict::as_str);
+    list.verdict.as_deref().is_none_or(|wanted| verdict == Some(wanted))
+        && list.agent.as_deref().is_none_or(|wanted| row.agent == wanted)
+}
+
+fn ls(output: &Output, dir: &Path, list: &TraceList) -> Outcome {
+    if let Some(word) = &list.verdict
+        && vocab::Verdict::from_word(word).is_none()
+    {
+        return Err(Failure::new(Exit::Usage, format!("`{word}` is no verdict"))
+            .with_help("allow, sandbox, sanitize, ask or deny"));
+    }
+    let mut timeline = Timeline::default();
+    let mut events = std::collections::VecDeque::new();
+    for record in reader(dir)?.iter_from(0) {
+        let record = record.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+        let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
+        timeline.read(record.index, &event);
+        if list.events {
+            events.push_back((record.index, event));
+            if events.len() > list.limit {
+                events.pop_front();
+            }
+        }
+    }
+    if list.events {
+        for (index, event) in &events {
+            print_event(output, *index, event);
+        }
+        return Ok(Exit::Ok);
+    }
+    let rows: Vec<&Row> = timeline.rows().iter().filter(|row| wanted(list, row)).collect();
+    let rows = rows.get(rows.len().saturating_sub(list.limit)..).unwrap_or_default();
+    if output.is_human() {
+        for row in rows {
+            output.line(row.render(output));
+        }
+        if rows.is_empty() {
+            output.message("no call matches");
+        }
+    } else {
+        output.json(&rows);
+    }
+    Ok(Exit::Ok)
+}
+
+fn tail(output: &Output, dir: &Path, list: &TraceList) -> Outcome {
+    let reader = reader(dir)?;
+    let from = reader.len().map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+    let mut records = reader.iter_from(from.saturating_sub(u64::try_from(list.limit).unwrap_or(u64::MAX)));
+    loop {
+        match records.next() {
+            Some(Ok(record)) => {
+                if let Ok(event) = Event::from_bytes(&record.bytes) {
+                    print_event(output, record.index, &event);
+                }
+            }
+            Some(Err(error)) => return Err(Failure::new(Exit::Environment, error.to_string())),
+            None => std::thread::sleep(LOOK),
+        }
+    }
+}
+
+fn print_event(output: &Output, index: u64, event: &Event) {
+    if !output.is_human() {
+        let mut value = serde_json::to_value(event).unwrap_or(Value::Null);
+        if let Some(members) = value.as_object_mut() {
+            members.insert("index".to_owned(), index.into());
+        }
+        output.line(value.to_string());
+        return;
+    }
+    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    let verdict = event.decision.map(|verdict| output.verdict(verdict)).unwrap_or_default();
+    let outcome = event.outcome.map(vocab::event::Outcome::as_str).unwrap_or_default();
+    let target = match (&event.server, &event.tool_name) {
+        (Some(server), Some(tool)) => format!("{server}/{tool}"),
+        (server, tool) => format!("{}{}", text(server), text(tool)),
+    };
+    let rule = event.reasons.first().map(|reason| reason.rule.to_string()).unwrap_or_default();
+    output.line(format!(
+        "{:>6}  {}  {:<18} {:<28} {verdict} {outcome} {rule} {}",
+        format!("#{index}"),
+        output.dim(&clock_time(event.t)),
+        event.kind.as_str(),
+        target,
+        output.dim(&text(&event.text))
+    ));
+}
+
+fn show(output: &Output, dir: &Path, subject: &str) -> Outcome {
+    let reader = reader(dir)?;
+    let environment = |error: store::ReadError| Failure::new(Exit::Environment, error.to_string());
+    let mut found: Vec<(u64, Vec<u8>)> = Vec::new();
+    if let Ok(index) = subject.trim_start_matches('#').parse::<u64>() {
+        found.extend(reader.get(index).map_err(environment)?.map(|bytes| (index, bytes)));
+    } else {
+        for record in reader.iter_from(0) {
+            let record = record.map_err(environment)?;
+            if Event::from_bytes(&record.bytes).is_ok_and(|event| event.call.as_deref() == Some(subject)) {
+                found.push((record.index, record.bytes));
+            }
+        }
+    }
+    if found.is_empty() {
+        return Err(Failure::new(Exit::Nothing, format!("the log has no event `{subject}`"))
+            .with_help("`mortise trace ls` lists calls, `--events` every event with its index"));
+    }
+    for (index, bytes) in found {
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        if output.is_human() {
+            output.line(output.bold(&format!("event #{index}")));
+            output.line(serde_json::to_string_pretty(&value).unwrap_or_default());
+        } else {
+            output.json(&json!({ "index": index, "event": value }));
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// Verifies a log and says what was found.
+pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<Report, Failure> {
+    let report = store::verify(dir, key).map_err(|error| {
+        Failure::new(Exit::Verification, error.to_string()).with_help("is this the directory of a log?")
+    })?;
+    let (word, place, what) = match &report.verdict {
+        Verdict::Ok => ("ok", None, None),
+        Verdict::Missing { place, what } => ("missing", Some(place.to_string()), Some(what.clone())),
+        Verdict::Altered { place, what } => ("altered", Some(place.to_string()), Some(what.clone())),
+    };
+    if !output.is_human() {
+        output.json(&json!({
+            "verdict": word, "place": place, "what": what, "origin": report.origin, "events": report.events,
+            "sealed": report.sealed, "unsealed": report.unsealed, "checkpoints": report.checkpoints,
+            "unknown": report.unknown, "not_run": report.not_run, "epochs": report.epochs,
+            "derived_missing": report.derived_missing, "steps_back": report.steps_back,
+        }));
+        return Ok(report);
+    }
+    let colour = if report.verdict == Verdict::Ok { AnsiColor::Green } else { AnsiColor::Red };
+    let word = output.paint(word, colour.on_default().bold());
+    output.line(format!("{word}  log `{}`", report.origin));
+    if let (Some(place), Some(what)) = (place, what) {
+        output.line(format!("    {place}: {what}"));
+    }
+    output.line(format!(
+        "    {} events, {} sealed by {} signed checkpoints, {} not sealed yet",
+        report.events, report.sealed, report.checkpoints, report.unsealed
+    ));
+    if report.unknown > 0 || report.not_run > 0 {
+        output.line(format!(
+            "    calls without an end: {} unknown (dispatched, nobody knows whether they ran), {} not run",
+            report.unknown, report.not_run
+        ));
+    }
+    Ok(report)
+}
+
+fn prove(output: &Output, dir: &Path, index: u64, leaf: Option<&Path>) -> Outcome {
+    let proof = store::prove(dir, index).map_err(|error| Failure::new(Exit::Nothing, error.to_string()))?;
+    if let Some(leaf) = leaf {
+        let bytes = reader(dir)?.get(index).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+        std::fs::write(leaf, bytes.unwrap_or_default())?;
+    }
+    output.raw(proof);
+    Ok(Exit::Ok)
+}

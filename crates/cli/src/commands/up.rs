@@ -1,0 +1,101 @@
+//! `mortise up`, and the gateway started on demand.
+
+use crate::args;
+use crate::failure::{Failure, Outcome};
+use crate::output::Output;
+use crate::place::Place;
+use gateway::control::Client;
+use gateway::control::protocol::Request;
+use gateway::process::{Gateway, StartError};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use vocab::Exit;
+
+/// Serves in the foreground. A gateway that was started on demand is ended first: there is one per project.
+pub fn run(output: &Output, place: &Place, args: &args::Up) -> Outcome {
+    let listen = args.listen.as_deref().map(str::parse::<SocketAddr>).transpose();
+    let listen = listen.map_err(|_| Failure::new(Exit::Usage, "`--listen` takes `address:port`"))?;
+    if let Ok(mut running) = Client::connect(&place.socket()) {
+        running.ask(&Request::Shutdown).map_err(crate::reach::failure)?;
+        output.message("ended the gateway that was started on demand");
+        for _ in 0..200 {
+            if Client::connect(&place.socket()).is_err() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(25));
+        }
+    }
+    let mut options = place.options();
+    options.dev = args.dev;
+    serve(options, |gateway| async move {
+        let settings = gateway.shared.pipeline.snapshot().project.settings.clone();
+        let bound = gateway.listen(Some(listen.unwrap_or(settings.gateway.listen))).await?;
+        output.message(format!("mortise {} guards `{}`", vocab::MORTISE_VERSION, settings.name));
+        output.message(format!("  MCP over HTTP  http://{bound}/mcp   (Authorization: Bearer KEY, from `mortise agents key AGENT`)"));
+        output.message("  MCP over stdio `mortise proxy --agent AGENT -- CMD` in place of a server's command");
+        output.message(format!("  log            {}", place.log().display()));
+        if gateway.options.dev {
+            output.message("  --dev: loosening edits apply at once; every event says so");
+        }
+        output.message("  ready; Ctrl-C ends it");
+        Ok(())
+    })
+}
+
+/// The gateway process that shims start.
+pub fn gateway(output: &Output, args: &args::Gateway) -> Outcome {
+    let place = Place::at(&args.root)?;
+    let mut options = place.options();
+    options.on_demand = args.on_demand;
+    serve(options, |_| async move {
+        output.message("ready");
+        Ok(())
+    })
+}
+
+fn serve<F, R>(options: gateway::process::Options, ready: F) -> Outcome
+where
+    F: FnOnce(Arc<Gateway>) -> R,
+    R: Future<Output = std::io::Result<()>>,
+{
+    let filter = std::env::var("MORTISE_LOG").unwrap_or_else(|_| "warn".to_owned());
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .finish();
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async move {
+        let gateway = Gateway::open(options).await.map_err(start_failure)?;
+        ready(Arc::clone(&gateway)).await?;
+        let stopping = Arc::clone(&gateway);
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            stopping.stop();
+        });
+        gateway.serve().await?;
+        Ok(Exit::Ok)
+    })
+}
+
+fn start_failure(error: StartError) -> Failure {
+    let diagnostics = error.diagnostics().to_vec();
+    if !diagnostics.is_empty() {
+        return Failure::diagnostics(diagnostics);
+    }
+    let (exit, help) = match &error {
+        StartError::Log(store::OpenError::Locked { .. }) => {
+            (Exit::Environment, "one gateway serves a project; `mortise doctor` says which one runs")
+        }
+        StartError::Log(_) => (Exit::Verification, "run `mortise trace verify`; do not delete the log before you know why"),
+        StartError::Configuration(_) => (Exit::Configuration, "run `mortise check`"),
+        _ => (Exit::Environment, "run `mortise doctor`"),
+    };
+    Failure::new(exit, error.to_string()).with_help(help)
+}

@@ -1,0 +1,391 @@
+//! While a person is waited for: the stored call, the caller that is held, the answer, and the run that follows it.
+
+use super::case::{Approved, Case, InFlight};
+use super::fulfil::Effective;
+use super::screen::Stop;
+use super::{Answer, Failure, Pipeline};
+use crate::record::Columns;
+use crate::refusal::{Refusal, Standing};
+use crate::route::{Reply, Route};
+use crate::session::lock;
+use crate::stored::StoredCall;
+use govern::approval::{self, Approval, Asked, AskedGuard, CallBytes, RequestError, Requested, Say, State};
+use std::sync::Arc;
+use std::time::Duration;
+use vocab::event::Kind;
+use vocab::id::{ApprovalId, Digest, RuleId, UserId};
+use vocab::{Call, Decision, Verdict};
+
+/// How often a held caller is looked after, beside every change of an approval.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What became of a person's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// Where the approval stands now.
+    pub state: State,
+}
+
+/// Why a person's answer did not count.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// The approval's rules say so.
+    #[error(transparent)]
+    Approval(#[from] approval::AnswerError),
+    /// It could not be recorded, so it has no effect.
+    #[error("the answer could not be recorded: {0}")]
+    Log(#[from] store::LogError),
+}
+
+impl Pipeline {
+    /// Stores the effective call, asks, and holds the caller for a while.
+    pub(super) async fn ask(self: &Arc<Self>, mut case: Case, effective: Effective) -> Answer {
+        let id = approval_id(&store::id::new_uuid7(self.recorder.clock()));
+        let requested = match self.request(&case, &effective, id) {
+            Ok(requested) => requested,
+            Err(error) => return self.stop(&mut case, not_asked(&error)).await,
+        };
+        let (id, is_new) = match requested {
+            Requested::New(id) => (id, true),
+            Requested::Same(id, _) => (id, false),
+        };
+        if let Err(error) = self.record_ask(&mut case, &effective, &id, is_new).await {
+            return Answer::Failed(Failure { call: case.call.id.clone(), text: error.to_string(), may_have_run: false });
+        }
+        if case.approved.is_some() {
+            // This is an approved call that needs another answer: its caller, if any, waits for the result.
+            return Answer::Refused(Box::new(waiting(&case, &effective.decision, id, Standing::Pending)));
+        }
+        self.hold(&case, &effective.decision, id).await
+    }
+
+    /// The result of the same call that was approved while its caller was away, once.
+    pub(super) async fn held_result(&self, case: &Case) -> Option<Answer> {
+        let now_us = self.recorder.clock().now();
+        let held = lock(&self.approvals).take_result(
+            &case.call.session,
+            &case.action,
+            &case.columns.args_hash,
+            now_us,
+        )?;
+        let mut event = self.recorder.intent(&case.call, &case.columns);
+        event.text = Some("answered with the held result of an approved call".to_owned());
+        if let Err(error) = self.recorder.durable(&[event]).await {
+            tracing::error!(%error, "held result could not be recorded as given");
+        }
+        decode(&held)
+    }
+
+    /// Records a person's answer. Who the person is has been established. An approval that is complete runs the
+    /// stored call.
+    ///
+    /// # Errors
+    /// The answer does not count.
+    pub async fn answer(
+        self: &Arc<Self>,
+        id: &ApprovalId,
+        approver: &UserId,
+        say: Say,
+        reason: &str,
+    ) -> Result<Answered, AnswerError> {
+        let now_us = self.recorder.clock().now();
+        let approvers = self.snapshot().project.settings.approvers.clone();
+        let answer = approval::Answer { approver: approver.clone(), say, reason: reason.to_owned(), at_us: now_us };
+        let (state, approval) = {
+            let mut approvals = lock(&self.approvals);
+            let state = approvals.answer(id, answer, &approvers)?;
+            (state, approvals.find(id).cloned())
+        };
+        if let Some(approval) = approval {
+            let kind = if say == Say::Approve { Kind::ApprovalGranted } else { Kind::ApprovalDenied };
+            let mut event = self.approval_event(kind, &approval);
+            event.approver = Some(approver.to_string());
+            event.text = (!reason.is_empty()).then(|| reason.to_owned());
+            self.recorder.durable(&[event]).await?;
+            if state == State::Approved {
+                let pipeline = Arc::clone(self);
+                tokio::spawn(async move { pipeline.run_approved(approval).await });
+            }
+        }
+        self.approvals_changed.send_modify(|changes| *changes = changes.wrapping_add(1));
+        Ok(Answered { state })
+    }
+
+    /// Ends asks that nobody answered in time, and runs what was approved before a restart cut it short. Call it every
+    /// second or so.
+    pub async fn tend_approvals(self: &Arc<Self>) {
+        let now_us = self.recorder.clock().now();
+        let (expired, approved) = {
+            let mut approvals = lock(&self.approvals);
+            let expired = approvals.expire(now_us);
+            let _ = approvals.prune(now_us);
+            let approved: Vec<Approval> =
+                approvals.iter().filter(|approval| approval.state == State::Approved).cloned().collect();
+            (expired, approved)
+        };
+        match expired {
+            Ok(expired) if expired.is_empty() => {}
+            Ok(expired) => {
+                let events: Vec<_> =
+                    expired.iter().map(|approval| self.approval_event(Kind::ApprovalExpired, approval)).collect();
+                if let Err(error) = self.recorder.durable(&events).await {
+                    tracing::error!(%error, "expiry could not be recorded");
+                }
+                self.approvals_changed.send_modify(|changes| *changes = changes.wrapping_add(1));
+            }
+            Err(error) => tracing::error!(%error, "approvals could not be ended"),
+        }
+        for approval in approved {
+            self.run_approved(approval).await;
+        }
+    }
+
+    /// Looks at the approvals.
+    pub fn approvals<T>(&self, look: impl FnOnce(&mut dyn Iterator<Item = &Approval>) -> T) -> T {
+        look(&mut lock(&self.approvals).iter())
+    }
+
+    /// The stored call of an approval, for the person who answers.
+    #[must_use]
+    pub fn stored_call(&self, id: &ApprovalId) -> Option<Call> {
+        let bytes = lock(&self.approvals).find(id)?.asked.call.0.clone();
+        serde_json::from_slice::<StoredCall>(&bytes).ok()?.revive()
+    }
+
+    fn request(&self, case: &Case, effective: &Effective, id: ApprovalId) -> Result<Requested, RequestError> {
+        let stored = StoredCall::of(&effective.call, &effective.fulfilled, &case.columns.args_hash);
+        let bytes = serde_json::to_vec(&stored).map_err(|_| RequestError::TooLong)?;
+        let decision = &effective.decision;
+        let asking = |verdict: Verdict| verdict == Verdict::Ask || verdict == Verdict::Sandbox;
+        let guards = decision.reasons.iter().filter(|reason| asking(reason.verdict) && reason.discharged_by.is_none());
+        let guards = guards.filter_map(|reason| {
+            let text = case.snapshot.bundle.guard_text_digest(&reason.rule)?;
+            Some(AskedGuard { rule: reason.rule.clone(), text: text.clone() })
+        });
+        let asked = Asked {
+            session: case.call.session.clone(),
+            agent: case.call.principal.agent.clone(),
+            tier: case.columns.tier.unwrap_or(vocab::Tier::Critical),
+            user: case.call.principal.user.clone(),
+            action: case.action.clone(),
+            args_hash: case.columns.args_hash.clone(),
+            effective_hash: self.recorder.hash_value(effective.call.arguments.examine()),
+            definition: case.columns.definition.clone().unwrap_or_else(|| Digest::new("none")),
+            bundle: decision.bundle.clone(),
+            guards: guards.collect(),
+            approvers: decision.obligations.approvers.clone(),
+            quorum: decision.obligations.quorum.unwrap_or(1),
+            call: CallBytes(bytes),
+        };
+        let ttl_s = decision.obligations.ttl_s.unwrap_or(case.snapshot.project.settings.ask.ttl_s);
+        lock(&self.approvals).request(id, asked, ttl_s, self.recorder.clock().now())
+    }
+
+    async fn record_ask(
+        &self,
+        case: &mut Case,
+        effective: &Effective,
+        id: &ApprovalId,
+        is_new: bool,
+    ) -> Result<(), store::LogError> {
+        let mut events = std::mem::take(&mut case.opening);
+        events.push(self.recorder.intent(&case.call, &case.columns));
+        let mut decision =
+            self.recorder.decision(&case.call, &case.columns, &effective.decision, effective.latency_us);
+        decision.redactions.clone_from(&effective.redactions);
+        decision.approval = Some(id.to_string());
+        events.push(decision);
+        if is_new {
+            let mut event = self.recorder.call_event(Kind::ApprovalRequested, &case.call, &case.columns);
+            event.approval = Some(id.to_string());
+            events.push(event);
+        }
+        self.recorder.durable(&events).await.map(drop)
+    }
+
+    /// Holds the caller until the approval is settled, the hold is over, or the caller is gone.
+    async fn hold(&self, case: &Case, decision: &Decision, id: ApprovalId) -> Answer {
+        let mut changes = self.approvals_changed.subscribe();
+        let hold = Duration::from_secs(case.snapshot.project.settings.ask.hold_s);
+        let until = tokio::time::Instant::now() + hold;
+        loop {
+            let now_us = self.recorder.clock().now();
+            let state = lock(&self.approvals).find(&id).map(|approval| approval.state);
+            let standing = match state {
+                Some(State::Denied) => Some(Standing::Denied),
+                Some(State::Expired) | None => Some(Standing::Expired),
+                Some(State::Consumed) if case.alive.is_alive() => {
+                    let (session, action) = (&case.call.session, &case.action);
+                    let held = lock(&self.approvals).take_result(session, action, &case.columns.args_hash, now_us);
+                    if let Some(answer) = held.and_then(|held| decode(&held)) {
+                        return answer;
+                    }
+                    None
+                }
+                Some(State::Pending | State::Approved | State::Consumed) => None,
+            };
+            if let Some(standing) = standing {
+                return Answer::Refused(Box::new(waiting(case, decision, id, standing)));
+            }
+            if tokio::time::Instant::now() >= until || !case.alive.is_alive() {
+                return Answer::Refused(Box::new(waiting(case, decision, id, Standing::Pending)));
+            }
+            let next = until.min(tokio::time::Instant::now() + LOOK);
+            let _ = tokio::time::timeout_at(next, changes.changed()).await;
+        }
+    }
+
+    /// Uses an approval: the stored call is decided on fresh facts and runs if nothing but what was approved stands in
+    /// its way. Its result is held for whoever waits, or for one identical retry.
+    async fn run_approved(self: &Arc<Self>, approval: Approval) {
+        let now_us = self.recorder.clock().now();
+        let consumed = lock(&self.approvals).consume(&approval.id, &approval.asked.session, now_us);
+        let approval = match consumed {
+            Ok(approval) => approval,
+            Err(error) => {
+                tracing::warn!(approval = %approval.id, %error, "approval not used");
+                return;
+            }
+        };
+        let answer = self.run_stored(&approval).await;
+        let stored = encode(&answer).map(|bytes| {
+            lock(&self.approvals).store_result(&approval.id, bytes, self.recorder.clock().now())
+        });
+        if !matches!(stored, Some(Ok(()))) {
+            tracing::warn!(approval = %approval.id, "result of an approved call is not held");
+        }
+        self.approvals_changed.send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+
+    async fn run_stored(self: &Arc<Self>, approval: &Approval) -> Answer {
+        let unusable = |text: &str| {
+            let call = vocab::id::CallId::new("unknown");
+            Answer::Failed(Failure { call, text: text.to_owned(), may_have_run: false })
+        };
+        let Ok(stored) = serde_json::from_slice::<StoredCall>(&approval.asked.call.0) else {
+            return unusable("the stored call cannot be read");
+        };
+        let (fulfilled, args_hash) = (stored.fulfilled.clone(), stored.args_hash.clone());
+        let Some(call) = stored.revive() else { return unusable("the stored call cannot be read") };
+        let Some(routes) = self.routes.get() else { return unusable("no way to the server") };
+        let route = match routes.route(&call.session, &call.principal, &call.target).await {
+            Ok(route) => route,
+            Err(text) => return Answer::Failed(Failure { call: call.id.clone(), text, may_have_run: false }),
+        };
+        let approved = Approved { id: approval.id.clone(), discharges: approval.discharges() };
+        let mut case = match self.reopen(call, route, args_hash, approved, fulfilled) {
+            Ok(case) => case,
+            Err(answer) => return answer,
+        };
+        if let Err(stop) = self.screen(&case) {
+            return self.stop(&mut case, stop).await;
+        }
+        let asked_about = &approval.asked.definition;
+        if case.columns.definition.as_ref().is_some_and(|definition| definition != asked_about) {
+            let stop = Stop::new("approval/definition", "the tool's definition changed after the call was approved");
+            return self.stop(&mut case, stop).await;
+        }
+        let judgement = self.judge(&case);
+        Box::pin(self.fulfil(case, judgement)).await
+    }
+
+    /// A case for a stored call.
+    fn reopen(
+        &self,
+        call: Call,
+        route: Arc<dyn Route>,
+        args_hash: String,
+        approved: Approved,
+        fulfilled: std::collections::BTreeSet<String>,
+    ) -> Result<Case, Answer> {
+        let snapshot = self.snapshot();
+        let clock = self.recorder.clock().clone();
+        let (session, _) = self.sessions.enter(&call.session, &call.principal.agent, clock.now()).map_err(|full| {
+            Answer::Failed(Failure { call: call.id.clone(), text: full.to_string(), may_have_run: false })
+        })?;
+        let action = call.target.action();
+        let columns: Columns = snapshot.columns(&call, args_hash);
+        let tool = snapshot.tool(&call.target);
+        let in_flight = InFlight::begin(session, action.clone(), clock);
+        let (alive, opening) = (super::Alive::default(), Vec::new());
+        let approved = Some(approved);
+        Ok(Case { call, action, route, alive, snapshot, tool, columns, in_flight, opening, approved, fulfilled })
+    }
+
+    fn approval_event(&self, kind: Kind, approval: &Approval) -> vocab::Event {
+        let mut event = match self.stored(approval) {
+            Some((call, args_hash)) => {
+                let columns = self.snapshot().columns(&call, args_hash);
+                self.recorder.call_event(kind, &call, &columns)
+            }
+            None => self.recorder.event(kind),
+        };
+        event.approval = Some(approval.id.to_string());
+        event.detail.insert("state".to_owned(), format!("{:?}", approval.state).to_lowercase().into());
+        event
+    }
+
+    fn stored(&self, approval: &Approval) -> Option<(Call, String)> {
+        let stored: StoredCall = serde_json::from_slice(&approval.asked.call.0).ok()?;
+        let args_hash = stored.args_hash.clone();
+        Some((stored.revive()?, args_hash))
+    }
+}
+
+/// An id short enough to be typed: 32 random bits, and an id that is taken is refused.
+fn approval_id(uuid: &str) -> ApprovalId {
+    let tail: String = uuid.chars().rev().take(8).collect::<Vec<char>>().into_iter().rev().collect();
+    ApprovalId::new(format!("ap-{tail}"))
+}
+
+/// Nobody is asked: the call is denied, and why.
+fn not_asked(error: &RequestError) -> Stop {
+    let (rule, reason) = match error {
+        RequestError::RefusedBefore => ("approval/refused-before", "a person refused this call in this session"),
+        RequestError::TooManyOpen => ("approval/too-many-open", "too many calls of this session wait for a person"),
+        RequestError::TooManyThisHour => ("approval/too-many", "this agent has asked too often within the hour"),
+        RequestError::TooLong | RequestError::Full | RequestError::Id | RequestError::File(_) => {
+            ("approval/not-kept", "the call cannot be kept for a person to look at")
+        }
+    };
+    Stop { how_to_ask: "wait for the answers that are due", ..Stop::new(rule, reason) }
+}
+
+fn waiting(case: &Case, decision: &Decision, id: ApprovalId, standing: Standing) -> Refusal {
+    let asking = decision.reasons.iter().find(|reason| reason.discharged_by.is_none());
+    Refusal {
+        call: case.call.id.clone(),
+        verdict: if standing == Standing::Pending { Verdict::Ask } else { Verdict::Deny },
+        rule: asking.map_or_else(|| RuleId::new("approval"), |reason| reason.rule.clone()),
+        reason: asking.and_then(|reason| reason.text.as_deref()).map(ToOwned::to_owned),
+        schema: Vec::new(),
+        allowed: "this very call, once a person has approved it".to_owned(),
+        how_to_ask: format!("a person answers with `mortise approvals approve {id}`"),
+        ticket: Some(id),
+        approval: Some(standing),
+    }
+}
+
+/// An answer as it is held: a letter that says what it is, then its bytes.
+fn encode(answer: &Answer) -> Option<Vec<u8>> {
+    let (letter, body) = match answer {
+        Answer::Reply(Reply::Result(bytes)) => (b'R', bytes.clone()),
+        Answer::Reply(Reply::Error(bytes)) => (b'E', bytes.clone()),
+        Answer::Refused(refusal) => (b'X', serde_json::to_vec(refusal).ok()?),
+        Answer::Failed(failure) => (b'F', serde_json::to_vec(failure).ok()?),
+    };
+    let mut held = vec![letter];
+    held.extend(body);
+    Some(held)
+}
+
+fn decode(held: &[u8]) -> Option<Answer> {
+    let (letter, body) = held.split_first()?;
+    match letter {
+        b'R' => Some(Answer::Reply(Reply::Result(body.to_vec()))),
+        b'E' => Some(Answer::Reply(Reply::Error(body.to_vec()))),
+        b'X' => Some(Answer::Refused(serde_json::from_slice(body).ok()?)),
+        b'F' => Some(Answer::Failed(serde_json::from_slice(body).ok()?)),
+        _ => None,
+    }
+}

@@ -1,0 +1,162 @@
+//! One call on its way, with what is known of it.
+
+use super::{Answer, Pipeline};
+use crate::record::Columns;
+use crate::refusal::Refusal;
+use crate::route::Route;
+use crate::session::{Session, lock};
+use crate::snapshot::{Snapshot, ToolEntry};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use store::clock::Clock;
+use vocab::event::{Kind, SessionLabels};
+use vocab::id::RuleId;
+use vocab::{Call, Event, Verdict};
+
+/// A call handed in by a transport.
+pub struct Submission {
+    /// The call.
+    pub call: Call,
+    /// The way to its server.
+    pub route: Arc<dyn Route>,
+    /// Whether somebody still waits for the answer.
+    pub alive: Alive,
+}
+
+/// Whether the caller still waits. Cleared by the transport when the connection goes.
+#[derive(Clone, Debug)]
+pub struct Alive(Arc<AtomicBool>);
+
+impl Default for Alive {
+    fn default() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+impl Alive {
+    /// The caller is gone.
+    pub fn end(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether the caller still waits.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// A call between arrival and answer.
+pub(super) struct Case {
+    pub(super) call: Call,
+    pub(super) action: String,
+    pub(super) route: Arc<dyn Route>,
+    pub(super) alive: Alive,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) tool: Option<Arc<ToolEntry>>,
+    pub(super) columns: Columns,
+    pub(super) in_flight: InFlight,
+    /// Events to be written before or with the decision.
+    pub(super) opening: Vec<Event>,
+    /// The approval that lets a stored call run, with the guards it discharges.
+    pub(super) approved: Option<Approved>,
+    /// Redaction terms applied before the call was stored.
+    pub(super) fulfilled: std::collections::BTreeSet<String>,
+}
+
+/// What a person agreed to.
+#[derive(Clone)]
+pub(super) struct Approved {
+    pub(super) id: vocab::id::ApprovalId,
+    pub(super) discharges: Vec<vocab::Discharge>,
+}
+
+/// Counts a call as in flight in its session for as long as it lives.
+pub(super) struct InFlight {
+    pub(super) session: Arc<Mutex<Session>>,
+    action: String,
+    clock: Clock,
+    over: bool,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if !self.over {
+            lock(&self.session).facts.end_call(&self.action, unsigned(self.clock.now()));
+        }
+    }
+}
+
+impl InFlight {
+    pub(super) fn begin(session: Arc<Mutex<Session>>, action: String, clock: Clock) -> Self {
+        lock(&session).facts.begin_call(&action, unsigned(clock.now()));
+        Self { session, action, clock, over: false }
+    }
+
+    /// The call is over because it was refused.
+    pub(super) fn deny(&mut self) {
+        if !self.over {
+            lock(&self.session).facts.deny(&self.action, unsigned(self.clock.now()));
+            self.over = true;
+        }
+    }
+
+    /// The session's labels now.
+    pub(super) fn labels(&self) -> SessionLabels {
+        let session = lock(&self.session);
+        let labels = session.facts.labels();
+        SessionLabels {
+            confidentiality: labels.confidentiality.iter().copied().collect(),
+            integrity: labels.integrity,
+        }
+    }
+}
+
+/// Time for crate `flow`, which counts from the epoch on.
+pub(super) fn unsigned(time_us: i64) -> u64 {
+    u64::try_from(time_us).unwrap_or(0)
+}
+
+impl Pipeline {
+    /// Opens the call's session and counts the call.
+    pub(super) fn open(&self, submission: Submission, snapshot: Arc<Snapshot>) -> Result<Case, Answer> {
+        let Submission { call, route, alive } = submission;
+        let now_us = self.recorder.clock().now();
+        let action = call.target.action();
+        let args_hash = self.recorder.hash_value(call.arguments.examine());
+        let entered = self.sessions.enter(&call.session, &call.principal.agent, now_us);
+        let (session, begins) = entered.map_err(|full| {
+            Answer::Refused(Box::new(Refusal {
+                call: call.id.clone(),
+                verdict: Verdict::Deny,
+                rule: RuleId::new("limits/sessions"),
+                reason: Some(full.to_string()),
+                schema: Vec::new(),
+                allowed: "calls of sessions that are open".to_owned(),
+                how_to_ask: "ask the operator to end idle sessions".to_owned(),
+                ticket: None,
+                approval: None,
+            }))
+        })?;
+        let columns = snapshot.columns(&call, args_hash);
+        let mut opening = Vec::new();
+        if begins {
+            opening.push(self.recorder.call_event(Kind::SessionStart, &call, &columns));
+        }
+        let in_flight = InFlight::begin(session, action.clone(), self.recorder.clock().clone());
+        self.count(&snapshot, &call, now_us);
+        let tool = snapshot.tool(&call.target);
+        let fulfilled = std::collections::BTreeSet::new();
+        Ok(Case { call, action, route, alive, snapshot, tool, columns, in_flight, opening, approved: None, fulfilled })
+    }
+
+    /// Counts the call for its agent, over all its sessions. Only agents of the inventory are counted, so the table
+    /// is as large as the inventory.
+    fn count(&self, snapshot: &Snapshot, call: &Call, now_us: i64) {
+        if snapshot.knows_agent(&call.principal.agent) {
+            let mut rates = lock(&self.agent_rates);
+            let rate = rates.entry(call.principal.agent.clone()).or_insert_with(flow::Window::minute);
+            rate.hit(unsigned(now_us));
+        }
+    }
+}

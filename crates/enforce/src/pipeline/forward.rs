@@ -1,0 +1,190 @@
+//! Record, forward, inspect, record.
+
+use super::case::Case;
+use super::fulfil::{Commit, Effective};
+use super::{Answer, Failure, Pipeline};
+use crate::inspect::{self, Inspected};
+use crate::permit::{Confinement, Permit, Stale};
+use crate::route::{Live, Lost, Reply};
+use crate::session::lock;
+use flow::Labels;
+use std::sync::atomic::Ordering;
+use vocab::event::Outcome;
+use vocab::id::RuleId;
+use vocab::{Confidentiality, Event, Fault, FaultKind, Integrity, Label, Verdict};
+
+/// Why a permit led to no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// It no longer held. Nothing was sent.
+    #[error(transparent)]
+    Stale(#[from] Stale),
+    /// The tool gave no answer.
+    #[error(transparent)]
+    Lost(#[from] Lost),
+}
+
+impl Pipeline {
+    /// Forwards the call a permit owns, if the permit still holds: same definition, same policies, no kill, in time.
+    ///
+    /// # Errors
+    /// The permit is stale, or no answer came.
+    pub async fn forward(&self, permit: Permit) -> Result<Reply, ForwardError> {
+        let live = permit.route.live(&permit.effective.target);
+        let same = match (&permit.definition, live) {
+            (Some(pinned), Live::Definition(live)) => *pinned == live,
+            (None, Live::Unpinned) => true,
+            _ => false,
+        };
+        if !same {
+            return Err(Stale::Definition.into());
+        }
+        if *self.snapshot.load().bundle.digest() != permit.bundle {
+            return Err(Stale::Bundle.into());
+        }
+        if self.kill_epoch.load(Ordering::SeqCst) != permit.kill_epoch {
+            return Err(Stale::Killed.into());
+        }
+        if self.recorder.clock().now() > permit.expires_us {
+            return Err(Stale::Expired.into());
+        }
+        Ok(permit.route.send(&permit.effective).await?)
+    }
+
+    /// Makes the decision and the dispatch durable, forwards, inspects, records the result.
+    pub(super) async fn dispatch(&self, mut case: Case, effective: Effective, permit: Permit, commit: Commit) -> Answer {
+        if let Err(error) = self.record_leaving(&mut case, &effective, &permit, commit).await {
+            tracing::error!(%error, "call refused: the log cannot be written");
+            let mut decision = effective.decision;
+            decision.verdict = Verdict::Deny;
+            decision.faults.push(Fault { kind: FaultKind::Log, rule: None, text: error.to_string() });
+            let refusal = crate::refusal::Refusal {
+                call: case.call.id.clone(),
+                verdict: Verdict::Deny,
+                rule: RuleId::new("fault/log"),
+                reason: Some("the log cannot be written, so nothing may run".to_owned()),
+                schema: Vec::new(),
+                allowed: "nothing until the operator has repaired the log".to_owned(),
+                how_to_ask: "tell the operator to run `mortise doctor`".to_owned(),
+                ticket: None,
+                approval: None,
+            };
+            return Answer::Refused(Box::new(refusal));
+        }
+        let confinement = permit.confinement;
+        let redact_result = permit.redact_result.clone();
+        let answer = self.forward(permit).await;
+        self.conclude(&case, &effective, confinement, &redact_result, answer).await
+    }
+
+    async fn record_leaving(
+        &self,
+        case: &mut Case,
+        effective: &Effective,
+        permit: &Permit,
+        commit: Commit,
+    ) -> Result<(), store::log::LogError> {
+        let mut events: Vec<Event> = std::mem::take(&mut case.opening);
+        if case.approved.is_none() {
+            events.push(self.recorder.intent(&case.call, &case.columns));
+        }
+        let mut decision =
+            self.recorder.decision(&case.call, &case.columns, &effective.decision, effective.latency_us);
+        decision.redactions.clone_from(&effective.redactions);
+        decision.approval = case.approved.as_ref().map(|approved| approved.id.to_string());
+        events.push(decision);
+        if commit == Commit::Twice {
+            self.recorder.durable(&std::mem::take(&mut events)).await?;
+        }
+        events.push(self.recorder.dispatch(permit, &case.columns));
+        self.recorder.durable(&events).await?;
+        Ok(())
+    }
+
+    /// What the answer does to the session, the log and the agent.
+    async fn conclude(
+        &self,
+        case: &Case,
+        effective: &Effective,
+        confinement: Confinement,
+        redact_result: &[detect::Redaction],
+        answer: Result<Reply, ForwardError>,
+    ) -> Answer {
+        let (outcome, inspected, answer) = match answer {
+            Ok(reply) => {
+                let hash = self.recorder.hash_bytes(reply.bytes());
+                let bytes = reply.bytes().len();
+                let output = case.tool.as_ref().and_then(|tool| tool.output.as_ref());
+                let inspected = inspect::reply(reply, output, redact_result, confinement, &self.pseudonyms);
+                let Inspected { outcome, reply, redactions, faults } = inspected;
+                let answer = match reply {
+                    Some(reply) => Answer::Reply(reply),
+                    None => Answer::Refused(Box::new(withheld(case))),
+                };
+                (outcome, Some((hash, bytes, redactions, faults)), answer)
+            }
+            Err(ForwardError::Stale(stale)) => (Outcome::Refused, None, failed(case, stale.to_string(), false)),
+            Err(ForwardError::Lost(lost @ Lost::NotSent(_))) => {
+                (Outcome::Refused, None, failed(case, lost.to_string(), false))
+            }
+            Err(ForwardError::Lost(lost @ Lost::Unknown(_))) => {
+                (Outcome::Unknown, None, failed(case, lost.to_string(), true))
+            }
+        };
+        self.absorb(case, outcome);
+        let mut event = self.recorder.result(&effective.call, &case.columns, outcome, case.in_flight.labels());
+        event.approval = case.approved.as_ref().map(|approved| approved.id.to_string());
+        match &answer {
+            Answer::Failed(failure) => event.text = Some(failure.text.clone()),
+            _ => event.confinement = Some(confinement.as_str().to_owned()),
+        }
+        if let Some((hash, bytes, redactions, faults)) = inspected {
+            event.result_hash = Some(hash);
+            event.result_bytes = u64::try_from(bytes).ok();
+            event.redactions = redactions;
+            event.faults = faults;
+        }
+        if let Err(error) = self.recorder.soon(&[event]).await {
+            // The tool ran and that cannot be said in the log: recovery will show the call as unknown. The agent must
+            // not act on a result that no one can prove.
+            tracing::error!(%error, "result withheld: the log cannot be written");
+            return Answer::Failed(Failure {
+                call: case.call.id.clone(),
+                text: "the log cannot be written; the call ran and its result is withheld".to_owned(),
+                may_have_run: true,
+            });
+        }
+        answer
+    }
+
+    /// The session has seen what the tool says, whatever became of the answer. Nobody knows what an unknown call saw.
+    fn absorb(&self, case: &Case, outcome: Outcome) {
+        let label = match outcome {
+            Outcome::Refused | Outcome::Expired | Outcome::Cancelled => return,
+            Outcome::Unknown => {
+                Label { integrity: Integrity::ThirdParty, confidentiality: Confidentiality::Secret }
+            }
+            Outcome::Ok | Outcome::ToolError | Outcome::Withheld => case.snapshot.label(&case.call.target),
+        };
+        let seen = Labels::of(label, case.call.target.server.clone());
+        lock(&case.in_flight.session).facts.absorb(&seen);
+    }
+}
+
+fn failed(case: &Case, text: String, may_have_run: bool) -> Answer {
+    Answer::Failed(Failure { call: case.call.id.clone(), text, may_have_run })
+}
+
+fn withheld(case: &Case) -> crate::refusal::Refusal {
+    crate::refusal::Refusal {
+        call: case.call.id.clone(),
+        verdict: Verdict::Deny,
+        rule: RuleId::new(format!("result/{}", case.action)),
+        reason: Some("the tool ran; its result does not match the pinned output schema or could not be redacted".into()),
+        schema: Vec::new(),
+        allowed: "results that match the tool's pinned output schema".to_owned(),
+        how_to_ask: "ask the operator to look at the call in the log".to_owned(),
+        ticket: None,
+        approval: None,
+    }
+}

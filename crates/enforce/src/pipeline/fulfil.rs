@@ -1,0 +1,233 @@
+//! What an answer obliges to: sanitize, then ask, then sandbox.
+
+use super::case::Case;
+use super::judge::Judgement;
+use super::screen::Stop;
+use super::{Answer, Pipeline};
+use crate::permit::{Confinement, LIFETIME_US, Permit};
+use crate::refusal::Refusal;
+use crate::session::lock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use detect::{Redaction, parse_redactions};
+use vocab::redaction::Root;
+use vocab::{Call, Decision, Fault, FaultKind, Operation, Verdict};
+
+/// The call as it would leave, and what was decided about it.
+pub(super) struct Effective {
+    pub(super) call: Call,
+    pub(super) decision: Decision,
+    pub(super) latency_us: u64,
+    /// Argument redactions made, by term.
+    pub(super) redactions: BTreeMap<String, u64>,
+    /// Terms that count as met from now on.
+    pub(super) fulfilled: BTreeSet<String>,
+    /// What is to be taken out of the result.
+    pub(super) redact_result: Vec<Redaction>,
+}
+
+impl Pipeline {
+    /// Does what the first decision obliges to, and ends in a forwarded, waiting or refused call.
+    pub(super) async fn fulfil(self: &Arc<Self>, mut case: Case, first: Judgement) -> Answer {
+        if first.decision.verdict == Verdict::Deny {
+            return self.refuse_decided(&mut case, &first.decision).await;
+        }
+        let effective = match self.sanitize(&case, first) {
+            Ok(effective) => effective,
+            Err(stop) => return self.stop(&mut case, *stop).await,
+        };
+        match effective.decision.verdict {
+            Verdict::Deny => self.refuse_decided(&mut case, &effective.decision).await,
+            Verdict::Ask => self.ask(case, effective).await,
+            Verdict::Sandbox => self.sandbox(case, effective).await,
+            Verdict::Allow | Verdict::Sanitize if effective.decision.obligations.sandbox.is_some() => {
+                self.sandbox(case, effective).await
+            }
+            Verdict::Allow | Verdict::Sanitize => {
+                let permit = self.permit(&case, &effective, Confinement::None);
+                self.dispatch(case, effective, permit, Commit::Once).await
+            }
+        }
+    }
+
+    /// Applies the argument redactions, checks the schema again and decides once more.
+    fn sanitize(&self, case: &Case, first: Judgement) -> Result<Effective, Box<Stop>> {
+        let Judgement { decision, latency_us } = first;
+        let terms = parse_terms(&decision).map_err(Box::new)?;
+        let (arguments_terms, redact_result): (Vec<Redaction>, Vec<Redaction>) =
+            terms.into_iter().partition(|term| term.root == Root::Args);
+        let new: Vec<Redaction> =
+            arguments_terms.into_iter().filter(|term| !case.fulfilled.contains(&term.to_string())).collect();
+        if new.is_empty() {
+            let call = case.call.clone();
+            let fulfilled = case.fulfilled.clone();
+            return Ok(Effective { call, decision, latency_us, redactions: BTreeMap::new(), fulfilled, redact_result });
+        }
+        let mut arguments = case.call.arguments.examine().clone();
+        let applied = detect::apply(Root::Args, &mut arguments, &new, &self.pseudonyms);
+        let redactions = applied.into_iter().map(|made| (made.redaction.to_string(), made.count)).collect();
+        let call = case.call.with_arguments(arguments);
+        if let Some(tool) = &case.tool {
+            let stop = |schema| {
+                Box::new(Stop { schema, ..Stop::new("sanitize/schema", "the redacted arguments fail the schema") })
+            };
+            tool.input.check(call.arguments.examine()).map_err(stop)?;
+        }
+        let mut fulfilled = case.fulfilled.clone();
+        fulfilled.extend(decision.obligations.redact.iter().cloned());
+        fulfilled.extend(new.iter().map(ToString::to_string));
+        let second = self.judge_effective(case, &call, &fulfilled);
+        let decision = merge(decision, second.decision, &fulfilled).map_err(Box::new)?;
+        let mut all_result = redact_result;
+        all_result.extend(parse_terms(&decision).map_err(Box::new)?.into_iter().filter(|t| t.root == Root::Result));
+        all_result.sort();
+        all_result.dedup();
+        let latency_us = latency_us.saturating_add(second.latency_us);
+        Ok(Effective { call, decision, latency_us, redactions, fulfilled, redact_result: all_result })
+    }
+
+    /// Routes the call to the tool's dry-run twin, or follows the guard's fallback. Never to the tool itself.
+    async fn sandbox(self: &Arc<Self>, mut case: Case, mut effective: Effective) -> Answer {
+        let twin = case.tool.as_ref().and_then(|tool| tool.description.dry_run.clone());
+        let Some(twin) = twin else {
+            // Known before anything ran: what cannot be confined follows `@fallback`, whose default is deny.
+            return match effective.decision.obligations.fallback {
+                Some(Verdict::Ask) if case.approved.is_none() => {
+                    effective.decision.verdict = Verdict::Ask;
+                    self.ask(case, effective).await
+                }
+                // Approved: it runs unconfined, which approver and log are told. Only guards that were asked about count.
+                Some(Verdict::Ask) if was_asked_about(&case, &effective.decision) => {
+                    let permit = self.permit(&case, &effective, Confinement::None);
+                    self.dispatch(case, effective, permit, Commit::Twice).await
+                }
+                _ => {
+                    effective.decision.verdict = Verdict::Deny;
+                    self.refuse_decided(&mut case, &effective.decision).await
+                }
+            };
+        };
+        let call = effective.call.with_operation(Operation::Tool(twin));
+        let twin = case.snapshot.tool(&call.target);
+        let fits = twin.as_ref().is_some_and(|twin| {
+            let live = case.route.live(&call.target);
+            live == crate::route::Live::Definition(twin.description.definition.clone())
+                && twin.input.check(call.arguments.examine()).is_ok()
+        });
+        if !fits {
+            let stop = Stop::new("sandbox/twin", "the dry-run twin is missing, changed or does not accept the call");
+            return self.stop(&mut case, stop).await;
+        }
+        effective.call = call;
+        let mut permit = self.permit(&case, &effective, Confinement::DryRun);
+        permit.definition = twin.map(|twin| twin.description.definition.clone());
+        self.dispatch(case, effective, permit, Commit::Twice).await
+    }
+
+    /// The only place a permit is made.
+    fn permit(&self, case: &Case, effective: &Effective, confinement: Confinement) -> Permit {
+        Permit {
+            effective: effective.call.clone(),
+            definition: case.tool.as_ref().map(|tool| tool.description.definition.clone()),
+            bundle: effective.decision.bundle.clone(),
+            kill_epoch: self.kill_epoch.load(Ordering::SeqCst),
+            expires_us: self.recorder.clock().now().saturating_add(LIFETIME_US),
+            redact_result: effective.redact_result.clone(),
+            confinement,
+            approval: case.approved.as_ref().map(|approved| approved.id.clone()),
+            route: Arc::clone(&case.route),
+        }
+    }
+
+    /// Records a decided refusal and tells the agent.
+    pub(super) async fn refuse_decided(&self, case: &mut Case, decision: &Decision) -> Answer {
+        self.refuse(case, decision, |_| ()).await
+    }
+
+    /// Records a refusal and builds what the agent is told.
+    pub(super) async fn refuse(
+        &self,
+        case: &mut Case,
+        decision: &Decision,
+        adjust: impl FnOnce(&mut Refusal),
+    ) -> Answer {
+        let leading = decision.reasons.iter().find(|reason| reason.discharged_by.is_none());
+        let rule = leading.map_or_else(|| vocab::id::RuleId::new("default/deny"), |reason| reason.rule.clone());
+        case.in_flight.deny();
+        let explain = lock(&case.in_flight.session).repeats.explain(rule.as_str());
+        let mut events = std::mem::take(&mut case.opening);
+        events.push(self.recorder.intent(&case.call, &case.columns));
+        events.push(self.recorder.decision(&case.call, &case.columns, decision, 0));
+        let mut refusal = Refusal {
+            call: case.call.id.clone(),
+            verdict: decision.verdict,
+            rule,
+            reason: leading.and_then(|reason| reason.text.as_deref()).filter(|_| explain).map(ToOwned::to_owned),
+            schema: Vec::new(),
+            allowed: "a call that this rule does not match".to_owned(),
+            how_to_ask: "ask the agent's owner to request the privilege; the call id names the decision in the log"
+                .to_owned(),
+            ticket: None,
+            approval: None,
+        };
+        adjust(&mut refusal);
+        if let Err(error) = self.recorder.durable(&events).await {
+            tracing::error!(%error, "refusal could not be recorded");
+        }
+        Answer::Refused(Box::new(refusal))
+    }
+}
+
+/// Whether every sandbox guard that matches now is one that the person agreed to run without.
+fn was_asked_about(case: &Case, decision: &Decision) -> bool {
+    let sandbox = decision.reasons.iter().filter(|reason| reason.verdict == Verdict::Sandbox);
+    let agreed = |rule: &vocab::id::RuleId| {
+        let text = case.snapshot.bundle.guard_text_digest(rule);
+        let discharges = case.approved.iter().flat_map(|approved| &approved.discharges);
+        discharges.into_iter().any(|discharge| discharge.rule == *rule && Some(&discharge.text) == text)
+    };
+    sandbox.into_iter().all(|reason| agreed(&reason.rule))
+}
+
+/// How many commits lie before the bytes leave.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Commit {
+    /// Intent, decision and dispatch in one.
+    Once,
+    /// Intent and decision first, dispatch in a second.
+    Twice,
+}
+
+fn parse_terms(decision: &Decision) -> Result<Vec<Redaction>, Stop> {
+    let parsed = decision.obligations.redact.iter().map(|text| parse_redactions(text));
+    let terms: Result<Vec<Vec<Redaction>>, _> = parsed.collect();
+    let terms = terms.map_err(|error| {
+        let fault = Fault { kind: FaultKind::Detector, rule: None, text: error.to_string() };
+        Stop { faults: vec![fault], ..Stop::new("sanitize/failed", "a redaction is not understood") }
+    })?;
+    Ok(terms.into_iter().flatten().collect())
+}
+
+/// One decision out of the two: the second's verdict, but never looser than having sanitised, and the reasons of both.
+fn merge(first: Decision, second: Decision, fulfilled: &BTreeSet<String>) -> Result<Decision, Stop> {
+    let new = parse_terms(&second)?;
+    let is_new = |term: &Redaction| term.root == Root::Args && !fulfilled.contains(&term.to_string());
+    if second.verdict == Verdict::Sanitize && new.iter().any(is_new) {
+        return Err(Stop::new("sanitize/not-converging", "the redacted call asks for further redactions"));
+    }
+    let verdict = if second.verdict == Verdict::Allow { Verdict::Sanitize } else { second.verdict };
+    let mut reasons = second.reasons;
+    for reason in first.reasons {
+        // An ask or sandbox guard that no longer matches the effective call has been answered by the redaction.
+        if reason.verdict == Verdict::Sanitize && !reasons.iter().any(|known| known.rule == reason.rule) {
+            reasons.push(reason);
+        }
+    }
+    reasons.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.rule.cmp(&b.rule)));
+    let mut faults = first.faults;
+    faults.extend(second.faults);
+    let mut obligations = second.obligations;
+    obligations.redact.extend(first.obligations.redact);
+    Ok(Decision { verdict, reasons, faults, obligations, ..second })
+}

@@ -1,0 +1,121 @@
+//! The story of a call, in order: [`screen`] it, [`judge`] it, [`fulfil`] what the answer obliges to, [`forward`] it,
+//! inspect what comes back. [`asking`] is what happens while a person is waited for.
+
+mod asking;
+mod answer;
+mod case;
+mod forward;
+mod fulfil;
+mod judge;
+mod screen;
+
+pub use answer::{Answer, Failure};
+pub use asking::{AnswerError, Answered};
+pub use case::{Alive, Submission};
+pub use forward::ForwardError;
+
+use crate::record::Recorder;
+use crate::route::Routes;
+use crate::session::{Sessions, lock};
+use crate::snapshot::Snapshot;
+use arc_swap::ArcSwap;
+use detect::PseudonymKey;
+use govern::approval::{Approvals, SealedApprovals};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use tokio::sync::watch;
+use vocab::id::AgentId;
+
+/// The transport-free enforcement point.
+pub struct Pipeline {
+    snapshot: ArcSwap<Snapshot>,
+    sessions: Sessions,
+    /// Calls per agent over all its sessions; one entry per agent of the inventory.
+    agent_rates: Mutex<HashMap<AgentId, flow::Window>>,
+    recorder: Recorder,
+    approvals: Mutex<Approvals<SealedApprovals>>,
+    /// Counts changes of approvals; holders of a waiting call watch it.
+    approvals_changed: watch::Sender<u64>,
+    routes: OnceLock<Arc<dyn Routes>>,
+    kill_epoch: AtomicU64,
+    pseudonyms: PseudonymKey,
+}
+
+impl Pipeline {
+    /// A pipeline over an open log and loaded state.
+    #[must_use]
+    pub fn new(
+        snapshot: Snapshot,
+        sessions: Sessions,
+        recorder: Recorder,
+        approvals: Approvals<SealedApprovals>,
+        pseudonyms: PseudonymKey,
+    ) -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            sessions,
+            agent_rates: Mutex::new(HashMap::new()),
+            recorder,
+            approvals: Mutex::new(approvals),
+            approvals_changed: watch::Sender::new(0),
+            routes: OnceLock::new(),
+            kill_epoch: AtomicU64::new(0),
+            pseudonyms,
+        }
+    }
+
+    /// Says how to reach servers for stored calls. Set once, by the process that owns the connections.
+    pub fn set_routes(&self, routes: Arc<dyn Routes>) {
+        let _ = self.routes.set(routes);
+    }
+
+    /// What is in force now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Puts another configuration in force, at once and for every later decision. Permits already given under the
+    /// one before are stale.
+    pub fn install(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Where events go.
+    #[must_use]
+    pub const fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// The sessions that are open.
+    #[must_use]
+    pub const fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Makes every permit given so far stale. The `kill` command is not wired to it yet.
+    pub fn kill(&self) {
+        self.kill_epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Takes one call through the pipeline. Run it as a task of its own: dropping it half-way would lose the result
+    /// of a call that was dispatched.
+    pub async fn submit(self: &Arc<Self>, submission: Submission) -> Answer {
+        let snapshot = self.snapshot();
+        let mut case = match self.open(submission, snapshot) {
+            Ok(case) => case,
+            Err(answer) => return answer,
+        };
+        if let Some(answer) = self.held_result(&case).await {
+            return answer;
+        }
+        if let Err(stop) = self.screen(&case) {
+            return self.stop(&mut case, stop).await;
+        }
+        let judgement = self.judge(&case);
+        // Failures before this call made the agent uncertain about this one; the next starts with a clean sheet.
+        lock(&case.in_flight.session).facts.validated(&case.action);
+        self.fulfil(case, judgement).await
+    }
+}

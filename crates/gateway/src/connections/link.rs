@@ -1,0 +1,214 @@
+//! One connection to a tool server.
+
+use crate::intercept::mcp::listing::definition;
+use crate::jsonrpc::{Notification, Outcome, Request};
+use crate::upstream::{Connected, Incoming, Initialized, Upstream, UpstreamError};
+use bytes::Bytes;
+use canon::json::{Limits, parse};
+use enforce::{Boxed, Live};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+use vocab::id::{Digest, ServerId, ToolName};
+
+/// How long listing tools may take.
+const LIST_WAIT: Duration = Duration::from_secs(30);
+
+/// Clients attached to one connection at most.
+const MAX_CLIENTS: usize = 256;
+
+/// A client of a connection, to which a server's own messages go.
+pub trait Client: Send + Sync {
+    /// A notification, byte for byte. Dropped when the client cannot take it.
+    fn notified(&self, notification: &Notification);
+
+    /// A request of the server: decided, passed on and answered, or refused.
+    fn asked(self: Arc<Self>, request: ServerRequest) -> Boxed<'static, Outcome>;
+}
+
+/// A request that a server makes of a client.
+pub struct ServerRequest {
+    /// The server.
+    pub server: ServerId,
+    /// The request.
+    pub request: Request,
+    /// The connection it came over.
+    pub link: Arc<Link>,
+}
+
+/// One connection to a tool server.
+pub struct Link {
+    /// The server.
+    pub server: ServerId,
+    /// The handle.
+    pub upstream: Upstream,
+    /// What the server said of itself.
+    pub initialized: Initialized,
+    /// How long a call may take.
+    pub call_timeout: Duration,
+    /// The folder a started server works in.
+    pub working_directory: String,
+    /// Definitions as last listed. `None` while nobody knows: nothing may be called then.
+    listed: RwLock<Option<HashMap<ToolName, Digest>>>,
+    /// Whoever is to hear the server, newest last.
+    clients: Mutex<Vec<Weak<dyn Client>>>,
+    /// One listing at a time.
+    listing: tokio::sync::Mutex<()>,
+    limits: Limits,
+}
+
+impl Link {
+    /// Takes over a connection that has shaken hands, and serves what the server sends of its own accord.
+    pub fn start(
+        server: ServerId,
+        connected: Connected,
+        call_timeout: Duration,
+        working_directory: String,
+        limits: Limits,
+    ) -> Arc<Self> {
+        let Connected { upstream, mut incoming, initialized } = connected;
+        let link = Arc::new(Self {
+            server,
+            upstream,
+            initialized,
+            call_timeout,
+            working_directory,
+            listed: RwLock::new(None),
+            clients: Mutex::new(Vec::new()),
+            listing: tokio::sync::Mutex::new(()),
+            limits,
+        });
+        let weak = Arc::downgrade(&link);
+        tokio::spawn(async move {
+            while let Some(message) = incoming.recv().await {
+                let Some(link) = weak.upgrade() else { return };
+                link.hear(message).await;
+            }
+        });
+        link
+    }
+
+    /// Adds a client that wants to hear the server.
+    pub fn attach(&self, client: &Arc<dyn Client>) {
+        let mut clients = self.clients();
+        clients.retain(|known| known.strong_count() > 0);
+        if clients.len() < MAX_CLIENTS && !clients.iter().any(|known| known.ptr_eq(&Arc::downgrade(client))) {
+            clients.push(Arc::downgrade(client));
+        }
+    }
+
+    /// Whether the server offers tools at all.
+    #[must_use]
+    pub fn offers(&self, capability: &str) -> bool {
+        let result: Result<Value, _> = serde_json::from_slice(&self.initialized.result);
+        result.is_ok_and(|result| result.pointer(&format!("/capabilities/{capability}")).is_some())
+    }
+
+    /// What the server says a tool is, as last listed.
+    #[must_use]
+    pub fn live(&self, tool: &ToolName) -> Live {
+        let listed = self.listed.read().unwrap_or_else(PoisonError::into_inner);
+        let digest = listed.as_ref().and_then(|listed| listed.get(tool));
+        digest.map_or(Live::Absent, |digest| Live::Definition(digest.clone()))
+    }
+
+    /// Lists the tools unless they are known.
+    ///
+    /// # Errors
+    /// The server does not list them.
+    pub async fn know_tools(&self) -> Result<(), UpstreamError> {
+        if self.listed.read().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return Ok(());
+        }
+        let _one = self.listing.lock().await;
+        if self.listed.read().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return Ok(());
+        }
+        self.list_tools().await.map(drop)
+    }
+
+    /// Lists the tools anew, and remembers their definitions.
+    ///
+    /// # Errors
+    /// The server does not list them.
+    pub async fn list_tools(&self) -> Result<Vec<Value>, UpstreamError> {
+        if !self.offers("tools") {
+            self.learn(&[]);
+            return Ok(Vec::new());
+        }
+        let items = self.upstream.list_all("tools/list", "tools", Instant::now() + LIST_WAIT).await?;
+        let tools: Result<Vec<Value>, _> = items.iter().map(|item| parse(item, &self.limits)).collect();
+        let tools = tools.map_err(|error| UpstreamError::Malformed { reason: error.to_string() })?;
+        self.learn(&tools);
+        Ok(tools)
+    }
+
+    /// Remembers definitions. A name that is listed twice is nothing.
+    pub fn learn(&self, tools: &[Value]) {
+        let mut listed: HashMap<ToolName, Option<Digest>> = HashMap::new();
+        for tool in tools {
+            let Some(name) = tool.get("name").and_then(Value::as_str) else { continue };
+            let digest = definition(tool);
+            let known = listed.entry(ToolName::new(name)).or_insert_with(|| Some(digest.clone()));
+            if known.as_ref() != Some(&digest) {
+                *known = None;
+            }
+        }
+        let listed = listed.into_iter().filter_map(|(name, digest)| Some((name, digest?))).collect();
+        *self.listed.write().unwrap_or_else(PoisonError::into_inner) = Some(listed);
+    }
+
+    async fn hear(self: &Arc<Self>, message: Incoming) {
+        match message {
+            Incoming::Notification(notification) => {
+                if notification.method == "notifications/tools/list_changed" {
+                    // INVARIANT: until the list is read again no tool of this server is known, so none can be called.
+                    *self.listed.write().unwrap_or_else(PoisonError::into_inner) = None;
+                    let link = Arc::clone(self);
+                    tokio::spawn(async move {
+                        if let Err(error) = link.know_tools().await {
+                            warn!(server = %link.server, %error, "tools cannot be listed");
+                        }
+                    });
+                }
+                for client in self.listeners() {
+                    client.notified(&notification);
+                }
+            }
+            Incoming::Request(request) => {
+                let link = Arc::clone(self);
+                tokio::spawn(async move { link.answer(request).await });
+            }
+        }
+    }
+
+    async fn answer(self: Arc<Self>, request: Request) {
+        let id = request.id.clone();
+        let outcome = match self.listeners().pop() {
+            _ if request.method == "ping" => Outcome::Result(Bytes::from_static(b"{}")),
+            Some(client) => {
+                let server = self.server.clone();
+                client.asked(ServerRequest { server, request, link: Arc::clone(&self) }).await
+            }
+            None => Outcome::Error(crate::jsonrpc::ErrorObject::encode(
+                crate::jsonrpc::code::METHOD_NOT_FOUND,
+                "no client is connected",
+                None,
+            )),
+        };
+        if let Err(error) = self.upstream.respond(&id, &outcome).await {
+            debug!(server = %self.server, %error, "answer could not be handed over");
+        }
+    }
+
+    fn listeners(&self) -> Vec<Arc<dyn Client>> {
+        self.clients().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    fn clients(&self) -> std::sync::MutexGuard<'_, Vec<Weak<dyn Client>>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,178 @@
+//! From a decided request to a call, and from a server's request to one.
+
+use super::conversation::Conversation;
+use super::encode;
+use super::listing::Added;
+use crate::connections::{CallRoute, NoRoute, ServerRequest};
+use crate::jsonrpc::{ErrorObject, Outcome, Request, code};
+use bytes::Bytes;
+use canon::json::parse;
+use enforce::{Alive, Answer, Boxed, Live, Lost, Reply, Route, Snapshot, Submission};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use vocab::id::{CallId, ServerId};
+use vocab::{Call, CallParts, Operation, Target, Untrusted};
+
+/// Turns a decided request into a call and takes it through the pipeline.
+///
+/// # Errors
+/// The params do not have the method's shape.
+pub(super) async fn submit(
+    conversation: &Arc<Conversation>,
+    request: Request,
+    alive: Alive,
+) -> Result<Answer, String> {
+    let snapshot = conversation.snapshot();
+    let params = request.params.as_deref().unwrap_or(b"{}");
+    let params = parse(params, &conversation.limits).map_err(|error| format!("params refused: {error}"))?;
+    let Value::Object(params) = params else { return Err("params are not an object".to_owned()) };
+    let asked = match request.method.as_str() {
+        "tools/call" => tool(conversation, &snapshot, params)?,
+        "prompts/get" => prompt(conversation, params).await?,
+        _ => resource(conversation, params).await?,
+    };
+    let Asked { target, arguments, extra, purpose, confidence } = asked;
+    let link = conversation.link(&target.server).await;
+    let route: Arc<dyn Route> = match link {
+        Ok(link) => {
+            // A list that is being read anew is waited for; one that cannot be read leaves every tool unknown.
+            if let Err(error) = link.know_tools().await {
+                tracing::warn!(server = %target.server, %error, "tools cannot be listed");
+            }
+            let progress = extra.get("_meta").and_then(|meta| meta.get("progressToken")).is_some();
+            let progress = progress.then(|| conversation.progress(&request.id));
+            Arc::new(CallRoute { link, extra, progress })
+        }
+        Err(reason) => {
+            tracing::debug!(server = %target.server, reason, "no connection");
+            Arc::new(NoRoute)
+        }
+    };
+    let call = call(conversation, target, arguments, purpose, confidence);
+    Ok(conversation.shared.pipeline.submit(Submission { call, route, alive }).await)
+}
+
+/// A server's request: decided like any other call, with the client as the tool.
+pub(super) async fn server_request(conversation: &Arc<Conversation>, asked: ServerRequest) -> Outcome {
+    let operation = match asked.request.method.as_str() {
+        "sampling/createMessage" => Operation::Sampling,
+        "elicitation/create" => Operation::Elicitation,
+        "roots/list" => Operation::Roots,
+        _ => return Outcome::Error(ErrorObject::encode(code::METHOD_NOT_FOUND, "method not found", None)),
+    };
+    let params = asked.request.params.clone().unwrap_or_else(|| Bytes::from_static(b"{}"));
+    let Ok(arguments) = parse(&params, &conversation.limits) else {
+        return Outcome::Error(ErrorObject::encode(code::INVALID_PARAMS, "params are not strict JSON", None));
+    };
+    let target = Target { server: asked.server, operation };
+    let call = call(conversation, target, arguments, None, None);
+    let route = Arc::new(ClientRoute { conversation: Arc::clone(conversation), method: asked.request.method });
+    let submission = Submission { call, route, alive: Alive::default() };
+    encode::outcome(conversation.shared.pipeline.submit(submission).await)
+}
+
+/// What a request asks for.
+struct Asked {
+    target: Target,
+    arguments: Value,
+    extra: Map<String, Value>,
+    purpose: Option<String>,
+    confidence: Option<u8>,
+}
+
+fn tool(
+    conversation: &Conversation,
+    snapshot: &Snapshot,
+    mut params: Map<String, Value>,
+) -> Result<Asked, String> {
+    let Some(Value::String(name)) = params.shift_remove("name") else { return Err("`name` is not a string".to_owned()) };
+    let mut arguments = params.shift_remove("arguments").unwrap_or_else(|| json!({}));
+    if !arguments.is_object() {
+        return Err("`arguments` is not an object".to_owned());
+    }
+    let (server, tool) = conversation.resolve(snapshot, &name);
+    let target = Target { server, operation: Operation::Tool(tool) };
+    let added = Added::of(snapshot);
+    let (mut purpose, mut confidence) = (None, None);
+    if added.any() {
+        let entry = snapshot.tool(&target);
+        let schema = entry.as_ref().map(|entry| &*entry.description.input_schema);
+        (purpose, confidence) = added.strip(&mut arguments, schema);
+        if schema.is_some() && added.lacks_purpose(purpose.as_deref(), schema) {
+            return Err("the argument `purpose` is missing: say in one sentence why you make this call".to_owned());
+        }
+    }
+    Ok(Asked { target, arguments, extra: params, purpose, confidence })
+}
+
+async fn prompt(conversation: &Conversation, mut params: Map<String, Value>) -> Result<Asked, String> {
+    let name = params.get("name").and_then(Value::as_str).ok_or("`name` is not a string")?.to_owned();
+    let server = super::plumbing::server_of_prompt(conversation, &name).await;
+    asked(server, Operation::GetPrompt, &mut params, &["name", "arguments"])
+}
+
+async fn resource(conversation: &Conversation, mut params: Map<String, Value>) -> Result<Asked, String> {
+    let uri = params.get("uri").and_then(Value::as_str).ok_or("`uri` is not a string")?.to_owned();
+    let server = super::plumbing::server_of_resource(conversation, &uri).await;
+    asked(server, Operation::ReadResource, &mut params, &["uri"])
+}
+
+/// Splits params into the arguments that are decided on and the rest.
+fn asked(
+    server: Option<ServerId>,
+    operation: Operation,
+    params: &mut Map<String, Value>,
+    decided: &[&str],
+) -> Result<Asked, String> {
+    let server = server.unwrap_or_else(|| ServerId::new("-"));
+    let taken = decided.iter().filter_map(|name| Some(((*name).to_owned(), params.shift_remove(*name)?)));
+    let arguments = Value::Object(taken.collect());
+    let target = Target { server, operation };
+    Ok(Asked { target, arguments, extra: std::mem::take(params), purpose: None, confidence: None })
+}
+
+fn call(
+    conversation: &Conversation,
+    target: Target,
+    arguments: Value,
+    purpose: Option<String>,
+    confidence: Option<u8>,
+) -> Call {
+    let clock = conversation.shared.pipeline.recorder().clock();
+    Call::new(CallParts {
+        id: CallId::new(store::id::new_uuid7(clock)),
+        tenant: conversation.caller.tenant.clone(),
+        principal: conversation.caller.principal(),
+        session: conversation.caller.session(),
+        run: conversation.caller.run.clone(),
+        target,
+        arguments: Untrusted::new(arguments),
+        purpose: purpose.map(Untrusted::new),
+        confidence,
+        received_us: clock.now(),
+    })
+}
+
+/// The way back to the agent's client, for what a server asks of it.
+struct ClientRoute {
+    conversation: Arc<Conversation>,
+    method: String,
+}
+
+impl Route for ClientRoute {
+    fn live(&self, _target: &Target) -> Live {
+        Live::Unpinned
+    }
+
+    fn send<'a>(&'a self, effective: &'a Call) -> Boxed<'a, Result<Reply, Lost>> {
+        Box::pin(async move {
+            let params = effective.arguments.examine();
+            let params = serde_json::to_vec(params).map_err(|error| Lost::NotSent(error.to_string()))?;
+            match self.conversation.ask_client(&self.method, Some(&params)).await {
+                Ok(Outcome::Result(result)) => Ok(Reply::Result(result.to_vec())),
+                Ok(Outcome::Error(error)) => Ok(Reply::Error(error.to_vec())),
+                Err(reason) => Err(Lost::Unknown(reason)),
+            }
+        })
+    }
+}

@@ -1,0 +1,232 @@
+//! Streamable HTTP: many clients, one endpoint.
+
+mod port;
+mod table;
+
+use super::mcp::Handled;
+use crate::jsonrpc::{Id, Message, code};
+use crate::listener::{Answer, Handler, RequestHead};
+use crate::process::Gateway;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use port::HttpPort;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use table::{Entry, Table};
+
+pub use table::MAX_CONVERSATIONS;
+
+const SESSION_HEADER: &str = "mcp-session-id";
+
+/// Serves MCP over HTTP for a gateway.
+pub struct Endpoint {
+    gateway: Arc<Gateway>,
+    table: Table,
+}
+
+impl Endpoint {
+    /// An endpoint without conversations.
+    #[must_use]
+    pub fn new(gateway: Arc<Gateway>) -> Self {
+        Self { gateway, table: Table::default() }
+    }
+
+    /// Who is calling, or why nobody is.
+    fn caller(&self, head: &RequestHead) -> Result<super::mcp::Caller, Box<Answer>> {
+        let bearer = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = bearer.and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")));
+        let snapshot = self.gateway.shared.pipeline.snapshot();
+        let now_us = self.gateway.shared.pipeline.recorder().clock().now();
+        let found = match token {
+            Some(token) => self.gateway.callers.bearer(token.trim(), &snapshot, now_us),
+            None => Err(crate::process::CallerError::Nobody),
+        };
+        found.map_err(|error| Box::new(unauthorized(&error.to_string())))
+    }
+
+    async fn open(&self, head: &RequestHead, frame: Bytes) -> Answer {
+        let caller = match self.caller(head) {
+            Ok(caller) => caller,
+            Err(answer) => return *answer,
+        };
+        let max = self.gateway.shared.pipeline.snapshot().project.settings.gateway.max_message_bytes;
+        let Some((id, entry)) = self.table.open(Arc::clone(&self.gateway.shared), caller, max) else {
+            return Answer::Status(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        match entry.conversation.handle(frame).await {
+            Handled::Answer(body) => {
+                let mut headers = HeaderMap::new();
+                if entry.conversation.is_open()
+                    && let Ok(value) = HeaderValue::from_str(&id)
+                {
+                    headers.insert(SESSION_HEADER, value);
+                } else {
+                    self.table.close(&id);
+                }
+                Answer::Json { status: StatusCode::OK, headers, body }
+            }
+            Handled::Nothing => Answer::Status(StatusCode::BAD_REQUEST),
+        }
+    }
+
+    /// The conversation a request names, if it is its caller's.
+    fn find(&self, head: &RequestHead) -> Result<(String, Arc<Entry>), Box<Answer>> {
+        let caller = self.caller(head)?;
+        let Some(id) = head.headers.get(SESSION_HEADER).and_then(|value| value.to_str().ok()) else {
+            return Err(Box::new(Answer::Status(StatusCode::BAD_REQUEST)));
+        };
+        match self.table.find(id) {
+            Some(entry) if entry.conversation.caller().session() == caller.session() => Ok((id.to_owned(), entry)),
+            _ => Err(Box::new(Answer::Status(StatusCode::NOT_FOUND))),
+        }
+    }
+}
+
+impl Handler for Endpoint {
+    async fn post(&self, head: RequestHead, body: Bytes) -> Answer {
+        let _busy = Busy::begin(&self.gateway);
+        if !head.headers.contains_key(SESSION_HEADER) && is_initialize(&body) {
+            return self.open(&head, body).await;
+        }
+        let entry = match self.find(&head) {
+            Ok((_, entry)) => entry,
+            Err(answer) => return *answer,
+        };
+        let conversation = Arc::clone(&entry.conversation);
+        let limits = conversation.limits();
+        let message = match Message::parse(&body, &limits) {
+            Ok(message) => message,
+            Err(_) => {
+                return match conversation.handle(body).await {
+                    Handled::Answer(body) => json(StatusCode::BAD_REQUEST, body),
+                    Handled::Nothing => Answer::Status(StatusCode::BAD_REQUEST),
+                };
+            }
+        };
+        let Message::Request(request) = message else {
+            conversation.take(message).await;
+            return Answer::Status(StatusCode::ACCEPTED);
+        };
+        let mut events = entry.port.begin(&request.id);
+        let open = OpenStream { port: Arc::clone(&entry.port), id: request.id.clone() };
+        let handling = async move {
+            let handled = conversation.take(Message::Request(request)).await;
+            drop(open);
+            handled
+        };
+        let mut handling = Box::pin(handling);
+        // The first thing that is ready decides: the answer is plain JSON, anything before it makes a stream.
+        let first = tokio::select! {
+            biased;
+            handled = &mut handling => {
+                return match handled {
+                    Handled::Answer(body) => json(StatusCode::OK, body),
+                    Handled::Nothing => Answer::Status(StatusCode::ACCEPTED),
+                };
+            }
+            Some(first) = events.recv() => first,
+        };
+        stream(first, events, handling)
+    }
+
+    async fn get(&self, head: RequestHead) -> Answer {
+        match self.find(&head) {
+            Ok((_, entry)) => match entry.port.listen() {
+                Some(events) => Answer::Sse { headers: HeaderMap::new(), events },
+                None => Answer::Status(StatusCode::CONFLICT),
+            },
+            Err(answer) => *answer,
+        }
+    }
+
+    async fn delete(&self, head: RequestHead) -> Answer {
+        match self.find(&head) {
+            Ok((id, _)) => {
+                self.table.close(&id);
+                Answer::Status(StatusCode::OK)
+            }
+            Err(answer) => *answer,
+        }
+    }
+}
+
+/// A stream of what comes before the answer, then the answer.
+fn stream(
+    first: Bytes,
+    mut events: tokio::sync::mpsc::Receiver<Bytes>,
+    mut handling: std::pin::Pin<Box<impl Future<Output = Handled> + Send + 'static>>,
+) -> Answer {
+    let (sender, receiver) = tokio::sync::mpsc::channel(16);
+    tokio::spawn(async move {
+        if sender.send(first).await.is_err() {
+            return;
+        }
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.recv() => {
+                    if sender.send(event).await.is_err() {
+                        return;
+                    }
+                }
+                handled = &mut handling => {
+                    while let Ok(event) = events.try_recv() {
+                        let _ = sender.send(event).await;
+                    }
+                    if let Handled::Answer(body) = handled {
+                        let _ = sender.send(body).await;
+                    }
+                    return;
+                }
+            }
+        }
+    });
+    Answer::Sse { headers: HeaderMap::new(), events: receiver }
+}
+
+fn is_initialize(body: &[u8]) -> bool {
+    let limits = canon::json::Limits::default();
+    canon::json::scan(body, &limits).is_ok_and(|scan| scan.member("method") == Some(b"\"initialize\""))
+}
+
+fn json(status: StatusCode, body: Bytes) -> Answer {
+    Answer::Json { status, headers: HeaderMap::new(), body }
+}
+
+fn unauthorized(reason: &str) -> Answer {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"mortise\""));
+    let body = super::mcp::error_without_id(
+        code::REFUSED,
+        &format!("{reason}; make a key with `mortise agents key` and send it as `Authorization: Bearer`"),
+    );
+    Answer::Json { status: StatusCode::UNAUTHORIZED, headers, body }
+}
+
+/// The stream of a request, for as long as it is handled: also when the client goes away half-way.
+struct OpenStream {
+    port: Arc<HttpPort>,
+    id: Id,
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.port.end(&self.id);
+    }
+}
+
+/// Counts a request as under way, for as long as it is.
+struct Busy(Arc<Gateway>);
+
+impl Busy {
+    fn begin(gateway: &Arc<Gateway>) -> Self {
+        gateway.busy.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(gateway))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,227 @@
+//! What is in force, what waits, what was refused.
+//!
+//! An edit that only tightens applies at once; anything else waits for a person; a bad one changes nothing and is said
+//! so. The accepted configuration is kept in the state directory, and a start is an edit against it: killing and
+//! restarting a gateway loosens nothing.
+
+use enforce::Snapshot;
+use govern::accepted::{Accepted, Past};
+use govern::change::{self, Change};
+use govern::project::{Files, Project, ReadError};
+use govern::protected::Protected;
+use policy::Bundle;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use store::{StateDir, StateError};
+use vocab::id::{Digest, UserId};
+use vocab::{Diagnostic, Severity};
+
+/// A project compiled: what is needed to decide.
+pub struct Compiled {
+    /// The project.
+    pub project: Arc<Project>,
+    /// Its policies, or a bundle that denies everything.
+    pub bundle: Arc<Bundle>,
+    /// Complaints that did not keep it from compiling, or those that did keep the policies.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Why a project does not compile.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    /// The files cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The files are wrong.
+    #[error("{} error(s) in the project", .0.iter().filter(|found| found.severity == Severity::Error).count())]
+    Invalid(Vec<Diagnostic>),
+    /// State cannot be kept.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The accepted configuration cannot be used.
+    #[error("the accepted configuration cannot be read: {0}")]
+    Accepted(String),
+    /// A path is not absolute.
+    #[error("{0}")]
+    Path(String),
+}
+
+/// Parses and compiles a project.
+///
+/// # Errors
+/// The project or its policies are wrong.
+pub fn compile(files: &Files) -> Result<Compiled, ConfigurationError> {
+    let project = Project::parse(files).map_err(ConfigurationError::Invalid)?;
+    let mut diagnostics = project.warnings.clone();
+    let compilation = policy::compile(&project.policies, &project.shapes());
+    diagnostics.extend(compilation.diagnostics);
+    match compilation.bundle {
+        Some(bundle) => Ok(Compiled { project: Arc::new(project), bundle: Arc::new(bundle), diagnostics }),
+        None => Err(ConfigurationError::Invalid(diagnostics)),
+    }
+}
+
+/// A configuration that waits to be accepted.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The files.
+    pub files: Files,
+    /// Their digest.
+    pub digest: Digest,
+    /// What accepting it would do.
+    pub change: Change,
+}
+
+/// What an edit came to.
+#[derive(Debug)]
+pub enum Edit {
+    /// Nothing that matters changed.
+    None,
+    /// It is in force.
+    Applied {
+        /// What it changed.
+        change: Change,
+        /// Complaints that did not stop it.
+        warnings: Vec<Diagnostic>,
+    },
+    /// It loosens, and waits.
+    Waits(Change),
+    /// It is wrong; what was in force stays.
+    Refused(Vec<Diagnostic>),
+}
+
+/// What is in force and what waits.
+pub struct Configuration {
+    state: Arc<StateDir>,
+    held: Mutex<Held>,
+    protected: Protected,
+    dev: bool,
+}
+
+struct Held {
+    in_force: Files,
+    waiting: Option<Waiting>,
+    /// Files as last looked at, so that one edit is reported once.
+    seen: Files,
+}
+
+impl Configuration {
+    /// Decides what is in force at a start: what was accepted, and on top of it what only tightens. Only an empty
+    /// state accepts what it finds.
+    ///
+    /// # Errors
+    /// Neither what was accepted nor, on first use, what was found can be used.
+    pub fn open(
+        root: &Path,
+        state: Arc<StateDir>,
+        protected: Protected,
+        dev: bool,
+        now_us: i64,
+    ) -> Result<(Self, Snapshot, Vec<Edit>), ConfigurationError> {
+        let found = Files::read(root)?;
+        let accepted = Accepted::load(&state, past(&state));
+        let accepted = accepted.map_err(|error| ConfigurationError::Accepted(error.to_string()))?;
+        let first_use = accepted.is_none();
+        let in_force = accepted.map_or_else(|| found.clone(), |accepted| accepted.files);
+        let compiled = compile(&in_force);
+        let (project, bundle, broken) = match compiled {
+            Ok(Compiled { project, bundle, .. }) => (project, bundle, None),
+            // Policies that do not load are a policy: deny everything, and say why in every event. Without settings
+            // and inventory there is nothing to serve at all.
+            Err(ConfigurationError::Invalid(diagnostics)) => {
+                let project = Project::parse(&in_force).map_err(ConfigurationError::Invalid)?;
+                let bundle = Bundle::deny_all("the policies do not load; `mortise check` says why");
+                (Arc::new(project), Arc::new(bundle), Some(diagnostics))
+            }
+            Err(other) => return Err(other),
+        };
+        let snapshot = Snapshot::new(project, bundle, protected.clone(), dev);
+        let held = Held { in_force: in_force.clone(), waiting: None, seen: in_force.clone() };
+        let configuration = Self { state, held: Mutex::new(held), protected, dev };
+        let mut edits = Vec::new();
+        if let Some(diagnostics) = broken {
+            edits.push(Edit::Refused(diagnostics));
+        } else if first_use {
+            configuration.save(&in_force, None, "first use of this state directory", now_us)?;
+        }
+        Ok((configuration, snapshot, edits))
+    }
+
+    /// Looks at the files again. Applies what only tightens, keeps what loosens waiting, refuses what is wrong.
+    ///
+    /// # Errors
+    /// The files cannot be read, or state cannot be kept: what was in force stays.
+    pub fn look(&self, root: &Path, now_us: i64) -> Result<(Edit, Option<Snapshot>), ConfigurationError> {
+        let found = Files::read(root)?;
+        let mut held = self.lock();
+        if found == held.seen {
+            return Ok((Edit::None, None));
+        }
+        held.seen = found.clone();
+        let change = change::compare(&held.in_force, &found);
+        if change.is_none() {
+            held.waiting = None;
+            return Ok((Edit::None, None));
+        }
+        let compiled = match compile(&found) {
+            Ok(compiled) => compiled,
+            Err(ConfigurationError::Invalid(diagnostics)) => {
+                held.waiting = None;
+                return Ok((Edit::Refused(diagnostics), None));
+            }
+            Err(other) => return Err(other),
+        };
+        if change.must_wait() && !self.dev {
+            let digest = compiled.project.revision.clone();
+            held.waiting = Some(Waiting { files: found, digest, change: change.clone() });
+            return Ok((Edit::Waits(change), None));
+        }
+        let Compiled { project, bundle, diagnostics } = compiled;
+        self.save(&found, None, "only tightens, or `--dev`", now_us)?;
+        held.in_force = found;
+        held.waiting = None;
+        let snapshot = Snapshot::new(project, bundle, self.protected.clone(), self.dev);
+        Ok((Edit::Applied { change, warnings: diagnostics }, Some(snapshot)))
+    }
+
+    /// What waits.
+    #[must_use]
+    pub fn waiting(&self) -> Option<Waiting> {
+        self.lock().waiting.clone()
+    }
+
+    /// Puts what waits in force, if it is what the person was shown.
+    ///
+    /// # Errors
+    /// Nothing waits, something else waits, or it does not compile any more.
+    pub fn accept(
+        &self,
+        shown: &Digest,
+        by: &UserId,
+        reason: &str,
+        now_us: i64,
+    ) -> Result<(Change, Snapshot), ConfigurationError> {
+        let mut held = self.lock();
+        let waiting = held.waiting.clone().filter(|waiting| waiting.digest == *shown);
+        let waiting = waiting.ok_or_else(|| ConfigurationError::Accepted("it is not what waits now".to_owned()))?;
+        let Compiled { project, bundle, .. } = compile(&waiting.files)?;
+        self.save(&waiting.files, Some(by), reason, now_us)?;
+        held.in_force = waiting.files;
+        held.waiting = None;
+        Ok((waiting.change, Snapshot::new(project, bundle, self.protected.clone(), self.dev)))
+    }
+
+    fn save(&self, files: &Files, by: Option<&UserId>, reason: &str, now_us: i64) -> Result<(), ConfigurationError> {
+        let accepted = Accepted::new(files, by.cloned(), reason, now_us);
+        accepted.save(&self.state).map_err(|error| ConfigurationError::Accepted(error.to_string()))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A state directory that has a log has served before: what was accepted must be there too.
+fn past(state: &StateDir) -> Past {
+    if state.log().join("origin").exists() { Past::Some } else { Past::None }
+}

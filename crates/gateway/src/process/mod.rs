@@ -1,0 +1,47 @@
+//! The gateway process: opens log and state, keeps the configuration in force, serves shims, agents and the command
+//! line.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `options` | what the process is told at its start |
+//! | `open` | from a state directory to a gateway that can decide |
+//! | `configuration` | what is in force, what waits, what was refused |
+//! | `callers` | who is calling: keys, tokens, peers, governed processes |
+//! | `serve` | the socket, the listener, the end |
+
+mod callers;
+mod configuration;
+mod open;
+mod options;
+mod serve;
+
+pub use callers::{CallerError, Callers, RunStarted};
+pub use configuration::{Compiled, Configuration, ConfigurationError, Edit, Waiting, compile};
+pub use open::StartError;
+pub use options::{Options, SOCKET};
+
+use crate::intercept::mcp::Shared;
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
+use store::{Log, StateDir};
+use tokio::sync::watch;
+
+/// A gateway that can decide.
+pub struct Gateway {
+    /// What it was told.
+    pub options: Options,
+    /// Pipeline and connections.
+    pub shared: Arc<Shared>,
+    /// What is in force.
+    pub configuration: Configuration,
+    /// Who is calling.
+    pub callers: Callers,
+    pub(crate) log: Arc<Log>,
+    pub(crate) state: Arc<StateDir>,
+    /// Where MCP is offered over HTTP, once it is.
+    pub(crate) listening: Mutex<Option<SocketAddr>>,
+    /// Shims and HTTP requests under way: an on-demand gateway with none of them exits after a while.
+    pub(crate) busy: AtomicUsize,
+    pub(crate) shutdown: watch::Sender<bool>,
+}

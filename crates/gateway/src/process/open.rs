@@ -1,0 +1,164 @@
+//! From a state directory to a gateway that can decide.
+
+use super::callers::{CallerError, Callers};
+use super::configuration::{Configuration, ConfigurationError, Edit};
+use super::{Gateway, Options};
+use crate::connections::Pool;
+use crate::guardian::Guardian;
+use crate::intercept::mcp::Shared;
+use crate::intercept::routes::PoolRoutes;
+use enforce::{Pipeline, Recorder, Sessions};
+use govern::approval::{Approvals, SealedApprovals};
+use govern::protected::Protected;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use store::{Clock, Keys, KeysError, Log, LogError, LogOptions, OpenError, StateDir, StateError};
+use tokio::sync::watch;
+use vocab::event::Kind;
+use vocab::{Diagnostic, Event};
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The log cannot be used.
+    #[error(transparent)]
+    Log(#[from] OpenError),
+    /// The log took no record.
+    #[error(transparent)]
+    Record(#[from] LogError),
+    /// State cannot be kept.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Credentials cannot be read.
+    #[error(transparent)]
+    Callers(#[from] CallerError),
+    /// Waiting calls cannot be read.
+    #[error("waiting calls cannot be read: {0}")]
+    Approvals(String),
+    /// The system refuses something.
+    #[error("{0}")]
+    System(String),
+}
+
+impl StartError {
+    /// What is wrong with the user's files, if that is what it is.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        match self {
+            Self::Configuration(ConfigurationError::Invalid(diagnostics)) => diagnostics,
+            _ => &[],
+        }
+    }
+}
+
+impl Gateway {
+    /// Opens log and state and loads the configuration. Blocks while the log is checked.
+    ///
+    /// # Errors
+    /// Anything that would have to be guessed.
+    pub async fn open(options: Options) -> Result<Arc<Self>, StartError> {
+        let clock = Clock::system();
+        let state = Arc::new(StateDir::open(&options.state)?);
+        let protected = protected(&options)?;
+        let opened = Configuration::open(&options.root, Arc::clone(&state), protected, options.dev, clock.now());
+        let (configuration, snapshot, edits) = opened?;
+        let settings = snapshot.project.settings.clone();
+        let keys = Keys::open(&state.keys(), &settings.log.origin)?;
+        let idle_us = u64::from(settings.idle_minutes).saturating_mul(60_000_000);
+
+        let horizon = clock.now().saturating_sub(i64::try_from(idle_us).unwrap_or(i64::MAX));
+        let mut recovered = enforce::Recovery::since(horizon);
+        let log_options = LogOptions {
+            segment_bytes: settings.log.segment_bytes,
+            checkpoint_interval: Duration::from_secs(settings.log.checkpoint_s),
+            ..LogOptions::new(settings.log.origin.clone())
+        };
+        let signer = keys.signer().map_err(|error| StartError::System(error.to_string()))?;
+        let (log, recovery) = Log::open(&state.log(), &log_options, signer, &mut |_, record| recovered.read(record))?;
+        let log = Arc::new(log);
+
+        let recorder =
+            Recorder::new(Arc::clone(&log), Arc::new(keys.hasher()), clock.clone(), settings.tenant.clone());
+        let sessions = Sessions::new(idle_us);
+        let mut events = vec![started(&recorder, &snapshot, &recovery)];
+        events.extend(recovered.restore(&sessions, &recorder));
+        events.extend(edits.iter().filter_map(|edit| edit_event(&recorder, edit, snapshot.revision().as_str())));
+        recorder.durable(&events).await?;
+
+        let files = SealedApprovals::new(Arc::clone(&state), keys.sealer("approvals"));
+        let approvals = Approvals::open(files, settings.ask.into());
+        let (approvals, damaged) = approvals.map_err(|error| StartError::Approvals(error.to_string()))?;
+        for id in damaged {
+            tracing::warn!(approval = %id, "a waiting call cannot be read and is dropped");
+        }
+        let callers = Callers::open(Arc::clone(&state), keys.run_token().clone())?;
+        let pseudonyms = detect::PseudonymKey::new(*keys.pseudonym().expose());
+        let pipeline = Arc::new(Pipeline::new(snapshot, sessions, recorder, approvals, pseudonyms));
+        let guardian = Guardian::new().map_err(|error| StartError::System(error.to_string()))?;
+        let max = settings.gateway.max_message_bytes;
+        let pool = Arc::new(Pool::new(guardian, options.root.clone(), options.environment.clone(), max));
+        pipeline.set_routes(Arc::new(PoolRoutes::new(Arc::downgrade(&pipeline), Arc::clone(&pool))));
+        Ok(Arc::new(Self {
+            options,
+            shared: Arc::new(Shared { pipeline, pool }),
+            configuration,
+            callers,
+            log,
+            state,
+            listening: Mutex::new(None),
+            busy: AtomicUsize::new(0),
+            shutdown: watch::Sender::new(false),
+        }))
+    }
+}
+
+fn protected(options: &Options) -> Result<Protected, StartError> {
+    let root = options.root.display().to_string();
+    let state = options.state.display().to_string();
+    Protected::new(&root, &state, options.home.as_deref()).map_err(|error| StartError::System(error.to_string()))
+}
+
+fn started(recorder: &Recorder, snapshot: &enforce::Snapshot, recovery: &store::Recovery) -> Event {
+    let mut event = recorder.event(Kind::GatewayStarted);
+    event.policy_bundle = Some(snapshot.bundle.digest().to_string());
+    event.config_revision = Some(snapshot.revision().to_string());
+    event.dev = snapshot.dev;
+    event.detail.insert("log_size".to_owned(), recovery.size.into());
+    event.detail.insert("dropped_bytes".to_owned(), recovery.dropped_bytes.into());
+    event.detail.insert("unfinished".to_owned(), recovery.unfinished.len().into());
+    event
+}
+
+/// What an edit is in the log.
+pub(super) fn edit_event(recorder: &Recorder, edit: &Edit, revision: &str) -> Option<Event> {
+    let (kind, text, change) = match edit {
+        Edit::None => return None,
+        Edit::Applied { change, .. } => (Kind::ConfigChanged, "only tightens, or `--dev`".to_owned(), Some(change)),
+        Edit::Waits(change) => (Kind::ConfigWaiting, "loosens: waits for `mortise policy accept`".to_owned(), Some(change)),
+        Edit::Refused(diagnostics) => {
+            let first = diagnostics.first().map(|found| format!("{}: {}", found.code, found.file)).unwrap_or_default();
+            (Kind::ConfigRefused, format!("does not load, the one before stays ({first})"), None)
+        }
+    };
+    let mut event = recorder.event(kind);
+    event.text = Some(text);
+    event.config_revision = Some(revision.to_owned());
+    if let Some(change) = change {
+        event.detail.insert("loosens".to_owned(), bounded(&change.loosens));
+        event.detail.insert("tightens".to_owned(), bounded(&change.tightens));
+    }
+    Some(event)
+}
+
+/// At most 50 sentences of at most 200 characters: an event has to fit a record.
+fn bounded(sentences: &[String]) -> serde_json::Value {
+    let short = sentences.iter().take(50).map(|sentence| sentence.chars().take(200).collect::<String>());
+    serde_json::Value::from(short.collect::<Vec<String>>())
+}

@@ -1,0 +1,162 @@
+//! The socket, the listener, the end.
+
+use super::configuration::Edit;
+use super::open::edit_event;
+use super::{Gateway, SOCKET};
+use crate::control;
+use crate::intercept::mcp_http::Endpoint;
+use crate::listener;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use vocab::event::Kind;
+
+/// Connections to the socket at once.
+const MAX_CONNECTIONS: usize = 512;
+
+/// How often files, approvals and idle connections are looked after.
+const LOOK: Duration = Duration::from_millis(500);
+
+impl Gateway {
+    /// Serves the socket until the gateway is told to end, then closes the log in good order.
+    ///
+    /// # Errors
+    /// The socket cannot be opened.
+    pub async fn serve(self: &Arc<Self>) -> io::Result<()> {
+        let socket = self.options.state.join(SOCKET);
+        // The log's lock says that nobody else serves: a socket that is there is a dead one's.
+        match std::fs::remove_file(&socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(control::short_path(&socket)?)?;
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
+        let tending = tokio::spawn(Arc::clone(self).tend());
+        let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let mut stop = self.shutdown.subscribe();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            let Ok((stream, _)) = accepted else {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
+            let gateway = Arc::clone(self);
+            tokio::spawn(async move {
+                control::serve_connection(gateway, stream).await;
+                drop(place);
+            });
+        }
+        tending.abort();
+        let _ = std::fs::remove_file(&socket);
+        self.close().await;
+        Ok(())
+    }
+
+    /// Tells the gateway to end.
+    pub fn stop(&self) {
+        self.shutdown.send_replace(true);
+    }
+
+    /// Offers MCP over HTTP. Once offered, the address stays.
+    ///
+    /// # Errors
+    /// The address cannot be bound, or is not loopback and the project does not allow that.
+    pub async fn listen(self: &Arc<Self>, address: Option<SocketAddr>) -> io::Result<SocketAddr> {
+        if let Some(known) = self.listening() {
+            return Ok(known);
+        }
+        let settings = self.shared.pipeline.snapshot().project.settings.gateway.clone();
+        let address = address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+        if !address.ip().is_loopback() && !settings.allow_remote {
+            let text = "not a loopback address; set `allow_remote = true` in [gateway] to serve other machines";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(bound);
+        let endpoint = Arc::new(Endpoint::new(Arc::clone(self)));
+        let settings = listener::Settings {
+            allowed_hosts: settings.allowed_hosts.into_iter().collect(),
+            allowed_origins: settings.allowed_origins.into_iter().collect(),
+            max_message_bytes: settings.max_message_bytes,
+        };
+        let mut stop = self.shutdown.subscribe();
+        tokio::spawn(async move {
+            listener::serve(listener, endpoint, settings, async move {
+                let _ = stop.wait_for(|stop| *stop).await;
+            })
+            .await;
+        });
+        Ok(bound)
+    }
+
+    /// Where MCP is offered over HTTP.
+    #[must_use]
+    pub fn listening(&self) -> Option<SocketAddr> {
+        *self.listening.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the project's files now, and puts in force what may be.
+    ///
+    /// # Errors
+    /// The files cannot be read; what was in force stays.
+    pub async fn look(&self) -> Result<Edit, super::ConfigurationError> {
+        let pipeline = &self.shared.pipeline;
+        let looked = self.configuration.look(&self.options.root, pipeline.recorder().clock().now());
+        let (edit, snapshot) = looked?;
+        if let Some(snapshot) = snapshot {
+            pipeline.install(snapshot);
+        }
+        let revision = pipeline.snapshot().revision().to_string();
+        if let Some(mut event) = edit_event(pipeline.recorder(), &edit, &revision) {
+            event.policy_bundle = Some(pipeline.snapshot().bundle.digest().to_string());
+            event.dev = self.options.dev;
+            if let Err(error) = pipeline.recorder().durable(&[event]).await {
+                tracing::error!(%error, "edit could not be recorded");
+            }
+        }
+        Ok(edit)
+    }
+
+    /// Looks after files, approvals, idle connections and idleness, until aborted.
+    async fn tend(self: Arc<Self>) {
+        let mut idle_since = Instant::now();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Err(error) = self.look().await {
+                tracing::warn!(%error, "the project's files cannot be looked at");
+            }
+            self.shared.pipeline.tend_approvals().await;
+            self.shared.pool.sweep();
+            let exit_after = self.shared.pipeline.snapshot().project.settings.gateway.idle_exit_s;
+            if self.busy.load(Ordering::Relaxed) > 0 || self.listening().is_some() {
+                idle_since = Instant::now();
+            }
+            if self.options.on_demand && idle_since.elapsed() >= Duration::from_secs(exit_after) {
+                tracing::info!("nobody is connected: the gateway ends");
+                self.stop();
+            }
+        }
+    }
+
+    async fn close(&self) {
+        let recorder = self.shared.pipeline.recorder();
+        let event = recorder.event(Kind::GatewayStopped);
+        if let Err(error) = recorder.durable(&[event]).await {
+            tracing::error!(%error, "the end could not be recorded");
+        }
+        if let Err(error) = self.log.close() {
+            tracing::error!(%error, "the log was not closed in good order");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The thin process in place of a stdio server: frames from standard input to the gateway, answers back.
+//!
+//! Decides nothing and keeps no state but what a gateway that came back has to be told: the handshake. What was under
+//! way when the gateway died is answered as unknown; it is never sent again.
+
+use crate::control::protocol::{Hello, PROTOCOL, Response};
+use canon::json::{Limits, scan};
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Times a gateway that died is replaced within one shim's life.
+const MAX_RETURNS: u32 = 20;
+
+/// Requests under way that are remembered.
+const MAX_OPEN: usize = 4_096;
+
+/// Longest frame a shim passes on, bytes; the gateway has its own, lower limit and says so.
+const MAX_FRAME: u64 = 64 * 1024 * 1024;
+
+/// Why the shim cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ShimError {
+    /// No gateway could be started or reached.
+    #[error("no gateway: {0}")]
+    NoGateway(String),
+    /// The gateway refuses this shim.
+    #[error("{message}")]
+    Refused {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// Standard input or output broke.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Whom the shim stands for, and in front of what.
+#[derive(Clone, Debug, Default)]
+pub struct Introduction {
+    /// Agent, by `--agent`.
+    pub agent: Option<String>,
+    /// Run token, from the environment.
+    pub run_token: Option<String>,
+    /// Server, by `--server`.
+    pub server: Option<String>,
+    /// Its command, as in the client's configuration.
+    pub command: Vec<String>,
+}
+
+/// What both directions know.
+#[derive(Default)]
+struct Shared {
+    /// Requests of the client that have no answer yet: raw ids.
+    open: BTreeSet<Vec<u8>>,
+    /// The client's `initialize` frame.
+    handshake: Option<Vec<u8>>,
+    /// Its id, while a returned gateway repeats the handshake: that answer is swallowed.
+    swallow: Option<Vec<u8>>,
+    to_gateway: Option<UnixStream>,
+    input_ended: bool,
+}
+
+/// Runs the shim until the client or its server is gone. `reach` starts a gateway where none runs.
+///
+/// # Errors
+/// There is no gateway, or it refuses.
+pub fn run(
+    socket: &Path,
+    introduction: &Introduction,
+    reach: &mut dyn FnMut() -> Result<(), String>,
+) -> Result<(), ShimError> {
+    let shared = Arc::new(Mutex::new(Shared::default()));
+    let first = connect(socket, introduction, reach)?;
+    lock(&shared).to_gateway = Some(first.get_ref().try_clone()?);
+    let reading = Arc::clone(&shared);
+    std::thread::spawn(move || from_client(&reading));
+    let mut from_gateway = first;
+    for _ in 0..MAX_RETURNS {
+        let orderly = to_client(&mut from_gateway, &shared)?;
+        if orderly || lock(&shared).input_ended {
+            return Ok(());
+        }
+        lose(&shared)?;
+        from_gateway = connect(socket, introduction, reach)?;
+        resume(&shared, from_gateway.get_ref())?;
+    }
+    Err(ShimError::NoGateway("it keeps ending".to_owned()))
+}
+
+fn connect(
+    socket: &Path,
+    introduction: &Introduction,
+    reach: &mut dyn FnMut() -> Result<(), String>,
+) -> Result<BufReader<UnixStream>, ShimError> {
+    let path = crate::control::short_path(socket)?;
+    let mut stream = match UnixStream::connect(&path) {
+        Ok(stream) => stream,
+        Err(_) => {
+            reach().map_err(ShimError::NoGateway)?;
+            UnixStream::connect(&path).map_err(|error| ShimError::NoGateway(error.to_string()))?
+        }
+    };
+    let Introduction { agent, run_token, server, command } = introduction.clone();
+    let hello = Hello::Proxy { protocol: PROTOCOL, agent, run_token, server, command };
+    let mut line = serde_json::to_vec(&hello).map_err(io::Error::other)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut reader = BufReader::new(stream);
+    let mut answer = String::new();
+    reader.by_ref().take(1024 * 1024).read_line(&mut answer)?;
+    match serde_json::from_str(&answer) {
+        Ok(Response::Ok(_)) => Ok(reader),
+        Ok(Response::Refused { message, help, .. }) => Err(ShimError::Refused { message, help }),
+        Err(_) => Err(ShimError::NoGateway("it ended during the handshake".to_owned())),
+    }
+}
+
+/// Client to gateway, until the client ends its side.
+fn from_client(shared: &Mutex<Shared>) {
+    let mut input = io::stdin().lock();
+    loop {
+        let mut frame = Vec::new();
+        let read = input.by_ref().take(MAX_FRAME).read_until(b'\n', &mut frame);
+        if !matches!(read, Ok(count) if count > 0) {
+            break;
+        }
+        let mut shared = lock(shared);
+        remember(&mut shared, &frame);
+        if let Some(gateway) = &mut shared.to_gateway {
+            // A gateway that is gone shows on the other side, where it is replaced.
+            let _ = gateway.write_all(&frame);
+        }
+    }
+    let mut shared = lock(shared);
+    shared.input_ended = true;
+    if let Some(gateway) = &shared.to_gateway {
+        let _ = gateway.shutdown(std::net::Shutdown::Write);
+    }
+}
+
+fn remember(shared: &mut Shared, frame: &[u8]) {
+    let limits = Limits { bytes: usize::try_from(MAX_FRAME).unwrap_or(usize::MAX), ..Limits::default() };
+    let Ok(scanned) = scan(frame, &limits) else { return };
+    let (Some(id), Some(method)) = (scanned.member("id"), scanned.member("method")) else { return };
+    if shared.open.len() < MAX_OPEN {
+        shared.open.insert(id.to_vec());
+    }
+    if method == b"\"initialize\"" {
+        shared.handshake = Some(frame.to_vec());
+    }
+}
+
+/// Gateway to client. Says whether the end was an orderly one: nothing was open.
+fn to_client(gateway: &mut BufReader<UnixStream>, shared: &Mutex<Shared>) -> Result<bool, ShimError> {
+    loop {
+        let mut frame = Vec::new();
+        let read = gateway.by_ref().take(MAX_FRAME).read_until(b'\n', &mut frame);
+        if !matches!(read, Ok(count) if count > 0) || frame.last() != Some(&b'\n') {
+            return Ok(false);
+        }
+        if forget(&mut lock(shared), &frame) {
+            continue;
+        }
+        let mut output = io::stdout().lock();
+        output.write_all(&frame)?;
+        output.flush()?;
+    }
+}
+
+/// Notes an answer. Says whether it is one the client must not see.
+fn forget(shared: &mut Shared, frame: &[u8]) -> bool {
+    let limits = Limits { bytes: usize::try_from(MAX_FRAME).unwrap_or(usize::MAX), ..Limits::default() };
+    let Ok(scanned) = scan(frame, &limits) else { return false };
+    let (Some(id), None) = (scanned.member("id"), scanned.member("method")) else { return false };
+    shared.open.remove(id);
+    if shared.swallow.as_deref() == Some(id) {
+        shared.swallow = None;
+        return true;
+    }
+    false
+}
+
+/// The gateway is gone: what was under way may have run.
+fn lose(shared: &Mutex<Shared>) -> Result<(), ShimError> {
+    let mut shared = lock(shared);
+    shared.to_gateway = None;
+    let mut output = io::stdout().lock();
+    for id in std::mem::take(&mut shared.open) {
+        let text = "Mortise: the gateway ended; the call may have run: look before you repeat it";
+        let error = crate::jsonrpc::ErrorObject::encode(crate::intercept::mcp::FAILED, text, None);
+        let head = b"{\"jsonrpc\":\"2.0\",\"id\":".as_slice();
+        output.write_all(&[head, &id, b",\"error\":", &error, b"}\n"].concat())?;
+    }
+    output.flush()?;
+    Ok(())
+}
+
+/// A gateway is back: it is told the handshake, and the client does not see the answer again.
+fn resume(shared: &Mutex<Shared>, gateway: &UnixStream) -> Result<(), ShimError> {
+    let mut shared = lock(shared);
+    let mut gateway = gateway.try_clone()?;
+    if let Some(handshake) = shared.handshake.clone() {
+        gateway.write_all(&handshake)?;
+        let limits = Limits::default();
+        if let Ok(scanned) = scan(&handshake, &limits) {
+            shared.swallow = scanned.member("id").map(<[u8]>::to_vec);
+        }
+    }
+    shared.to_gateway = Some(gateway);
+    Ok(())
+}
+
+fn lock(mutex: &Mutex<Shared>) -> std::sync::MutexGuard<'_, Shared> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,10 @@
+//! A run for people and for machines. Machine formats are a documented interface, the human one is not.
+
+mod human;
+mod json;
+mod junit;
+mod printable;
+
+pub use human::{Tone, human};
+pub use json::{json, ndjson};
+pub use junit::junit;

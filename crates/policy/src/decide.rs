@@ -1,0 +1,443 @@
+//! The combiner: satisfied permit rules and satisfied guards, evaluated as two sets, into one decision.
+
+use crate::bundle::{Bundle, Kind, Live};
+use crate::context::context;
+use crate::index::{Slice, Standing};
+use crate::request::Request;
+use crate::rule::{Rule, RuleKind, RuleMode};
+use cedar_policy::{Authorizer, Entities, PolicyId, PolicySet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use vocab::id::{Digest, RuleId};
+use vocab::redaction::Root;
+use vocab::{Decision, Effect, Fault, FaultKind, Mode, Obligations, Reason, Verdict, Would};
+
+/// The reason when no permit rule is satisfied.
+pub const NO_PERMIT: &str = "default/no-permit";
+/// The reason when no rules are loaded.
+pub const NO_POLICY: &str = "default/no-policy";
+/// The reason when the agent, the action or the request is not one that can be decided.
+pub const UNDECIDABLE: &str = "default/undecidable";
+/// The reason when the agent is uncertain.
+pub const UNCERTAIN: &str = "shipped/uncertain";
+
+impl Bundle {
+    /// Decides one call. Never panics: a defect inside is a refusal with a fault.
+    #[must_use]
+    pub fn decide(&self, request: &Request<'_>) -> Decision {
+        guarded(&self.digest, || self.answer(request, Reach::Index))
+    }
+
+    /// Decides one call by evaluating every rule: the answer of [`Bundle::decide`], at a cost that grows with all
+    /// rules. For checking the index.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn decide_without_index(&self, request: &Request<'_>) -> Decision {
+        guarded(&self.digest, || self.answer(request, Reach::Everything))
+    }
+
+    /// Whether an ordinary Cedar engine allows the call under the permit rules and the guards stricter than `level`:
+    /// what "the verdict is at most `level`" means to analysers. `None` when the call cannot be decided.
+    #[must_use]
+    pub fn allows_in_plain_cedar(&self, request: &Request<'_>, level: Verdict) -> Option<bool> {
+        let live = self.live()?;
+        let prepared = Prepared::of(live, request, Reach::Everything).ok()?;
+        let stays = |policy: &&cedar_policy::Policy| {
+            let rule = live.by_id.get(policy.id()).and_then(|&number| live.rules.get(number));
+            rule.is_some_and(|rule| {
+                rule.mode == RuleMode::Enforce && (rule.kind == RuleKind::Permit || rule.verdict() > level)
+            })
+        };
+        let policies = prepared
+            .slice
+            .permits
+            .policies()
+            .chain(prepared.slice.guards.policies())
+            .filter(stays)
+            .cloned();
+        let policies = PolicySet::from_policies(policies).ok()?;
+        let response = Authorizer::new().is_authorized(&prepared.request, &policies, prepared.entities);
+        Some(response.decision() == cedar_policy::Decision::Allow)
+    }
+
+    fn answer(&self, request: &Request<'_>, reach: Reach) -> Decision {
+        let live = match &self.kind {
+            Kind::Live(live) => live,
+            Kind::DenyAll { reason } => {
+                return refusal(
+                    &self.digest,
+                    NO_POLICY,
+                    reason,
+                    FaultKind::NoPolicy,
+                    "no policy is loaded",
+                );
+            }
+        };
+        match Prepared::of(live, request, reach) {
+            Ok(prepared) => Evaluated::of(live, &prepared).combine(live, request, &self.digest),
+            Err(why) => refusal(
+                &self.digest,
+                UNDECIDABLE,
+                "this call cannot be decided",
+                FaultKind::Request,
+                &why,
+            ),
+        }
+    }
+}
+
+/// Which rules are evaluated.
+#[derive(Clone, Copy)]
+enum Reach {
+    Index,
+    Everything,
+}
+
+/// Runs the decision; a panic in it is a refusal.
+fn guarded(bundle: &Digest, decide: impl FnOnce() -> Decision) -> Decision {
+    catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
+        refusal(
+            bundle,
+            UNDECIDABLE,
+            "this call cannot be decided",
+            FaultKind::Panic,
+            "deciding panicked",
+        )
+    })
+}
+
+fn refusal(bundle: &Digest, rule: &'static str, reason: &str, kind: FaultKind, text: &str) -> Decision {
+    Decision {
+        verdict: Verdict::Deny,
+        reasons: vec![builtin(rule, Verdict::Deny, reason)],
+        permits: Vec::new(),
+        obligations: Obligations::default(),
+        would: Vec::new(),
+        faults: vec![Fault {
+            kind,
+            rule: None,
+            text: text.to_owned(),
+        }],
+        bundle: bundle.clone(),
+    }
+}
+
+fn builtin(rule: &str, verdict: Verdict, text: &str) -> Reason {
+    Reason {
+        rule: RuleId::new(rule),
+        verdict,
+        text: Some(text.into()),
+        place: None,
+        discharged_by: None,
+    }
+}
+
+/// What the two evaluations gave.
+struct Evaluated<'a> {
+    permits: Vec<&'a Rule>,
+    guards: Vec<Matched<'a>>,
+    faults: Vec<Fault>,
+    effect: Effect,
+    mode: Mode,
+}
+
+/// A satisfied guard, or one that failed to evaluate and counts as satisfied.
+struct Matched<'a> {
+    rule: &'a Rule,
+    verdict: Verdict,
+    failed: bool,
+}
+
+/// A call in Cedar's terms, with the rules that can speak about it.
+struct Prepared<'a> {
+    request: cedar_policy::Request,
+    entities: &'a Entities,
+    slice: Arc<Slice>,
+    effect: Effect,
+    mode: Mode,
+}
+
+impl<'a> Prepared<'a> {
+    fn of(live: &'a Live, request: &Request<'_>, reach: Reach) -> Result<Self, String> {
+        let action = live.actions.get(request.action).ok_or("the action is not known")?;
+        let shape = live.shapes.get(&action.about).ok_or("the action is not known")?;
+        let agent = live.agents.get(request.agent).ok_or("the agent is not known")?;
+        let server = live.servers.get(request.server).ok_or("the server is not known")?;
+        if shape.server.as_ref() != Some(request.server) {
+            return Err("the action is not one of this server".to_owned());
+        }
+        let mode = request.facts.mode.max(agent.about);
+        let first = |uids: &[cedar_policy::EntityUid]| uids.first().cloned().ok_or("an entity has no name");
+        let (principal, resource) = (first(&agent.uids)?, first(server)?);
+        let standing = Standing {
+            action: (action.number, &action.uids),
+            agent: (agent.number, &agent.uids),
+            server,
+        };
+        let slice = match reach {
+            Reach::Index => live.index.slice(&standing),
+            Reach::Everything => Arc::new(live.index.whole()),
+        };
+        let context = context(shape, request, mode, slice.parts, &live.names).map_err(|error| error.to_string())?;
+        let entities = live
+            .stores
+            .of(request.authn)
+            .ok_or("no entities for this way of authenticating")?;
+        // INVARIANT: `context` builds by the shapes that the schema was generated from, so that every part it gives fits
+        // the schema. Checking that again would double the cost; the evaluation of everything does, and every test
+        // compares the two.
+        let schema = match reach {
+            Reach::Index => None,
+            Reach::Everything => Some(&live.schema),
+        };
+        // Cedar's error text quotes values; ours must not.
+        let cedar = cedar_policy::Request::new(principal, shape.uid.clone(), resource, context, schema)
+            .map_err(|_| "the request does not fit the schema")?;
+        Ok(Self {
+            request: cedar,
+            entities,
+            slice,
+            effect: shape.effect,
+            mode,
+        })
+    }
+}
+
+impl<'a> Evaluated<'a> {
+    fn of(live: &'a Live, prepared: &Prepared<'_>) -> Self {
+        let mut faults = Vec::new();
+        let run = |policies| run(live, policies, &prepared.request, prepared.entities);
+        let (permits, failed) = run(&prepared.slice.permits);
+        for rule in failed {
+            faults.push(fault(
+                rule,
+                FaultKind::PermitError,
+                "a permit rule failed to evaluate and counts as unmatched",
+            ));
+        }
+        let (satisfied, failed) = run(&prepared.slice.guards);
+        for rule in &failed {
+            faults.push(fault(
+                rule,
+                FaultKind::GuardError,
+                "a guard failed to evaluate and counts as matched",
+            ));
+        }
+        faults.sort_by(|a, b| a.rule.cmp(&b.rule));
+        let matched = |failed: bool| {
+            move |rule: &'a Rule| Matched {
+                rule,
+                verdict: rule.verdict(),
+                failed,
+            }
+        };
+        let guards = satisfied
+            .into_iter()
+            .map(matched(false))
+            .chain(failed.into_iter().map(matched(true)))
+            .collect();
+        Self {
+            permits,
+            guards,
+            faults,
+            effect: prepared.effect,
+            mode: prepared.mode,
+        }
+    }
+
+    fn combine(self, live: &Live, request: &Request<'_>, bundle: &Digest) -> Decision {
+        let facts = request.facts;
+        let (binding, recorded): (Vec<_>, Vec<_>) = self.guards.iter().partition(|guard| binds(guard, self.mode));
+        let mut would: Vec<Would> = recorded
+            .iter()
+            .map(|guard| Would {
+                rule: guard.rule.id.clone(),
+                verdict: guard.verdict,
+            })
+            .collect();
+        let mut answer = Answer::default();
+        for guard in &binding {
+            answer.add(guard, facts);
+        }
+        if facts.uncertain {
+            answer.add_uncertain(&binding, self.effect, facts, &live.uncertain_text);
+        }
+        let (permits, shadow): (Vec<&Rule>, Vec<&Rule>) =
+            self.permits.iter().partition(|rule| rule.mode == RuleMode::Enforce);
+        would.extend(shadow.iter().map(|rule| Would {
+            rule: rule.id.clone(),
+            verdict: Verdict::Allow,
+        }));
+        if permits.is_empty() {
+            if self.mode == Mode::Observe {
+                would.push(Would {
+                    rule: RuleId::new(NO_PERMIT),
+                    verdict: Verdict::Deny,
+                });
+            } else {
+                answer.push(builtin(NO_PERMIT, Verdict::Deny, "no permit rule allows this"), true);
+            }
+        }
+        let mut permits: Vec<RuleId> = permits.iter().map(|rule| rule.id.clone()).collect();
+        permits.sort();
+        would.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.rule.cmp(&b.rule)));
+        answer
+            .reasons
+            .sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.rule.cmp(&b.rule)));
+        Decision {
+            verdict: answer.verdict,
+            reasons: answer.reasons,
+            permits,
+            obligations: answer.obligations,
+            would,
+            faults: self.faults,
+            bundle: bundle.clone(),
+        }
+    }
+}
+
+fn fault(rule: &Rule, kind: FaultKind, text: &str) -> Fault {
+    Fault {
+        kind,
+        rule: Some(rule.id.clone()),
+        text: text.to_owned(),
+    }
+}
+
+/// Satisfied rules of a set, and rules that failed to evaluate.
+fn run<'a>(
+    live: &'a Live,
+    policies: &PolicySet,
+    request: &cedar_policy::Request,
+    entities: &Entities,
+) -> (Vec<&'a Rule>, Vec<&'a Rule>) {
+    if policies.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let rule = |id: &PolicyId| live.by_id.get(id).and_then(|&number| live.rules.get(number));
+    // Of one effect only, so that the "determining" policies are exactly the satisfied ones.
+    let response = live.authorizer.is_authorized(request, policies, entities);
+    let satisfied = response.diagnostics().reason().filter_map(rule).collect();
+    let failed = response.diagnostics().errors().filter_map(|error| match error {
+        cedar_policy::AuthorizationError::PolicyEvaluationError(error) => rule(error.policy_id()),
+    });
+    (satisfied, failed.collect())
+}
+
+/// Whether a satisfied guard binds, or is only recorded. A guard that failed binds in every mode of the agent.
+fn binds(guard: &Matched<'_>, mode: Mode) -> bool {
+    let by_agent = match mode {
+        Mode::Enforce => true,
+        Mode::Shadow => guard.verdict == Verdict::Deny,
+        Mode::Observe => false,
+    };
+    guard.rule.mode == RuleMode::Enforce && (guard.rule.shipped || guard.failed || by_agent)
+}
+
+/// The answer as it is put together.
+struct Answer {
+    verdict: Verdict,
+    reasons: Vec<Reason>,
+    obligations: Obligations,
+}
+
+impl Default for Answer {
+    fn default() -> Self {
+        Self {
+            verdict: Verdict::Allow,
+            reasons: Vec::new(),
+            obligations: Obligations::default(),
+        }
+    }
+}
+
+impl Answer {
+    fn push(&mut self, reason: Reason, counts: bool) {
+        if counts {
+            self.verdict = self.verdict.join(reason.verdict);
+        }
+        self.reasons.push(reason);
+    }
+
+    fn add(&mut self, guard: &Matched<'_>, facts: &crate::Facts) {
+        let rule = guard.rule;
+        let discharge = facts.discharges.iter().find(|discharge| {
+            guard.verdict == Verdict::Ask && discharge.rule == rule.id && discharge.text == rule.text
+        });
+        let mut obligations = rule.obligations.clone();
+        obligations.redact = rule
+            .redactions
+            .iter()
+            .filter_map(|term| {
+                let text = term.to_string();
+                (term.root == Root::Result || !facts.fulfilled.contains(&text)).then_some(text)
+            })
+            .collect();
+        self.obligations = std::mem::take(&mut self.obligations).join(obligations);
+        let reason = Reason {
+            rule: rule.id.clone(),
+            verdict: guard.verdict,
+            text: rule.reason.clone(),
+            place: rule.place.clone(),
+            discharged_by: discharge.map(|discharge| discharge.by.clone()),
+        };
+        self.push(reason, discharge.is_none() && !is_met(guard, facts));
+    }
+
+    /// `@uncertain` of the matching guards decides; without one the effect does.
+    fn add_uncertain(&mut self, guards: &[&Matched<'_>], effect: Effect, facts: &crate::Facts, text: &Digest) {
+        let said = guards.iter().filter_map(|guard| guard.rule.uncertain).max();
+        let default = match effect {
+            Effect::Read => None,
+            _ if effect.is_irreversible() => Some(Verdict::Deny),
+            _ => Some(Verdict::Ask),
+        };
+        let Some(verdict) = said.or(default) else { return };
+        let mut reason = builtin(UNCERTAIN, verdict, "the agent is uncertain about this call");
+        let discharge = facts
+            .discharges
+            .iter()
+            .find(|discharge| verdict == Verdict::Ask && discharge.rule == reason.rule && discharge.text == *text);
+        reason.discharged_by = discharge.map(|discharge| discharge.by.clone());
+        let counts = discharge.is_none();
+        self.push(reason, counts);
+    }
+}
+
+/// Whether a sanitize guard has what it asked for: all its argument terms, or, when it speaks of the result only, the
+/// caller's word that the result will be redacted.
+fn is_met(guard: &Matched<'_>, facts: &crate::Facts) -> bool {
+    if guard.verdict != Verdict::Sanitize {
+        return false;
+    }
+    let terms = &guard.rule.redactions;
+    let has_arguments = terms.iter().any(|term| term.root == Root::Args);
+    let mut counted = terms
+        .iter()
+        .filter(|term| !has_arguments || term.root == Root::Args)
+        .peekable();
+    counted.peek().is_some() && counted.all(|term| facts.fulfilled.contains(&term.to_string()))
+}
+
+/// Digest that approvals of an uncertain call are bound to.
+pub(crate) fn uncertain_text() -> Digest {
+    crate::bundle::digest(&[b"mortise-policy-1 uncertain"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_refusal_and_the_next_call_is_decided() {
+        let bundle = Digest::new("sha256:00");
+        let decision = guarded(&bundle, || panic!("a defect"));
+        assert_eq!(decision.verdict, Verdict::Deny);
+        assert_eq!(decision.faults.first().map(|fault| fault.kind), Some(FaultKind::Panic));
+        let allow = Decision {
+            verdict: Verdict::Allow,
+            ..decision
+        };
+        assert_eq!(guarded(&bundle, || allow.clone()), allow);
+    }
+}

@@ -1,0 +1,209 @@
+//! The entity stores: agents, servers and actions, with the groups they are in.
+//!
+//! A group that is missing from the store makes a guard on that group silently not match, so a store proves itself
+//! before it is used: each group is asked once whether its members are in it.
+
+use crate::schema::{ActionShape, Actions};
+use crate::shapes::{AgentShape, Shapes};
+use crate::vocabulary::Names;
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, EntityUid, Policy, PolicySet, Request, RestrictedExpression,
+    Schema,
+};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use vocab::Authn;
+
+/// One store per way of authenticating: that is the only attribute of an agent that differs between calls.
+#[derive(Debug)]
+pub(crate) struct Stores(Vec<(Authn, Entities)>);
+
+impl Stores {
+    /// Builds the stores.
+    pub(crate) fn new(shapes: &Shapes, schema: &Schema, names: &Names) -> Result<Self, String> {
+        let stores = Authn::ALL
+            .iter()
+            .map(|&authn| Ok((authn, store(authn, shapes, schema, names)?)));
+        stores.collect::<Result<_, String>>().map(Self)
+    }
+
+    /// The store for a way of authenticating.
+    pub(crate) fn of(&self, authn: Authn) -> Option<&Entities> {
+        self.0
+            .iter()
+            .find_map(|(this, entities)| (*this == authn).then_some(entities))
+    }
+
+    /// Asks a canary guard per membership whether it matches.
+    pub(crate) fn prove(&self, actions: &Actions, shapes: &Shapes, names: &Names) -> Result<(), String> {
+        for (authn, entities) in &self.0 {
+            prove(entities, actions, shapes, names).map_err(|what| format!("{what} ({})", authn.as_str()))?;
+        }
+        Ok(())
+    }
+}
+
+fn store(authn: Authn, shapes: &Shapes, schema: &Schema, names: &Names) -> Result<Entities, String> {
+    let mut entities = Vec::new();
+    let mut groups: HashSet<EntityUid> = HashSet::new();
+    for agent in &shapes.agents {
+        let parents = agent_parents(agent, names).ok_or("an agent's group has no name")?;
+        groups.extend(parents.iter().cloned());
+        entities.push(agent_entity(agent, authn, parents, names)?);
+    }
+    for server in &shapes.servers {
+        let uid = names.uid("Server", server.id.as_str()).ok_or("a server has no name")?;
+        let zone = server.zone.as_ref().and_then(|zone| names.uid("Zone", zone));
+        groups.extend(zone.clone());
+        let attributes = HashMap::from([
+            ("trust".to_owned(), RestrictedExpression::new_long(server.trust)),
+            ("pinned".to_owned(), RestrictedExpression::new_bool(server.pinned)),
+            (
+                "transport".to_owned(),
+                RestrictedExpression::new_string(server.transport.clone()),
+            ),
+            (
+                "confinement".to_owned(),
+                RestrictedExpression::new_string(server.confinement.clone()),
+            ),
+        ]);
+        let entity = Entity::new(uid, attributes, zone.into_iter().collect());
+        entities.push(entity.map_err(|error| error.to_string())?);
+    }
+    groups.extend(shapes.users.iter().filter_map(|user| names.uid("User", user)));
+    entities.extend(groups.into_iter().map(Entity::with_uid));
+    Entities::from_entities(entities, Some(schema)).map_err(|error| error.to_string())
+}
+
+fn agent_entity(
+    agent: &AgentShape,
+    authn: Authn,
+    parents: HashSet<EntityUid>,
+    names: &Names,
+) -> Result<Entity, String> {
+    let uid = names.uid("Agent", agent.id.as_str()).ok_or("an agent has no name")?;
+    let word = |kind, word: &str| {
+        names
+            .word(kind, word)
+            .ok_or_else(|| format!("`{word}` is not a word of {kind}"))
+    };
+    let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    let attributes = HashMap::from([
+        ("tier".to_owned(), word("Tier", agent.tier.as_str())?),
+        ("env".to_owned(), word("Env", &agent.env)?),
+        ("authn".to_owned(), word("Authn", authn.as_str())?),
+        ("model".to_owned(), text(&agent.model)),
+        ("model_version".to_owned(), text(&agent.model_version)),
+        ("owner".to_owned(), text(&agent.owner)),
+        (
+            "eval_passed".to_owned(),
+            RestrictedExpression::new_bool(agent.eval_passed),
+        ),
+    ]);
+    Entity::new(uid, attributes, parents).map_err(|error| error.to_string())
+}
+
+/// The groups an agent is in.
+pub(crate) fn agent_parents(agent: &AgentShape, names: &Names) -> Option<HashSet<EntityUid>> {
+    let classes = agent.classes.iter().map(|class| names.uid("AgentClass", class));
+    let team = agent.team.iter().map(|team| names.uid("Team", team));
+    classes.chain(team).collect()
+}
+
+fn prove(entities: &Entities, actions: &Actions, shapes: &Shapes, names: &Names) -> Result<(), String> {
+    let nobody = names.uid("Agent", "").ok_or("no name for a canary")?;
+    let nowhere = names.uid("Server", "").ok_or("no name for a canary")?;
+    let nothing = names.uid("Action", "").ok_or("no name for a canary")?;
+    let mut canaries = Canaries::default();
+    for ActionShape { uid, groups, .. } in actions.values() {
+        for group in groups {
+            let group = names.uid("Action", group).ok_or("no name for a group")?;
+            canaries.ask(
+                entities,
+                format!("principal, action in {group}, resource"),
+                (&nobody, uid, &nowhere),
+            )?;
+        }
+    }
+    for agent in &shapes.agents {
+        let uid = names.uid("Agent", agent.id.as_str()).ok_or("no name for an agent")?;
+        for group in agent_parents(agent, names).ok_or("no name for a group")? {
+            canaries.ask(
+                entities,
+                format!("principal in {group}, action, resource"),
+                (&uid, &nothing, &nowhere),
+            )?;
+        }
+    }
+    for server in &shapes.servers {
+        let uid = names.uid("Server", server.id.as_str()).ok_or("no name for a server")?;
+        for zone in server.zone.iter().filter_map(|zone| names.uid("Zone", zone)) {
+            canaries.ask(
+                entities,
+                format!("principal, action, resource in {zone}"),
+                (&nobody, &nothing, &uid),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Canary guards by their scope, parsed once.
+#[derive(Default)]
+struct Canaries(HashMap<String, PolicySet>);
+
+impl Canaries {
+    fn ask(
+        &mut self,
+        entities: &Entities,
+        scope: String,
+        (principal, action, resource): (&EntityUid, &EntityUid, &EntityUid),
+    ) -> Result<(), String> {
+        let canaries = match self.0.entry(scope) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let canary = Policy::parse(None, format!("forbid({});", entry.key()));
+                let canary = canary.map_err(|error| error.to_string())?;
+                entry.insert(PolicySet::from_policies([canary]).map_err(|error| error.to_string())?)
+            }
+        };
+        let request = Request::new(
+            principal.clone(),
+            action.clone(),
+            resource.clone(),
+            Context::empty(),
+            None,
+        );
+        let request = request.map_err(|error| error.to_string())?;
+        let response = Authorizer::new().is_authorized(&request, canaries, entities);
+        let matched = response.decision() == Decision::Deny && response.diagnostics().reason().next().is_some();
+        if matched {
+            Ok(())
+        } else {
+            Err(format!(
+                "a guard on a group does not match {principal} {action} {resource}"
+            ))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::actions;
+    use vocab::id::ServerId;
+
+    /// The silent fail-open: a store without action entities answers "not in the group", and no error.
+    #[test]
+    fn a_store_without_action_groups_does_not_prove_itself() {
+        let names = Names::new(&[]).unwrap();
+        let (actions, _) = actions([ServerId::new("desk")].iter(), &[], &names);
+        let shapes = Shapes::default();
+        assert!(prove(&Entities::empty(), &actions, &shapes, &names).is_err());
+        let schema = Schema::from_cedarschema_str(&crate::schema::schema_text(&[], &actions))
+            .unwrap()
+            .0;
+        let whole = store(Authn::Local, &shapes, &schema, &names).unwrap();
+        assert_eq!(prove(&whole, &actions, &shapes, &names), Ok(()));
+    }
+}

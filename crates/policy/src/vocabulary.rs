@@ -1,0 +1,180 @@
+//! The closed vocabularies that policies may name, and the Cedar names they have.
+//!
+//! Each is an *enum entity type*: a misspelt word is then a load error with its place, which it is not for strings.
+
+use cedar_policy::{EntityId, EntityTypeName, EntityUid, RestrictedExpression};
+use std::collections::HashMap;
+use std::str::FromStr;
+use vocab::{Authn, Confidentiality, Effect, Integrity, Origin, Tier};
+
+/// Kinds of findings, `FindingKind::"..."`.
+pub const FINDING_KINDS: &[&str] = &[
+    "secret",
+    "personal_data",
+    "injection",
+    "hidden_text",
+    "dangerous_target",
+    "dangerous_command",
+    "malware",
+    "other",
+];
+
+/// Severities of findings and rules, mildest first, `Severity::"..."`.
+pub const SEVERITIES: &[&str] = &["none", "info", "low", "medium", "high", "critical"];
+
+/// What a `@sandbox` may leave to a confined call. Without a word the call keeps none of them.
+///
+/// `network`: sockets stay reachable. `read`: files outside the sandbox can be read. `write`: files outside the
+/// sandbox can be changed.
+pub const SANDBOX_RIGHTS: &[&str] = &["network", "read", "write"];
+
+/// The environment the generated schema names when no agent does: an enum type needs one word.
+const NO_ENV: &str = "production";
+
+/// The enum entity types of the schema with their words.
+pub(crate) fn enums(envs: &[String]) -> Vec<(&'static str, Vec<String>)> {
+    let words = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let mut envs = if envs.is_empty() {
+        vec![NO_ENV.to_owned()]
+    } else {
+        envs.to_vec()
+    };
+    envs.sort();
+    envs.dedup();
+    vec![
+        (
+            "Origin",
+            Origin::ALL.iter().map(|word| word.as_str().to_owned()).collect(),
+        ),
+        (
+            "Confidentiality",
+            Confidentiality::ALL
+                .iter()
+                .map(|word| word.as_str().to_owned())
+                .collect(),
+        ),
+        (
+            "Integrity",
+            Integrity::ALL.iter().map(|word| word.as_str().to_owned()).collect(),
+        ),
+        ("FindingKind", words(FINDING_KINDS)),
+        ("Severity", words(SEVERITIES)),
+        (
+            "Effect",
+            Effect::ALL.iter().map(|word| word.as_str().to_owned()).collect(),
+        ),
+        ("Tier", Tier::ALL.iter().map(|word| word.as_str().to_owned()).collect()),
+        (
+            "Authn",
+            Authn::ALL.iter().map(|word| word.as_str().to_owned()).collect(),
+        ),
+        ("Env", envs),
+    ]
+}
+
+/// Cedar names, parsed once.
+#[derive(Debug)]
+pub(crate) struct Names {
+    types: HashMap<&'static str, EntityTypeName>,
+    words: HashMap<&'static str, HashMap<String, RestrictedExpression>>,
+    /// Every set of origins and of confidentialities, by bits in the order of `ALL`: calls carry a dozen of them.
+    origin_sets: Vec<RestrictedExpression>,
+    confidentiality_sets: Vec<RestrictedExpression>,
+    /// What most calls carry: nothing aimed at, nothing found.
+    pub(crate) no_targets: RestrictedExpression,
+    pub(crate) no_findings: RestrictedExpression,
+}
+
+/// The entity types that are not enums.
+const OPEN_TYPES: [&str; 7] = ["Agent", "Team", "AgentClass", "Server", "Zone", "User", "Action"];
+
+impl Names {
+    /// Parses every name; `None` would be a defect of the lists above.
+    pub(crate) fn new(envs: &[String]) -> Option<Self> {
+        let enums = enums(envs);
+        let mut types = HashMap::new();
+        for name in OPEN_TYPES.into_iter().chain(enums.iter().map(|(name, _)| *name)) {
+            types.insert(name, EntityTypeName::from_str(name).ok()?);
+        }
+        let mut of_words: HashMap<&'static str, HashMap<String, RestrictedExpression>> = HashMap::new();
+        for (name, words) in enums {
+            for word in words {
+                let uid = uid(&types, name, &word)?;
+                of_words
+                    .entry(name)
+                    .or_default()
+                    .insert(word, RestrictedExpression::new_entity_uid(uid));
+            }
+        }
+        let word = |kind: &str, word: &str| of_words.get(kind)?.get(word).cloned();
+        let origins: Option<Vec<_>> = Origin::ALL
+            .iter()
+            .map(|origin| word("Origin", origin.as_str()))
+            .collect();
+        let labels: Option<Vec<_>> = Confidentiality::ALL
+            .iter()
+            .map(|label| word("Confidentiality", label.as_str()))
+            .collect();
+        let none = || RestrictedExpression::new_set([]);
+        let no_targets = ["hosts", "paths", "sql_classes", "commands"].map(|key| (key.to_owned(), none()));
+        let no_findings = [
+            ("worst".to_owned(), word("Severity", "none")?),
+            ("kinds".to_owned(), none()),
+        ];
+        Some(Self {
+            types,
+            origin_sets: subsets(&origins?),
+            confidentiality_sets: subsets(&labels?),
+            no_targets: RestrictedExpression::new_record(no_targets).ok()?,
+            no_findings: RestrictedExpression::new_record(no_findings).ok()?,
+            words: of_words,
+        })
+    }
+
+    /// A set of origins, as a value.
+    pub(crate) fn origins<'a>(&self, origins: impl IntoIterator<Item = &'a Origin>) -> Option<RestrictedExpression> {
+        self.origin_sets.get(bits(origins, Origin::ALL)).cloned()
+    }
+
+    /// A set of confidentialities, as a value.
+    pub(crate) fn confidentialities<'a>(
+        &self,
+        labels: impl IntoIterator<Item = &'a Confidentiality>,
+    ) -> Option<RestrictedExpression> {
+        self.confidentiality_sets
+            .get(bits(labels, Confidentiality::ALL))
+            .cloned()
+    }
+
+    /// The entity of a type and id.
+    pub(crate) fn uid(&self, kind: &'static str, id: &str) -> Option<EntityUid> {
+        uid(&self.types, kind, id)
+    }
+
+    /// A word of a closed vocabulary, as a value; `None` when it is not one.
+    pub(crate) fn word(&self, kind: &'static str, word: &str) -> Option<RestrictedExpression> {
+        self.words.get(kind)?.get(word).cloned()
+    }
+}
+
+fn uid(types: &HashMap<&'static str, EntityTypeName>, kind: &'static str, id: &str) -> Option<EntityUid> {
+    Some(EntityUid::from_type_name_and_id(
+        types.get(kind)?.clone(),
+        EntityId::new(id),
+    ))
+}
+
+fn subsets(words: &[RestrictedExpression]) -> Vec<RestrictedExpression> {
+    let set = |bits: usize| {
+        let chosen = words.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
+        RestrictedExpression::new_set(chosen.map(|(_, word)| word.clone()))
+    };
+    (0..1 << words.len()).map(set).collect()
+}
+
+/// A value that is in no list gives a number beyond all sets.
+fn bits<'a, T: PartialEq + 'a>(chosen: impl IntoIterator<Item = &'a T>, all: &[T]) -> usize {
+    chosen.into_iter().fold(0, |bits, word| {
+        bits | 1 << all.iter().position(|other| other == word).unwrap_or(16)
+    })
+}

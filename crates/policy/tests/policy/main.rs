@@ -1,0 +1,18 @@
+//! The decision point, through its public interface only.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::string_slice,
+    reason = "a fixture that breaks is a failed test"
+)]
+
+mod algebra;
+mod fail_closed;
+mod fixture;
+mod index;
+mod load;
+mod redaction;
+mod schema;
+mod tightening;
+mod verdicts;
