@@ -68,10 +68,7 @@ mod tests {
     #[test]
     fn case_does_not_matter() {
         assert_eq!(canonical_name("Desk/Run_Script"), Ok(Cow::Borrowed("desk/run_script")));
-        assert!(matches!(
-            canonical_name("desk#resources/read-2.0"),
-            Ok(Cow::Borrowed(_))
-        ));
+        assert!(matches!(canonical_name("desk#resources/read-2.0"), Ok(Cow::Borrowed(_))));
     }
 
     #[test]

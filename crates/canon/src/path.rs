@@ -72,9 +72,7 @@ impl CleanPath {
     /// Whether this is `root` or below it. Whole components are compared: `/srv/data2` is not within `/srv/data`.
     pub fn is_within(&self, root: &Self) -> bool {
         let root = root.0.strip_suffix('/').unwrap_or(&root.0);
-        self.0
-            .strip_prefix(root)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        self.0.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     fn from_parts<'t>(parts: impl Iterator<Item = &'t str>) -> Result<Self, PathError> {
@@ -89,11 +87,7 @@ impl CleanPath {
             }
         }
         let text = format!("/{}", clean.join("/"));
-        if text.len() > MAX_BYTES {
-            Err(PathError::TooLong)
-        } else {
-            Ok(Self(text))
-        }
+        if text.len() > MAX_BYTES { Err(PathError::TooLong) } else { Ok(Self(text)) }
     }
 }
 
@@ -161,10 +155,7 @@ mod tests {
         assert_eq!(resolve("a\0b"), Err(PathError::Nul));
         assert_eq!(resolve("/etc/passwd\0.png"), Err(PathError::Nul));
         assert_eq!(resolve("~bob/x"), Err(PathError::UnknownHome));
-        assert_eq!(
-            CleanPath::resolve("~", &absolute("/"), None),
-            Err(PathError::UnknownHome)
-        );
+        assert_eq!(CleanPath::resolve("~", &absolute("/"), None), Err(PathError::UnknownHome));
         assert_eq!(CleanPath::absolute("a"), Err(PathError::Relative));
         assert_eq!(CleanPath::absolute("~/a"), Err(PathError::Relative));
     }

@@ -30,10 +30,7 @@ pub fn apply(root: Root, value: &mut Value, redactions: &[Redaction], key: &Pseu
     ordered.dedup();
     ordered
         .into_iter()
-        .map(|redaction| Applied {
-            redaction: redaction.clone(),
-            count: redact(value, redaction, key),
-        })
+        .map(|redaction| Applied { redaction: redaction.clone(), count: redact(value, redaction, key) })
         .collect()
 }
 
@@ -59,10 +56,7 @@ mod tests {
 
     fn applied(mut value: Value, terms: &str) -> (Value, Vec<u64>) {
         let redactions = parse_redactions(terms).unwrap();
-        let counts = apply(Root::Args, &mut value, &redactions, &key())
-            .iter()
-            .map(|applied| applied.count)
-            .collect();
+        let counts = apply(Root::Args, &mut value, &redactions, &key()).iter().map(|applied| applied.count).collect();
         (value, counts)
     }
 
@@ -75,10 +69,7 @@ mod tests {
     #[test]
     fn the_stricter_method_wins_in_either_order() {
         for terms in ["args.a:pseudonymise,args.a:mask", "args.a:mask,args.a:pseudonymise"] {
-            assert_eq!(
-                applied(json!({"a": "x"}), terms),
-                (json!({"a": "[redacted]"}), vec![1, 0])
-            );
+            assert_eq!(applied(json!({"a": "x"}), terms), (json!({"a": "[redacted]"}), vec![1, 0]));
         }
         assert_eq!(applied(json!({"a": "x"}), "args.a,args.a:remove").0, json!({}));
         assert_eq!(
@@ -89,14 +80,8 @@ mod tests {
 
     #[test]
     fn an_unexpected_shape_is_redacted_whole() {
-        assert_eq!(
-            applied(json!({"a": "secret"}), "args.a.b"),
-            (json!({"a": "[redacted]"}), vec![1])
-        );
-        assert_eq!(
-            applied(json!({"a": {"b": "secret"}}), "args.a[].b:remove"),
-            (json!({}), vec![1])
-        );
+        assert_eq!(applied(json!({"a": "secret"}), "args.a.b"), (json!({"a": "[redacted]"}), vec![1]));
+        assert_eq!(applied(json!({"a": {"b": "secret"}}), "args.a[].b:remove"), (json!({}), vec![1]));
         assert_eq!(
             applied(json!({"a": ["secret", {"b": "s", "c": 1}]}), "args.a[].b:remove").0,
             json!({"a": [{"c": 1}]})

@@ -43,21 +43,14 @@ pub fn parse_redactions(text: &str) -> Result<Vec<Redaction>, RedactionError> {
     if text.split(',').count() > MAX_REDACTIONS {
         return Err(RedactionError::TooMany);
     }
-    vocab::redaction::parse_redactions(text)?
-        .iter()
-        .map(Redaction::try_from)
-        .collect()
+    vocab::redaction::parse_redactions(text)?.iter().map(Redaction::try_from).collect()
 }
 
 impl TryFrom<&vocab::redaction::Redaction> for Redaction {
     type Error = RedactionError;
 
     fn try_from(term: &vocab::redaction::Redaction) -> Result<Self, Self::Error> {
-        Ok(Self {
-            root: term.root,
-            path: FieldPath::parse(&term.path)?,
-            method: term.method,
-        })
+        Ok(Self { root: term.root, path: FieldPath::parse(&term.path)?, method: term.method })
     }
 }
 
@@ -80,37 +73,21 @@ mod tests {
     fn terms() {
         let terms = parse_redactions("args.body, args.to[]:remove,result.rows[].email:pseudonymise").unwrap();
         let text: Vec<_> = terms.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            text,
-            ["args.body:mask", "args.to[]:remove", "result.rows[].email:pseudonymise"]
-        );
+        assert_eq!(text, ["args.body:mask", "args.to[]:remove", "result.rows[].email:pseudonymise"]);
     }
 
     #[test]
     fn what_is_no_term_is_refused() {
-        for text in [
-            "",
-            "args",
-            "args.",
-            "body",
-            "args.a:hide",
-            "args.a,,args.b",
-            "args.a..b",
-            "args.a[0]",
-            "args.a[]b",
-        ] {
+        for text in
+            ["", "args", "args.", "body", "args.a:hide", "args.a,,args.b", "args.a..b", "args.a[0]", "args.a[]b"]
+        {
             assert!(parse_redactions(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn the_limit_is_inclusive() {
-        assert_eq!(
-            parse_redactions(&vec!["args.a"; MAX_REDACTIONS].join(","))
-                .unwrap()
-                .len(),
-            MAX_REDACTIONS
-        );
+        assert_eq!(parse_redactions(&vec!["args.a"; MAX_REDACTIONS].join(",")).unwrap().len(), MAX_REDACTIONS);
         let error = parse_redactions(&vec!["args.a"; MAX_REDACTIONS + 1].join(",")).unwrap_err();
         assert_eq!(error, RedactionError::TooMany);
     }

@@ -18,6 +18,7 @@
 mod inspect;
 mod permit;
 mod pipeline;
+pub mod preview;
 mod record;
 mod recovery;
 mod refusal;

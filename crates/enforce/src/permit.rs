@@ -2,8 +2,8 @@
 
 use crate::route::Route;
 use std::sync::Arc;
-use vocab::id::{ApprovalId, Digest};
 use vocab::Call;
+use vocab::id::{ApprovalId, Digest};
 
 /// The only thing that can be forwarded.
 ///

@@ -135,9 +135,7 @@ pub fn preview(snapshot: &Snapshot, probe: &Probe<'_>) -> Preview {
     let trial = Trial { snapshot, probe };
     match trial.screen().and_then(|()| trial.decide()) {
         Ok(decision) => Preview { decision, stopped: None, complaints: Vec::new() },
-        Err(Stopped { by, complaints }) => {
-            Preview { decision: trial.refusal(by), stopped: Some(by), complaints }
-        }
+        Err(Stopped { by, complaints }) => Preview { decision: trial.refusal(by), stopped: Some(by), complaints },
     }
 }
 
@@ -204,7 +202,9 @@ impl Trial<'_> {
     }
 
     fn check_schema(&self, target: &Target, arguments: &Value, rule: BuiltIn) -> Result<(), Stopped> {
-        let Some(tool) = self.snapshot.tool(target) else { return Ok(()) };
+        let Some(tool) = self.snapshot.tool(target) else {
+            return Ok(());
+        };
         tool.input.check(arguments).map_err(|complaints| Stopped { by: rule, complaints })
     }
 

@@ -61,7 +61,9 @@ impl Refusal {
                 format!("Mortise: a person was asked ({reason}) and refused (ticket {ticket}). The call did not run.")
             }
             (Some(ticket), Some(Standing::Expired)) => {
-                format!("Mortise: a person was asked ({reason}), nobody answered in time (ticket {ticket}). The call did not run.")
+                format!(
+                    "Mortise: a person was asked ({reason}), nobody answered in time (ticket {ticket}). The call did not run."
+                )
             }
             _ => format!("Mortise refused this call: {reason} (rule {}). {}", self.rule, self.allowed),
         }

@@ -69,7 +69,11 @@ impl Sessions {
         if table.len() >= self.capacity {
             self.evict(&mut table, now_us)?;
         }
-        let session = Session { facts: SessionFacts::new(u64::try_from(now_us).unwrap_or(0)), repeats: Repeats::default(), agent: agent.clone() };
+        let session = Session {
+            facts: SessionFacts::new(u64::try_from(now_us).unwrap_or(0)),
+            repeats: Repeats::default(),
+            agent: agent.clone(),
+        };
         let session = Arc::new(Mutex::new(session));
         table.insert(id.clone(), Arc::clone(&session));
         Ok((session, true))

@@ -153,11 +153,7 @@ impl SessionFacts {
     /// Since when nothing has happened; `None` while a call is in flight, which is not idling however long it takes.
     #[must_use]
     pub const fn idle_since(&self) -> Option<u64> {
-        if self.all.in_flight > 0 {
-            None
-        } else {
-            Some(self.last_seen_us)
-        }
+        if self.all.in_flight > 0 { None } else { Some(self.last_seen_us) }
     }
 
     fn see(&mut self, now_us: u64) {
@@ -180,13 +176,7 @@ impl SessionFacts {
 
 impl ToolFacts {
     const fn new() -> Self {
-        Self {
-            calls: 0,
-            in_flight: 0,
-            validation_failures: 0,
-            minute: Window::minute(),
-            hour: Window::hour(),
-        }
+        Self { calls: 0, in_flight: 0, validation_failures: 0, minute: Window::minute(), hour: Window::hour() }
     }
 
     /// Calls begun.
@@ -246,22 +236,12 @@ mod tests {
     fn a_call_counts_from_its_beginning() {
         let mut facts = SessionFacts::new(5);
         facts.begin_call("desk/send", 10);
-        assert_eq!(
-            (
-                facts.calls(),
-                facts.all().in_flight(),
-                facts.tool("desk/send").in_flight()
-            ),
-            (1, 1, 1)
-        );
+        assert_eq!((facts.calls(), facts.all().in_flight(), facts.tool("desk/send").in_flight()), (1, 1, 1));
         assert_eq!(facts.tool("desk/send").rate(Rate::PerMinute, 10), 1);
         assert_eq!(facts.idle_since(), None);
         facts.deny("desk/send", 20);
         assert_eq!((facts.calls(), facts.denials(), facts.all().in_flight()), (1, 1, 0));
-        assert_eq!(
-            (facts.started_us(), facts.last_seen_us(), facts.idle_since()),
-            (5, 20, Some(20))
-        );
+        assert_eq!((facts.started_us(), facts.last_seen_us(), facts.idle_since()), (5, 20, Some(20)));
         assert_eq!(facts.tool("desk/read").calls(), 0);
     }
 
@@ -287,11 +267,7 @@ mod tests {
         facts.begin_call("late/b", 0);
         facts.validation_failed("late/c");
         for tool in ["late/a", "late/b", "never/called"] {
-            assert_eq!(
-                (facts.tool(tool).calls(), facts.tool(tool).validation_failures()),
-                (2, 1),
-                "{tool}"
-            );
+            assert_eq!((facts.tool(tool).calls(), facts.tool(tool).validation_failures()), (2, 1), "{tool}");
         }
         facts.end_call("late/a", 0);
         assert_eq!(facts.tool("late/b").in_flight(), 1);
@@ -325,10 +301,7 @@ mod tests {
         facts.begin_call("a/b", 0);
         facts.deny("a/b", 0);
         facts.deny("a/b", 0);
-        assert_eq!(
-            (facts.calls(), facts.denials(), facts.all().in_flight()),
-            (u64::MAX, u64::MAX, 0)
-        );
+        assert_eq!((facts.calls(), facts.denials(), facts.all().in_flight()), (u64::MAX, u64::MAX, 0));
         assert_eq!(facts.last_seen_us(), u64::MAX);
     }
 

@@ -73,11 +73,7 @@ impl Labels {
 
 impl Sources {
     fn of(source: ServerId) -> Self {
-        if source.as_str().len() > MAX_SOURCE_BYTES {
-            Self::Any
-        } else {
-            Self::Known(BTreeSet::from([source]))
-        }
+        if source.as_str().len() > MAX_SOURCE_BYTES { Self::Any } else { Self::Known(BTreeSet::from([source])) }
     }
 
     /// Whether output of this server may have been seen.
@@ -129,23 +125,11 @@ mod tests {
     #[test]
     fn the_worst_is_kept() {
         let mut labels = Labels::nothing_seen();
-        let label = |integrity, confidentiality| Label {
-            integrity,
-            confidentiality,
-        };
-        labels.join(&Labels::of(
-            label(Integrity::ThirdParty, Confidentiality::Public),
-            ServerId::new("web"),
-        ));
-        labels.join(&Labels::of(
-            label(Integrity::System, Confidentiality::Secret),
-            ServerId::new("vault"),
-        ));
+        let label = |integrity, confidentiality| Label { integrity, confidentiality };
+        labels.join(&Labels::of(label(Integrity::ThirdParty, Confidentiality::Public), ServerId::new("web")));
+        labels.join(&Labels::of(label(Integrity::System, Confidentiality::Secret), ServerId::new("vault")));
         assert_eq!(labels.integrity, Integrity::ThirdParty);
-        assert_eq!(
-            labels.confidentiality,
-            BTreeSet::from([Confidentiality::Public, Confidentiality::Secret])
-        );
+        assert_eq!(labels.confidentiality, BTreeSet::from([Confidentiality::Public, Confidentiality::Secret]));
         assert!(labels.sources.may_contain(&ServerId::new("web")));
         assert!(!labels.sources.may_contain(&ServerId::new("mail")));
     }
@@ -175,16 +159,13 @@ mod tests {
             1 => Just(Sources::Any),
         ];
         let confidentiality = proptest::sample::subsequence(Confidentiality::ALL.to_vec(), 0..=3);
-        (
-            proptest::sample::select(Integrity::ALL.to_vec()),
-            confidentiality,
-            sources,
-        )
-            .prop_map(|(integrity, confidentiality, sources)| Labels {
+        (proptest::sample::select(Integrity::ALL.to_vec()), confidentiality, sources).prop_map(
+            |(integrity, confidentiality, sources)| Labels {
                 integrity,
                 confidentiality: confidentiality.into_iter().collect(),
                 sources,
-            })
+            },
+        )
     }
 
     proptest! {

@@ -26,11 +26,7 @@ impl Window {
     #[must_use]
     pub const fn new(span_us: u64) -> Self {
         let width_us = span_us.div_ceil(BUCKETS as u64);
-        Self {
-            ring: [0; RING],
-            width_us: if width_us == 0 { 1 } else { width_us },
-            latest: 0,
-        }
+        Self { ring: [0; RING], width_us: if width_us == 0 { 1 } else { width_us }, latest: 0 }
     }
 
     /// A window over one minute.
@@ -68,9 +64,7 @@ impl Window {
         let slot = (now_us / self.width_us).max(self.latest);
         let oldest = slot.saturating_sub(BUCKETS as u64);
         // Slots after `latest` have not been cleared yet: what their counters hold is older than the span.
-        (oldest..=self.latest)
-            .map(|slot| self.ring.get(index(slot)).copied().map_or(0, u64::from))
-            .sum()
+        (oldest..=self.latest).map(|slot| self.ring.get(index(slot)).copied().map_or(0, u64::from)).sum()
     }
 }
 

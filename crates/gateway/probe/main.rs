@@ -25,10 +25,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 
 /// Starts `sh -c SCRIPT` under guard, repeats its first output, and lives until it is killed.
 fn parent(args: Vec<String>) -> Result<ExitCode, Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
         let command = Command {
             label: "probe".to_owned(),

@@ -1,8 +1,5 @@
 //! A server that does one well-known thing per method, right or wrong. It knows no transport.
-#![expect(
-    clippy::indexing_slicing,
-    reason = "a member of a JSON value that is not there is null"
-)]
+#![expect(clippy::indexing_slicing, reason = "a member of a JSON value that is not there is null")]
 
 use serde_json::{Value, json};
 
@@ -54,11 +51,7 @@ impl Script {
     }
 
     fn request(&mut self, id: u64, method: &str, params: &Value) -> Vec<Step> {
-        let send = |value: Value| Step::Send {
-            of: id,
-            text: value.to_string(),
-            last: false,
-        };
+        let send = |value: Value| Step::Send { of: id, text: value.to_string(), last: false };
         match method {
             "initialize" => vec![answer(
                 id,
@@ -88,9 +81,7 @@ impl Script {
             }
             "ask" => {
                 self.asking = Some(id);
-                vec![send(
-                    json!({ "jsonrpc": "2.0", "id": "s-1", "method": "roots/list", "x": 1 }),
-                )]
+                vec![send(json!({ "jsonrpc": "2.0", "id": "s-1", "method": "roots/list", "x": 1 }))]
             }
             "note" => vec![
                 send(json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" })),
@@ -101,23 +92,12 @@ impl Script {
                 send(json!({ "jsonrpc": "2.0", "id": id, "result": "first" })),
                 answer(id, json!("second")),
             ],
-            "garbage" => vec![Step::Send {
-                of: id,
-                text: "Listening on port 3000".to_owned(),
-                last: true,
-            }],
+            "garbage" => vec![Step::Send { of: id, text: "Listening on port 3000".to_owned(), last: true }],
             "batch" => {
                 let text = format!("[{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}}}}]");
-                vec![Step::Send {
-                    of: id,
-                    text,
-                    last: true,
-                }]
+                vec![Step::Send { of: id, text, last: true }]
             }
-            "huge" => vec![answer(
-                id,
-                json!("x".repeat(usize::try_from(params["bytes"].as_u64().unwrap()).unwrap())),
-            )],
+            "huge" => vec![answer(id, json!("x".repeat(usize::try_from(params["bytes"].as_u64().unwrap()).unwrap())))],
             "flood" => {
                 let log = || send(json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": {} }));
                 (0..FLOOD).map(|_| log()).chain([answer(id, json!({}))]).collect()
@@ -128,11 +108,7 @@ impl Script {
             "pid" => vec![answer(id, json!(std::process::id()))],
             "tools/list" => {
                 let page = params["cursor"].as_str().unwrap_or("0").parse::<u32>().unwrap();
-                let next = if page < 2 {
-                    json!((page + 1).to_string())
-                } else {
-                    Value::Null
-                };
+                let next = if page < 2 { json!((page + 1).to_string()) } else { Value::Null };
                 vec![answer(
                     id,
                     json!({ "tools": [{ "name": format!("a{page}") }, { "name": format!("b{page}") }], "nextCursor": next }),
@@ -151,9 +127,5 @@ impl Script {
 
 #[expect(clippy::needless_pass_by_value, reason = "called with literals")]
 fn answer(of: u64, result: Value) -> Step {
-    Step::Send {
-        of,
-        text: json!({ "jsonrpc": "2.0", "id": of, "result": result }).to_string(),
-        last: true,
-    }
+    Step::Send { of, text: json!({ "jsonrpc": "2.0", "id": of, "result": result }).to_string(), last: true }
 }

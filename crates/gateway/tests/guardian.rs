@@ -47,8 +47,7 @@ async fn output(guarded: &mut Guarded) -> String {
 /// Running, and not a zombie that waits to be reaped.
 fn alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
 }
 
 fn descendants(pid: u32) -> Vec<u32> {
@@ -86,25 +85,14 @@ fn privileges_are_not_needed() {
 }
 
 fn killing_the_parent(parent: &mut std::process::Command) {
-    let mut parent = parent
-        .args(["parent", HARD_TO_KILL])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut parent = parent.args(["parent", HARD_TO_KILL]).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(parent.stdout.take().unwrap()).lines();
-    let pids: Vec<u32> = lines
-        .map(|l| l.unwrap())
-        .take_while(|l| l != "done")
-        .map(|l| l.parse().unwrap())
-        .collect();
+    let pids: Vec<u32> = lines.map(|l| l.unwrap()).take_while(|l| l != "done").map(|l| l.parse().unwrap()).collect();
     assert_eq!(pids.len(), 3);
     let mut all: Vec<u32> = Vec::new();
     // Parent's children are per thread: start from the ones that were announced, and take what is below them.
     eventually("grandchildren", || {
-        all = pids
-            .iter()
-            .flat_map(|pid| [*pid].into_iter().chain(descendants(*pid)))
-            .collect();
+        all = pids.iter().flat_map(|pid| [*pid].into_iter().chain(descendants(*pid))).collect();
         all.len() >= 6
     });
     assert!(all.iter().all(|pid| alive(*pid)));
@@ -122,14 +110,8 @@ async fn the_exit_code_is_passed_on() {
 
 #[tokio::test]
 async fn a_program_that_does_not_exist_is_127() {
-    let command = Command {
-        program: "no-such-program".into(),
-        ..shell("")
-    };
-    assert_eq!(
-        Guardian::at(PROBE).spawn(&command).unwrap().guard.wait().await.unwrap(),
-        127
-    );
+    let command = Command { program: "no-such-program".into(), ..shell("") };
+    assert_eq!(Guardian::at(PROBE).spawn(&command).unwrap().guard.wait().await.unwrap(), 127);
 }
 
 #[tokio::test]
@@ -190,20 +172,14 @@ async fn no_descriptor_of_ours_reaches_the_command() {
         .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
         .map(|target| target.to_string_lossy().into_owned())
         .collect();
-    let list = Command {
-        program: "ls".into(),
-        args: vec!["-l".into(), "/proc/self/fd".into()],
-        ..shell("")
-    };
+    let list = Command { program: "ls".into(), args: vec!["-l".into(), "/proc/self/fd".into()], ..shell("") };
     let mut guarded = Guardian::at(PROBE).spawn(&list).unwrap();
     let text = output(&mut guarded).await;
     assert!(text.contains(" 0 -> pipe:"), "{text}");
     for line in text.lines().filter(|line| line.contains(" -> ")) {
         let (left, target) = line.split_once(" -> ").unwrap();
         let standard = ["0", "1", "2"].contains(&left.rsplit(' ').next().unwrap());
-        let ours = ["socket:", "pipe:", "anon_inode:"]
-            .iter()
-            .any(|kind| target.starts_with(kind));
+        let ours = ["socket:", "pipe:", "anon_inode:"].iter().any(|kind| target.starts_with(kind));
         assert!(standard || !ours || mine.iter().any(|own| own == target), "{text}");
     }
 }
@@ -212,20 +188,15 @@ async fn no_descriptor_of_ours_reaches_the_command() {
 async fn the_child_starts_with_default_signals() {
     let mut guarded = spawn("grep -E '^Sig(Blk|Ign)' /proc/self/status");
     let text = output(&mut guarded).await;
-    let sets = text
-        .lines()
-        .map(|line| u64::from_str_radix(line.split_once('\t').unwrap().1, 16).unwrap());
+    let sets = text.lines().map(|line| u64::from_str_radix(line.split_once('\t').unwrap().1, 16).unwrap());
     // From 32 on are the C library's own.
     assert_eq!(sets.map(|set| set & 0x7fff_ffff).collect::<Vec<_>>(), [0, 0], "{text}");
 }
 
 #[tokio::test]
 async fn the_word_mortise_is_the_guardians_own_binary() {
-    let command = Command {
-        program: "mortise".into(),
-        args: vec!["parent".into(), "echo own; exit".into()],
-        ..shell("")
-    };
+    let command =
+        Command { program: "mortise".into(), args: vec!["parent".into(), "echo own; exit".into()], ..shell("") };
     let mut guarded = Guardian::at(PROBE).spawn(&command).unwrap();
     let mut text = [0; 4];
     guarded.stdout.read_exact(&mut text).await.unwrap();
@@ -234,12 +205,5 @@ async fn the_word_mortise_is_the_guardians_own_binary() {
 
 #[tokio::test]
 async fn a_flood_on_stderr_blocks_nobody() {
-    assert_eq!(
-        spawn("head -c 3000000 /dev/zero >&2; exit 3")
-            .guard
-            .wait()
-            .await
-            .unwrap(),
-        3
-    );
+    assert_eq!(spawn("head -c 3000000 /dev/zero >&2; exit 3").guard.wait().await.unwrap(), 3);
 }

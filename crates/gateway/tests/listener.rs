@@ -39,11 +39,7 @@ impl Handler for Probe {
             let _guard = SaysWhenDropped(self.gone.lock().unwrap().take());
             pending::<()>().await;
         }
-        Answer::Json {
-            status: StatusCode::OK,
-            headers: HeaderMap::new(),
-            body,
-        }
+        Answer::Json { status: StatusCode::OK, headers: HeaderMap::new(), body }
     }
 
     async fn get(&self, head: RequestHead) -> Answer {
@@ -51,10 +47,7 @@ impl Handler for Probe {
         let Some(events) = self.stream.lock().unwrap().take() else {
             return Answer::Status(StatusCode::CONFLICT);
         };
-        Answer::Sse {
-            headers: HeaderMap::new(),
-            events,
-        }
+        Answer::Sse { headers: HeaderMap::new(), events }
     }
 
     async fn delete(&self, _: RequestHead) -> Answer {
@@ -74,19 +67,9 @@ async fn start() -> Server {
     let address = listener.local_addr().unwrap();
     let probe = Arc::new(Probe::default());
     let (stop, stopped) = oneshot::channel::<()>();
-    let settings = Settings {
-        max_message_bytes: MAX,
-        ..Settings::default()
-    };
-    let serving = tokio::spawn(serve(listener, Arc::clone(&probe), settings, async {
-        drop(stopped.await)
-    }));
-    Server {
-        address,
-        probe,
-        stop,
-        serving,
-    }
+    let settings = Settings { max_message_bytes: MAX, ..Settings::default() };
+    let serving = tokio::spawn(serve(listener, Arc::clone(&probe), settings, async { drop(stopped.await) }));
+    Server { address, probe, stop, serving }
 }
 
 impl Server {
@@ -107,9 +90,7 @@ impl Server {
     async fn status(&self, line: &str, headers: &str, body: &str) -> String {
         let length = body.len();
         let answer = self
-            .raw(&format!(
-                "{line} HTTP/1.1\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-            ))
+            .raw(&format!("{line} HTTP/1.1\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"))
             .await;
         answer.split(' ').nth(1).unwrap_or_default().to_owned()
     }
@@ -167,18 +148,8 @@ async fn a_wrong_host_or_origin_is_403_and_never_reaches_the_handler() {
 #[tokio::test]
 async fn only_json_is_taken() {
     let server = start().await;
-    for kind in [
-        "",
-        "content-type: text/plain\r\n",
-        "content-type: application/x-www-form-urlencoded\r\n",
-    ] {
-        assert_eq!(
-            server
-                .status("POST /mcp", &format!("host: localhost\r\n{kind}"), "{}")
-                .await,
-            "415",
-            "{kind}"
-        );
+    for kind in ["", "content-type: text/plain\r\n", "content-type: application/x-www-form-urlencoded\r\n"] {
+        assert_eq!(server.status("POST /mcp", &format!("host: localhost\r\n{kind}"), "{}").await, "415", "{kind}");
     }
 }
 
@@ -188,11 +159,7 @@ async fn the_body_limit_is_inclusive_announced_or_not() {
     assert_eq!(server.status("POST /mcp", JSON, &"x".repeat(MAX)).await, "200");
     assert_eq!(server.status("POST /mcp", JSON, &"x".repeat(MAX + 1)).await, "413");
     // Announced only: not a byte is waited for.
-    let answer = server
-        .raw(&format!(
-            "POST /mcp HTTP/1.1\r\n{JSON}content-length: 99999999999\r\n\r\n"
-        ))
-        .await;
+    let answer = server.raw(&format!("POST /mcp HTTP/1.1\r\n{JSON}content-length: 99999999999\r\n\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     let chunk = |length| format!("{length:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(length));
     for (length, status) in [(MAX, "200"), (MAX + 1, "413")] {
@@ -213,10 +180,7 @@ async fn a_connection_is_kept_for_the_next_request() {
             .await
             .unwrap();
         let answer = until(&mut stream, body).await;
-        assert!(
-            answer.starts_with("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"),
-            "{answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"), "{answer}");
     }
 }
 
@@ -226,20 +190,14 @@ async fn events_arrive_one_by_one_and_the_stream_ends() {
     let (events, receiver) = mpsc::channel(1);
     *server.probe.stream.lock().unwrap() = Some(receiver);
     let mut stream = server.open().await;
-    stream
-        .write_all(b"GET /mcp HTTP/1.1\r\nhost: [::1]:5\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET /mcp HTTP/1.1\r\nhost: [::1]:5\r\n\r\n").await.unwrap();
     let head = until(&mut stream, "\r\n\r\n").await;
     assert!(head.contains("content-type: text/event-stream\r\n"), "{head}");
     for message in ["{\"a\":1}", "{\r\n\"b\":2}"] {
         events.send(Bytes::copy_from_slice(message.as_bytes())).await.unwrap();
         let event = until(&mut stream, "\n\n").await;
         let line = message.replace(['\r', '\n'], " ");
-        assert!(
-            event.ends_with(&format!("event: message\ndata: {line}\n\n")),
-            "{event:?}"
-        );
+        assert!(event.ends_with(&format!("event: message\ndata: {line}\n\n")), "{event:?}");
     }
     drop(events);
     assert!(until(&mut stream, "0\r\n\r\n").await.len() < 10);
@@ -251,10 +209,7 @@ async fn an_idle_stream_says_that_it_is_there() {
     let (_events, receiver) = mpsc::channel(1);
     *server.probe.stream.lock().unwrap() = Some(receiver);
     let mut stream = server.open().await;
-    stream
-        .write_all(b"GET /mcp HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET /mcp HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     until(&mut stream, "\r\n\r\n").await;
     tokio::time::pause();
     tokio::time::advance(KEEP_ALIVE).await;
@@ -268,10 +223,7 @@ async fn a_client_that_goes_away_is_noticed() {
     let (gone, noticed) = oneshot::channel();
     *server.probe.gone.lock().unwrap() = Some(gone);
     let mut stream = server.open().await;
-    stream
-        .write_all(format!("POST /mcp HTTP/1.1\r\n{JSON}content-length: 4\r\n\r\nwait").as_bytes())
-        .await
-        .unwrap();
+    stream.write_all(format!("POST /mcp HTTP/1.1\r\n{JSON}content-length: 4\r\n\r\nwait").as_bytes()).await.unwrap();
     while server.probe.bodies.lock().unwrap().is_empty() {
         tokio::task::yield_now().await;
     }
@@ -281,10 +233,7 @@ async fn a_client_that_goes_away_is_noticed() {
     let (events, receiver) = mpsc::channel(1);
     *server.probe.stream.lock().unwrap() = Some(receiver);
     let mut stream = server.open().await;
-    stream
-        .write_all(b"GET /mcp HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET /mcp HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     until(&mut stream, "\r\n\r\n").await;
     drop(stream);
     events.closed().await;
@@ -296,10 +245,7 @@ async fn a_shutdown_lets_requests_finish_and_takes_no_more() {
     let (events, receiver) = mpsc::channel(1);
     *server.probe.stream.lock().unwrap() = Some(receiver);
     let mut stream = server.open().await;
-    stream
-        .write_all(b"GET /mcp HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"GET /mcp HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
     until(&mut stream, "\r\n\r\n").await;
     server.stop.send(()).unwrap();
     while TcpStream::connect(server.address).await.is_ok() {

@@ -57,22 +57,9 @@ impl Accepted {
     /// A bundle of what is in force among these files.
     #[must_use]
     pub fn new(files: &Files, by: Option<UserId>, why: impl Into<String>, at_us: i64) -> Self {
-        let texts = files
-            .in_force()
-            .map(|(path, text)| (path.to_owned(), text.to_owned()))
-            .collect();
-        let files = Files {
-            folder: files.folder.clone(),
-            texts,
-            ignored: Vec::new(),
-        };
-        Self {
-            revision: files.revision(),
-            files,
-            by,
-            why: why.into(),
-            at_us,
-        }
+        let texts = files.in_force().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
+        let files = Files { folder: files.folder.clone(), texts, ignored: Vec::new() };
+        Self { revision: files.revision(), files, by, why: why.into(), at_us }
     }
 
     /// Reads what was accepted; `None` only on a first start.
@@ -101,11 +88,7 @@ impl Accepted {
 
     fn parse(bytes: &[u8]) -> Result<Self, AcceptedError> {
         let accepted: Self = serde_json::from_slice(bytes).map_err(|_| AcceptedError::Damaged)?;
-        if accepted.files.revision() == accepted.revision {
-            Ok(accepted)
-        } else {
-            Err(AcceptedError::Damaged)
-        }
+        if accepted.files.revision() == accepted.revision { Ok(accepted) } else { Err(AcceptedError::Damaged) }
     }
 }
 
@@ -138,11 +121,7 @@ pub fn reconcile(accepted: Option<Files>, found: Files) -> Reconciliation {
     };
     let change = compare(&accepted, &found);
     if change.must_wait() {
-        Reconciliation::Waiting {
-            in_force: accepted,
-            candidate: found,
-            change,
-        }
+        Reconciliation::Waiting { in_force: accepted, candidate: found, change }
     } else {
         Reconciliation::InForce(found)
     }
@@ -183,17 +162,9 @@ mod tests {
         let (_dir, state) = state();
         let accepted = Accepted::new(&sample(), None, "", 0);
         let text = serde_json::to_string(&accepted).unwrap();
-        for damaged in [
-            "",
-            "{}",
-            &text.replace("desk/close", "desk/*"),
-            &text.replace("\"why\"", "\"wy\""),
-        ] {
+        for damaged in ["", "{}", &text.replace("desk/close", "desk/*"), &text.replace("\"why\"", "\"wy\"")] {
             state.write(ACCEPTED_FILE, damaged.as_bytes()).unwrap();
-            assert!(
-                matches!(Accepted::load(&state, Past::None), Err(AcceptedError::Damaged)),
-                "{damaged}"
-            );
+            assert!(matches!(Accepted::load(&state, Past::None), Err(AcceptedError::Damaged)), "{damaged}");
         }
     }
 
@@ -201,38 +172,20 @@ mod tests {
     fn length_is_bounded() {
         let (_dir, state) = state();
         let mut files = sample();
-        put(
-            &mut files,
-            "mortise/evals.lock",
-            &"x".repeat(usize::try_from(MAX_ACCEPTED_BYTES).unwrap()),
-        );
-        assert!(matches!(
-            Accepted::new(&files, None, "", 0).save(&state),
-            Err(AcceptedError::TooLong)
-        ));
+        put(&mut files, "mortise/evals.lock", &"x".repeat(usize::try_from(MAX_ACCEPTED_BYTES).unwrap()));
+        assert!(matches!(Accepted::new(&files, None, "", 0).save(&state), Err(AcceptedError::TooLong)));
     }
 
     #[test]
     fn restarting_loosens_nothing() {
         let accepted = Accepted::new(&sample(), None, "", 0).files;
         assert_eq!(reconcile(None, sample()), Reconciliation::FirstUse(sample()));
-        assert_eq!(
-            reconcile(Some(accepted.clone()), sample()),
-            Reconciliation::InForce(sample())
-        );
+        assert_eq!(reconcile(Some(accepted.clone()), sample()), Reconciliation::InForce(sample()));
         let mut less = sample();
         put(&mut less, "mortise/agents/bot.toml", AGENT);
-        assert_eq!(
-            reconcile(Some(accepted.clone()), less.clone()),
-            Reconciliation::InForce(less.clone())
-        );
+        assert_eq!(reconcile(Some(accepted.clone()), less.clone()), Reconciliation::InForce(less.clone()));
         let kept = Accepted::new(&less, None, "", 0).files;
-        let Reconciliation::Waiting {
-            in_force,
-            candidate,
-            change,
-        } = reconcile(Some(kept.clone()), sample())
-        else {
+        let Reconciliation::Waiting { in_force, candidate, change } = reconcile(Some(kept.clone()), sample()) else {
             panic!("taking the tightening back must wait")
         };
         assert_eq!((in_force, candidate, change.must_wait()), (kept, sample(), true));

@@ -53,19 +53,10 @@ impl Inventory {
     /// The inventory of a project. Wildcards are resolved against what is pinned now.
     #[must_use]
     pub fn of(project: &Project) -> Self {
-        let tools: BTreeMap<(ServerId, ToolName), Arc<ToolDescription>> = project
-            .tools()
-            .into_iter()
-            .map(|tool| ((tool.server.clone(), tool.name.clone()), tool))
-            .collect();
+        let tools: BTreeMap<(ServerId, ToolName), Arc<ToolDescription>> =
+            project.tools().into_iter().map(|tool| ((tool.server.clone(), tool.name.clone()), tool)).collect();
         let building = Building { project, tools };
-        Self {
-            agents: project
-                .agents
-                .values()
-                .map(|agent| (agent.id.clone(), building.privileges(agent)))
-                .collect(),
-        }
+        Self { agents: project.agents.values().map(|agent| (agent.id.clone(), building.privileges(agent))).collect() }
     }
 
     /// Whether the agent is known.
@@ -90,15 +81,9 @@ impl Inventory {
     /// # Errors
     /// When it may not, for whichever reason.
     pub fn allows_prompt(&self, agent: &AgentId, server: &ServerId, prompt: &str) -> Result<&ToolEntry, Undeclared> {
-        let target = Target {
-            server: server.clone(),
-            operation: Operation::GetPrompt,
-        };
+        let target = Target { server: server.clone(), operation: Operation::GetPrompt };
         let entry = self.allows(agent, &target)?;
-        let prompts = self
-            .agents
-            .get(agent)
-            .and_then(|privileges| privileges.prompts.get(server));
+        let prompts = self.agents.get(agent).and_then(|privileges| privileges.prompts.get(server));
         match prompts.is_some_and(|prompts| prompts.contains(prompt)) {
             true => Ok(entry),
             false => Err(Undeclared { agent: agent.clone() }),
@@ -110,15 +95,8 @@ impl Inventory {
     /// # Errors
     /// When it may not, for whichever reason.
     pub fn allows_model(&self, agent: &AgentId, model: &str) -> Result<(), Undeclared> {
-        let declared = self
-            .agents
-            .get(agent)
-            .is_some_and(|privileges| privileges.models.contains(model));
-        if declared {
-            Ok(())
-        } else {
-            Err(Undeclared { agent: agent.clone() })
-        }
+        let declared = self.agents.get(agent).is_some_and(|privileges| privileges.models.contains(model));
+        if declared { Ok(()) } else { Err(Undeclared { agent: agent.clone() }) }
     }
 
     /// The tool, when the agent does not have it but may ask for it.
@@ -133,22 +111,13 @@ impl Inventory {
         agent: &AgentId,
         server: &'a ServerId,
     ) -> impl Iterator<Item = &'a Arc<ToolDescription>> {
-        let entries = self
-            .agents
-            .get(agent)
-            .into_iter()
-            .flat_map(|privileges| privileges.entries.values());
-        entries
-            .filter_map(|entry| entry.tool.as_ref())
-            .filter(move |tool| tool.server == *server)
+        let entries = self.agents.get(agent).into_iter().flat_map(|privileges| privileges.entries.values());
+        entries.filter_map(|entry| entry.tool.as_ref()).filter(move |tool| tool.server == *server)
     }
 
     /// The prompts of one server an agent may get.
     pub fn prompts(&self, agent: &AgentId, server: &ServerId) -> impl Iterator<Item = &str> {
-        let prompts = self
-            .agents
-            .get(agent)
-            .and_then(|privileges| privileges.prompts.get(server));
+        let prompts = self.agents.get(agent).and_then(|privileges| privileges.prompts.get(server));
         prompts.into_iter().flatten().map(String::as_str)
     }
 
@@ -174,23 +143,13 @@ impl Building<'_> {
         for tool in agent.privileges.tools.iter().flat_map(|pattern| self.matching(pattern)) {
             built.entries.insert(target(tool), self.entry(agent, tool));
         }
-        for tool in agent
-            .may_request
-            .iter()
-            .filter_map(|r| self.tools.get(&(r.server.clone(), r.tool.clone())))
-        {
+        for tool in agent.may_request.iter().filter_map(|r| self.tools.get(&(r.server.clone(), r.tool.clone()))) {
             if !built.entries.contains_key(&target(tool)) {
                 built.may_request.insert(target(tool), Arc::clone(tool));
             }
         }
         let mut operation = |server: &ServerId, operation: Operation| {
-            built.entries.insert(
-                Target {
-                    server: server.clone(),
-                    operation,
-                },
-                ToolEntry::default(),
-            );
+            built.entries.insert(Target { server: server.clone(), operation }, ToolEntry::default());
         };
         for server in &agent.privileges.resources {
             operation(server, Operation::ReadResource);
@@ -200,11 +159,7 @@ impl Building<'_> {
         }
         for prompt in &agent.privileges.prompts {
             operation(&prompt.server, Operation::GetPrompt);
-            built
-                .prompts
-                .entry(prompt.server.clone())
-                .or_default()
-                .insert(prompt.tool.to_string());
+            built.prompts.entry(prompt.server.clone()).or_default().insert(prompt.tool.to_string());
         }
         built
     }
@@ -217,16 +172,8 @@ impl Building<'_> {
     }
 
     fn entry(&self, agent: &Agent, tool: &Arc<ToolDescription>) -> ToolEntry {
-        let own = agent
-            .limits
-            .tools
-            .iter()
-            .find(|(of, _)| of.is(&tool.server, tool.name.as_str()));
-        let declared = self
-            .project
-            .servers
-            .get(&tool.server)
-            .and_then(|server| server.tools.get(&tool.name));
+        let own = agent.limits.tools.iter().find(|(of, _)| of.is(&tool.server, tool.name.as_str()));
+        let declared = self.project.servers.get(&tool.server).and_then(|server| server.tools.get(&tool.name));
         ToolEntry {
             tool: Some(Arc::clone(tool)),
             calls_per_minute: own.map(|(_, calls)| *calls),
@@ -236,10 +183,7 @@ impl Building<'_> {
 }
 
 fn target(tool: &ToolDescription) -> Target {
-    Target {
-        server: tool.server.clone(),
-        operation: Operation::Tool(tool.name.clone()),
-    }
+    Target { server: tool.server.clone(), operation: Operation::Tool(tool.name.clone()) }
 }
 
 #[cfg(test)]
@@ -250,19 +194,12 @@ mod tests {
     fn inventory(agent: &str) -> Inventory {
         let mut files = sample();
         put(&mut files, "mortise/agents/bot.toml", agent);
-        put(
-            &mut files,
-            "mortise/tools/desk.toml",
-            &format!("{SERVER}[tools.close]\ncalls_per_minute = 7\n"),
-        );
+        put(&mut files, "mortise/tools/desk.toml", &format!("{SERVER}[tools.close]\ncalls_per_minute = 7\n"));
         Inventory::of(&Project::parse(&files).unwrap())
     }
 
     fn tool(server: &str, name: &str) -> Target {
-        Target {
-            server: ServerId::new(server),
-            operation: Operation::Tool(ToolName::new(name)),
-        }
+        Target { server: ServerId::new(server), operation: Operation::Tool(ToolName::new(name)) }
     }
 
     fn bot() -> AgentId {
@@ -275,10 +212,7 @@ mod tests {
             "{AGENT}tools = [\"desk/close\"]\n[limits]\ncalls_per_minute = 9\n[limits.tools]\n\"desk/close\" = 5\n"
         ));
         let entry = inventory.allows(&bot(), &tool("desk", "close")).unwrap();
-        assert_eq!(
-            (entry.calls_per_minute, entry.session_calls_per_minute),
-            (Some(5), Some(7))
-        );
+        assert_eq!((entry.calls_per_minute, entry.session_calls_per_minute), (Some(5), Some(7)));
         assert_eq!(entry.tool.as_ref().unwrap().action(), "desk/close");
         assert_eq!(inventory.calls_per_minute(&bot()), Some(9));
         assert_eq!(inventory.tools(&bot(), &ServerId::new("desk")).count(), 1);
@@ -287,18 +221,12 @@ mod tests {
 
     #[test]
     fn unknown_and_undeclared_are_one_answer() {
-        let inventory = inventory(&format!(
-            "{AGENT}tools = [\"desk/close\"]\nmay_request = [\"desk/search\"]\n"
-        ));
-        let answers: Vec<Undeclared> = [
-            tool("desk", "search"),
-            tool("desk", "try_close"),
-            tool("desk", "nowhere"),
-            tool("no", "close"),
-        ]
-        .iter()
-        .map(|target| inventory.allows(&bot(), target).unwrap_err())
-        .collect();
+        let inventory = inventory(&format!("{AGENT}tools = [\"desk/close\"]\nmay_request = [\"desk/search\"]\n"));
+        let answers: Vec<Undeclared> =
+            [tool("desk", "search"), tool("desk", "try_close"), tool("desk", "nowhere"), tool("no", "close")]
+                .iter()
+                .map(|target| inventory.allows(&bot(), target).unwrap_err())
+                .collect();
         assert!(answers.iter().all(|answer| *answer == answers[0]));
         assert_eq!(answers[0].rule().as_str(), "inventory/bot");
         assert!(inventory.allows(&AgentId::new("eve"), &tool("desk", "close")).is_err());
@@ -323,17 +251,7 @@ mod tests {
         ));
         let allowed: Vec<bool> = Operation::FIXED
             .into_iter()
-            .map(|operation| {
-                inventory
-                    .allows(
-                        &bot(),
-                        &Target {
-                            server: ServerId::new("desk"),
-                            operation,
-                        },
-                    )
-                    .is_ok()
-            })
+            .map(|operation| inventory.allows(&bot(), &Target { server: ServerId::new("desk"), operation }).is_ok())
             .collect();
         // resources, prompts, sampling, elicitation, roots
         assert_eq!(allowed, [true, true, false, false, true]);

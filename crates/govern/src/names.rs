@@ -13,9 +13,7 @@ pub const MAX_TOOL_NAME_BYTES: usize = 128;
 pub fn is_canonical(name: &str) -> bool {
     let mut bytes = name.bytes();
     name.len() <= MAX_NAME_BYTES
-        && bytes
-            .next()
-            .is_some_and(|first| first.is_ascii_lowercase() || first.is_ascii_digit())
+        && bytes.next().is_some_and(|first| first.is_ascii_lowercase() || first.is_ascii_digit())
         && bytes.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-')
 }
 
@@ -52,10 +50,7 @@ pub(crate) fn suggest<'a>(
     let all: Vec<String> = known.into_iter().take(9).map(|name| format!("`{name}`")).collect();
     match (complaint.help.is_some(), all.len()) {
         (true, _) | (_, 0) => complaint,
-        (false, 9) => complaint.with_help(format!(
-            "known are {} and more",
-            all.get(..8).unwrap_or(&all).join(", ")
-        )),
+        (false, 9) => complaint.with_help(format!("known are {} and more", all.get(..8).unwrap_or(&all).join(", "))),
         (false, _) => complaint.with_help(format!("known are {}", all.join(", "))),
     }
 }
@@ -69,17 +64,7 @@ mod tests {
         for good in ["a", "0", "support-bot", "a_b", &"x".repeat(MAX_NAME_BYTES)] {
             assert!(is_canonical(good), "{good}");
         }
-        for bad in [
-            "",
-            "-a",
-            "_a",
-            "A",
-            "a b",
-            "a/b",
-            "ä",
-            "a\u{200b}",
-            &"x".repeat(MAX_NAME_BYTES + 1),
-        ] {
+        for bad in ["", "-a", "_a", "A", "a b", "a/b", "ä", "a\u{200b}", &"x".repeat(MAX_NAME_BYTES + 1)] {
             assert!(!is_canonical(bad), "{bad}");
         }
     }

@@ -26,12 +26,7 @@ impl Protected {
     pub fn new(project: &str, state: &str, home: Option<&str>) -> Result<Self, PathError> {
         let below = |name: &str| lower(&format!("{project}/{name}"));
         Ok(Self {
-            roots: vec![
-                below("mortise")?,
-                below("mortise.toml")?,
-                below("mortise.lock")?,
-                lower(state)?,
-            ],
+            roots: vec![below("mortise")?, below("mortise.toml")?, below("mortise.lock")?, lower(state)?],
             texts: vec![lower(state)?.as_str().to_owned()],
             home: home.map(lower).transpose()?,
             project: lower(project)?,
@@ -53,20 +48,14 @@ impl Protected {
         let base = lower(server_cwd).unwrap_or_else(|_| self.project.clone());
         let value = value.to_lowercase();
         let plain: String = value.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect();
-        if self
-            .texts
-            .iter()
-            .any(|text| value.contains(text) || plain.contains(text))
-        {
+        if self.texts.iter().any(|text| value.contains(text) || plain.contains(text)) {
             return true;
         }
         match kind {
             ArgumentKind::Path => self.is_protected(&base, &value, OnDoubt::Touches),
             ArgumentKind::Text => self.is_protected(&base, &value, OnDoubt::Passes),
             ArgumentKind::Url => self.is_protected(&base, &file_of_url(&value), OnDoubt::Passes),
-            ArgumentKind::Sql => value
-                .split(['\'', '"'])
-                .any(|part| self.is_protected(&base, part, OnDoubt::Passes)),
+            ArgumentKind::Sql => value.split(['\'', '"']).any(|part| self.is_protected(&base, part, OnDoubt::Passes)),
             ArgumentKind::Shell => self.shell(&base, &value) || self.shell(&base, &plain),
         }
     }
@@ -99,9 +88,7 @@ impl Protected {
         };
         self.roots.iter().any(|root| {
             let mut parts = pattern.as_str().split('/');
-            root.as_str()
-                .split('/')
-                .all(|name| parts.next().is_some_and(|part| glob(part.as_bytes(), name.as_bytes())))
+            root.as_str().split('/').all(|name| parts.next().is_some_and(|part| glob(part.as_bytes(), name.as_bytes())))
         })
     }
 
@@ -137,10 +124,7 @@ fn file_of_url(url: &str) -> String {
         return url.to_owned();
     };
     let path = match rest.strip_prefix("//") {
-        Some(authority) => authority
-            .find('/')
-            .and_then(|at| authority.get(at..))
-            .unwrap_or(authority),
+        Some(authority) => authority.find('/').and_then(|at| authority.get(at..)).unwrap_or(authority),
         None => rest,
     };
     let path = path.split(['?', '#']).next().unwrap_or_default();
@@ -288,15 +272,7 @@ mod tests {
         ] {
             assert!(touches(line, ArgumentKind::Shell), "{line}");
         }
-        for line in [
-            "ls",
-            "rm *.py",
-            "cat src/*",
-            "cargo test",
-            "cat ~/x",
-            "echo mortises",
-            "ls src/mortise",
-        ] {
+        for line in ["ls", "rm *.py", "cat src/*", "cargo test", "cat ~/x", "echo mortises", "ls src/mortise"] {
             assert!(!touches(line, ArgumentKind::Shell), "{line}");
         }
     }

@@ -40,21 +40,13 @@ fn unknown(file: &str, message: &str, start: &str, code: &'static str, noun: &st
         return Some(complaint.with_candidates(near));
     }
     let list: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
-    Some(if list.is_empty() {
-        complaint
-    } else {
-        complaint.with_help(format!("write one of {}", list.join(", ")))
-    })
+    Some(if list.is_empty() { complaint } else { complaint.with_help(format!("write one of {}", list.join(", "))) })
 }
 
 /// "missing field `x`".
 fn missing(file: &str, message: &str) -> Option<Diagnostic> {
     let key = backticked(message.strip_prefix("missing field ")?).into_iter().next()?;
-    Some(Diagnostic::error(
-        "config/missing-key",
-        file,
-        format!("the key `{key}` is missing"),
-    ))
+    Some(Diagnostic::error("config/missing-key", file, format!("the key `{key}` is missing")))
 }
 
 /// "duplicate key".
@@ -211,42 +203,18 @@ mod tests {
     fn wrong_types_speak_plainly() {
         for (text, message, help) in [
             ("listen = 3", "found the number `3`", "write text in quotes"),
-            (
-                "listen = \"x\"\non = \"yes\"",
-                "found the string `yes`",
-                "write `true` or `false`",
-            ),
-            (
-                "listen = \"x\"\nport = 300",
-                "found the number `300`",
-                "write a whole number from 0 to 255",
-            ),
-            (
-                "listen = \"x\"\nport = -1",
-                "found the number `-1`",
-                "write a whole number from 0 to 255",
-            ),
-            (
-                "listen = \"x\"\nport = 1.5",
-                "found the number `1.5`",
-                "write a whole number from 0 to 255",
-            ),
+            ("listen = \"x\"\non = \"yes\"", "found the string `yes`", "write `true` or `false`"),
+            ("listen = \"x\"\nport = 300", "found the number `300`", "write a whole number from 0 to 255"),
+            ("listen = \"x\"\nport = -1", "found the number `-1`", "write a whole number from 0 to 255"),
+            ("listen = \"x\"\nport = 1.5", "found the number `1.5`", "write a whole number from 0 to 255"),
             ("listen = \"x\"\nmany = \"a\"", "found the string `a`", "write a list"),
             ("listen = \"x\"\ntwo = 3", "found the number `3`", "write a table"),
             ("listen = \"x\"\non = [1]", "found a list", "write `true` or `false`"),
-            (
-                "listen = \"x\"\nmap = true",
-                "found the boolean `true`",
-                "write a table",
-            ),
+            ("listen = \"x\"\nmap = true", "found the boolean `true`", "write a table"),
             ("listen = {}", "found a table", "write text in quotes"),
         ] {
             let found = complaint(text);
-            assert_eq!(
-                (found.message.as_str(), found.help.as_deref()),
-                (message, Some(help)),
-                "{text}"
-            );
+            assert_eq!((found.message.as_str(), found.help.as_deref()), (message, Some(help)), "{text}");
             assert!(found.line > 0, "{text}");
         }
     }

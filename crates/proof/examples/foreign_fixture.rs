@@ -18,9 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let count: u64 = args.next().map_or(Ok(1000), |count| count.to_string_lossy().parse())?;
     fs::create_dir_all(&dir)?;
 
-    let entries: Vec<_> = (0..count)
-        .map(|i| format!("{{\"event\":{i},\"decision\":\"deny\"}}").into_bytes())
-        .collect();
+    let entries: Vec<_> = (0..count).map(|i| format!("{{\"event\":{i},\"decision\":\"deny\"}}").into_bytes()).collect();
     let leaves: Vec<_> = entries.iter().map(|entry| leaf_hash(entry)).collect();
     let mut frontier = Frontier::new();
     leaves.iter().try_for_each(|leaf| frontier.append(*leaf))?;
@@ -30,10 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let signer = Signer::from_seed(KeyName::parse(ORIGIN)?, &[1; 32]);
     let note = Checkpoint::new(ORIGIN, frontier.size(), frontier.root())?.sign(&[&signer])?;
     let middle = count / 2;
-    let entry = usize::try_from(middle)
-        .ok()
-        .and_then(|at| entries.get(at))
-        .ok_or("a log of at least one entry")?;
+    let entry = usize::try_from(middle).ok().and_then(|at| entries.get(at)).ok_or("a log of at least one entry")?;
     let proof = TlogProof::new(middle, inclusion_proof(middle, count, &tiles)?, note.clone())?;
     proof.verify(entry, &signer.verifier())?;
 
@@ -41,11 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(dir.join("checkpoint"), note.format())?;
     fs::write(
         dir.join("entries"),
-        entries
-            .chunks(256)
-            .map(encode_bundle)
-            .collect::<Result<Vec<_>, BundleError>>()?
-            .concat(),
+        entries.chunks(256).map(encode_bundle).collect::<Result<Vec<_>, BundleError>>()?.concat(),
     )?;
     fs::write(dir.join("entry"), entry)?;
     fs::write(dir.join("entry.tlog-proof"), proof.format())?;
@@ -54,8 +45,5 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn tiles(leaves: &[Hash]) -> Result<BTreeMap<TileId, Vec<Hash>>, Box<dyn Error>> {
     let writes = TileBuilder::new().append(leaves)?;
-    writes
-        .into_iter()
-        .map(|write| Ok((write.tile, decode_hashes(write.tile, &write.bytes)?)))
-        .collect()
+    writes.into_iter().map(|write| Ok((write.tile, decode_hashes(write.tile, &write.bytes)?))).collect()
 }

@@ -79,12 +79,7 @@ impl Checkpoint {
         if size == 0 && root != EMPTY_ROOT {
             return Err(CheckpointError::EmptyRoot);
         }
-        Ok(Self {
-            origin: origin.to_owned(),
-            size,
-            root,
-            extensions: Vec::new(),
-        })
+        Ok(Self { origin: origin.to_owned(), size, root, extensions: Vec::new() })
     }
 
     /// Adds an opaque line at the end.
@@ -93,9 +88,7 @@ impl Checkpoint {
             return Err(CheckpointError::TooManyExtensions);
         }
         if !is_line(extension) {
-            return Err(CheckpointError::Extension {
-                line: self.extensions.len() + 1,
-            });
+            return Err(CheckpointError::Extension { line: self.extensions.len() + 1 });
         }
         self.extensions.push(extension.to_owned());
         Ok(self)
@@ -136,10 +129,7 @@ impl Checkpoint {
         let checkpoint = Self::parse(note.text())?;
         if checkpoint.origin != log.name().as_str() {
             let expected = log.name().to_string();
-            return Err(OpenError::Origin {
-                found: checkpoint.origin,
-                expected,
-            });
+            return Err(OpenError::Origin { found: checkpoint.origin, expected });
         }
         Ok(checkpoint)
     }
@@ -228,10 +218,7 @@ mod tests {
     #[test]
     fn limits_hold_at_their_edges() {
         assert!(Checkpoint::new("o", MAX_TREE_SIZE, leaf_hash(b"")).is_ok());
-        assert_eq!(
-            Checkpoint::new("o", MAX_TREE_SIZE + 1, leaf_hash(b"")),
-            Err(CheckpointError::Size)
-        );
+        assert_eq!(Checkpoint::new("o", MAX_TREE_SIZE + 1, leaf_hash(b"")), Err(CheckpointError::Size));
         assert!(Checkpoint::new("o", 0, EMPTY_ROOT).is_ok());
         let lines = |count| format!("{TEXT}{}", "x\n".repeat(count));
         assert!(Checkpoint::parse(&lines(MAX_EXTENSION_LINES)).is_ok());
@@ -245,29 +232,17 @@ mod tests {
         let checkpoint = Checkpoint::new("log.example/a", 3, leaf_hash(b"root")).unwrap();
         let note = checkpoint.sign(&[&log, &witness]).unwrap();
         assert_eq!(Checkpoint::open(&note, &log.verifier()), Ok(checkpoint.clone()));
-        let other_origin = OpenError::Origin {
-            found: "log.example/a".into(),
-            expected: "witness.example".into(),
-        };
+        let other_origin = OpenError::Origin { found: "log.example/a".into(), expected: "witness.example".into() };
         assert_eq!(Checkpoint::open(&note, &witness.verifier()), Err(other_origin));
         let stranger = signer("log.example/a", 9).verifier();
-        assert_eq!(
-            Checkpoint::open(&note, &stranger),
-            Err(VerifyNoteError::NoKnownKey.into())
-        );
+        assert_eq!(Checkpoint::open(&note, &stranger), Err(VerifyNoteError::NoKnownKey.into()));
 
         let forged = note.format().replacen("\n3\n", "\n4\n", 1);
         let forged = Note::parse(forged.as_bytes()).unwrap();
         let refused = Checkpoint::open(&forged, &log.verifier());
-        assert!(matches!(
-            refused,
-            Err(OpenError::Note(VerifyNoteError::BadSignature { .. }))
-        ));
+        assert!(matches!(refused, Err(OpenError::Note(VerifyNoteError::BadSignature { .. }))));
         let letter = Note::sign("no checkpoint\n", &[&log]).unwrap();
-        assert_eq!(
-            Checkpoint::open(&letter, &log.verifier()),
-            Err(CheckpointError::Size.into())
-        );
+        assert_eq!(Checkpoint::open(&letter, &log.verifier()), Err(CheckpointError::Size.into()));
     }
 
     proptest! {

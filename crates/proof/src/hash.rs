@@ -36,26 +36,13 @@ pub enum HashTextError {
 /// Hash of a leaf: SHA-256(0x00 || data).
 #[must_use]
 pub fn leaf_hash(data: &[u8]) -> Hash {
-    Hash(
-        Sha256::new()
-            .chain_update(LEAF_PREFIX)
-            .chain_update(data)
-            .finalize()
-            .into(),
-    )
+    Hash(Sha256::new().chain_update(LEAF_PREFIX).chain_update(data).finalize().into())
 }
 
 /// Hash of an inner node: SHA-256(0x01 || left || right).
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Hash(
-        Sha256::new()
-            .chain_update(NODE_PREFIX)
-            .chain_update(left.0)
-            .chain_update(right.0)
-            .finalize()
-            .into(),
-    )
+    Hash(Sha256::new().chain_update(NODE_PREFIX).chain_update(left.0).chain_update(right.0).finalize().into())
 }
 
 impl Hash {
@@ -71,10 +58,7 @@ impl Hash {
     /// 64 lower-case hexadecimal digits.
     #[must_use]
     pub fn to_hex(&self) -> String {
-        self.0
-            .iter()
-            .flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 15)])
-            .collect()
+        self.0.iter().flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 15)]).collect()
     }
 
     /// Reads [`to_hex`](Self::to_hex) back; upper case is refused.
@@ -85,10 +69,7 @@ impl Hash {
         }
         let mut bytes = [0; Self::LEN];
         for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = hex_value(*high)
-                .zip(hex_value(*low))
-                .map(|(h, l)| h << 4 | l)
-                .ok_or(HashTextError::Hex)?;
+            *byte = hex_value(*high).zip(hex_value(*low)).map(|(h, l)| h << 4 | l).ok_or(HashTextError::Hex)?;
         }
         Ok(Self(bytes))
     }
@@ -101,10 +82,7 @@ impl Hash {
 
     /// Reads [`to_base64`](Self::to_base64) back; unpadded or non-canonical spellings are refused.
     pub fn from_base64(base64: &str) -> Result<Self, HashTextError> {
-        text::from_base64(base64)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(Self)
-            .ok_or(HashTextError::Base64)
+        text::from_base64(base64).and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(HashTextError::Base64)
     }
 }
 
@@ -115,11 +93,7 @@ impl fmt::Debug for Hash {
 }
 
 fn hex_digit(nibble: u8) -> char {
-    char::from(if nibble < 10 {
-        b'0' + nibble
-    } else {
-        b'a' + (nibble & 15) - 10
-    })
+    char::from(if nibble < 10 { b'0' + nibble } else { b'a' + (nibble & 15) - 10 })
 }
 
 fn hex_value(digit: u8) -> Option<u8> {
@@ -143,15 +117,9 @@ mod tests {
     #[test]
     fn leaf_and_node_hashes_match_the_ct_vectors() {
         let empty_leaf = leaf_hash(b"");
-        assert_eq!(
-            empty_leaf.to_hex(),
-            "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
-        );
+        assert_eq!(empty_leaf.to_hex(), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
         let root_of_two = node_hash(&empty_leaf, &leaf_hash(&[0]));
-        assert_eq!(
-            root_of_two.to_hex(),
-            "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"
-        );
+        assert_eq!(root_of_two.to_hex(), "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125");
     }
 
     #[test]
@@ -165,14 +133,8 @@ mod tests {
         let hash = leaf_hash(b"x");
         assert_eq!(Hash::from_hex(&hash.to_hex().to_uppercase()), Err(HashTextError::Hex));
         assert_eq!(Hash::from_hex(&format!("{}0", hash.to_hex())), Err(HashTextError::Hex));
-        assert_eq!(
-            Hash::from_base64(hash.to_base64().trim_end_matches('=')),
-            Err(HashTextError::Base64)
-        );
-        assert_eq!(
-            Hash::from_base64(&format!("{}\n", hash.to_base64())),
-            Err(HashTextError::Base64)
-        );
+        assert_eq!(Hash::from_base64(hash.to_base64().trim_end_matches('=')), Err(HashTextError::Base64));
+        assert_eq!(Hash::from_base64(&format!("{}\n", hash.to_base64())), Err(HashTextError::Base64));
         // 32 bytes leave two spare bits in the last character; they have to be zero.
         assert!(Hash::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").is_ok());
         assert!(Hash::from_base64("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=").is_err());

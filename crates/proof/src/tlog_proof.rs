@@ -83,12 +83,7 @@ impl TlogProof {
         if path.len() > MAX_PATH_HASHES {
             return Err(ProofTextError::TooManyHashes);
         }
-        Ok(Self {
-            extra: None,
-            index,
-            path,
-            checkpoint,
-        })
+        Ok(Self { extra: None, index, path, checkpoint })
     }
 
     /// Adds data the proof carries along. It is *not* authenticated.
@@ -96,10 +91,7 @@ impl TlogProof {
         if extra.is_empty() || extra.len() > MAX_EXTRA_BYTES {
             return Err(ProofTextError::Extra);
         }
-        Ok(Self {
-            extra: Some(extra),
-            ..self
-        })
+        Ok(Self { extra: Some(extra), ..self })
     }
 
     /// Reads a proof. [`format`](Self::format) gives the same bytes again.
@@ -116,12 +108,8 @@ impl TlogProof {
             return Err(ProofTextError::Header);
         }
         let extra = lines.next_if(|line| line.starts_with("extra "));
-        let extra = extra
-            .map(|line| parse_extra(line).ok_or(ProofTextError::Extra))
-            .transpose()?;
-        let index = lines
-            .next()
-            .and_then(|line| text::decimal(line.strip_prefix("index ")?, MAX_TREE_SIZE));
+        let extra = extra.map(|line| parse_extra(line).ok_or(ProofTextError::Extra)).transpose()?;
+        let index = lines.next().and_then(|line| text::decimal(line.strip_prefix("index ")?, MAX_TREE_SIZE));
         let index = index.ok_or(ProofTextError::Index)?;
         let mut path = Vec::new();
         for (line, content) in (1..).zip(lines) {
@@ -140,17 +128,9 @@ impl TlogProof {
     /// The proof as text, to be stored with the extension `.tlog-proof`.
     #[must_use]
     pub fn format(&self) -> String {
-        let extra = self
-            .extra
-            .as_ref()
-            .map(|extra| format!("extra {}\n", text::to_base64(extra)))
-            .unwrap_or_default();
+        let extra = self.extra.as_ref().map(|extra| format!("extra {}\n", text::to_base64(extra))).unwrap_or_default();
         let path: String = self.path.iter().map(|hash| hash.to_base64() + "\n").collect();
-        format!(
-            "{HEADER}\n{extra}index {}\n{path}\n{}",
-            self.index,
-            self.checkpoint.format()
-        )
+        format!("{HEADER}\n{extra}index {}\n{path}\n{}", self.index, self.checkpoint.format())
     }
 
     /// Checks that `entry`, the leaf's exact bytes, is in the log whose key is `log`; returns the checkpoint that says so.

@@ -36,10 +36,7 @@ trait Target: Send + Sync + 'static {
 }
 
 fn main() -> Outcome<()> {
-    let arguments: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|argument| argument != "--bench")
-        .collect();
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let dir = arguments.first().map_or_else(|| PathBuf::from("."), PathBuf::from);
     let seconds = arguments.get(1).map_or(Ok(2.0), |text| text.parse())?;
     let dir = dir.join(format!("append-bench-{}", std::process::id()));
@@ -59,10 +56,7 @@ fn run(dir: &Path, time: Duration) -> Outcome<()> {
     // The log's segments grow to their full size first.
     measure(&runtime, &log, 64, time)?;
 
-    println!(
-        "{:>8} {:>14} {:>14} {:>7}   p50 / p99 of the log, of raw",
-        "writers", "log/s", "raw/s", "ratio"
-    );
+    println!("{:>8} {:>14} {:>14} {:>7}   p50 / p99 of the log, of raw", "writers", "log/s", "raw/s", "ratio");
     for writers in WRITERS {
         let (mut of_log, mut of_raw) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
@@ -71,10 +65,7 @@ fn run(dir: &Path, time: Duration) -> Outcome<()> {
         }
         let (log, raw) = (median(of_log), median(of_raw));
         let ratio = log.rate / raw.rate;
-        println!(
-            "{writers:>8} {:>14.0} {:>14.0} {ratio:>7.2}   {log} , {raw}",
-            log.rate, raw.rate
-        );
+        println!("{writers:>8} {:>14.0} {:>14.0} {ratio:>7.2}   {log} , {raw}", log.rate, raw.rate);
     }
     log.close()?;
     Ok(())
@@ -83,16 +74,9 @@ fn run(dir: &Path, time: Duration) -> Outcome<()> {
 fn conditions(dir: &Path, time: Duration) {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    println!(
-        "directory {}, {cores} cores, load {}",
-        dir.display(),
-        read("/proc/loadavg").trim()
-    );
+    println!("directory {}, {cores} cores, load {}", dir.display(), read("/proc/loadavg").trim());
     println!("{}", read("/proc/version").trim());
-    println!(
-        "optimised: {}; {RECORD_BYTES} bytes; {ROUNDS} rounds of {time:?}, medians",
-        !cfg!(debug_assertions)
-    );
+    println!("optimised: {}; {RECORD_BYTES} bytes; {ROUNDS} rounds of {time:?}, medians", !cfg!(debug_assertions));
 }
 
 struct Round {
@@ -135,11 +119,7 @@ fn measure<T: Target>(runtime: &Runtime, target: &Arc<T>, writers: usize, time: 
     let rate = latencies.len() as f64 / begin.elapsed().as_secs_f64();
     latencies.sort_unstable();
     let at = |part: usize| latencies.get(latencies.len() * part / 100).copied().unwrap_or_default();
-    Ok(Round {
-        rate,
-        p50: at(50),
-        p99: at(99),
-    })
+    Ok(Round { rate, p50: at(50), p99: at(99) })
 }
 
 /// The round with the median rate.

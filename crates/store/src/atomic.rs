@@ -31,22 +31,12 @@ pub(crate) fn replace(path: &Path, scratch: &Path, bytes: &[u8], durable: Durabl
         file.sync_all()?;
     }
     std::fs::rename(scratch, path)?;
-    if durable == Durable::There {
-        sync_parent(path)
-    } else {
-        Ok(())
-    }
+    if durable == Durable::There { sync_parent(path) } else { Ok(()) }
 }
 
 /// An empty file only the owner reads, in place of what was there.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(FILE_MODE)
-        .open(path)
+    OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
 }
 
 /// A directory, with its parents, only the owner enters.

@@ -74,19 +74,11 @@ impl Calls {
     }
 
     fn open(&mut self, index: u64, call: &str, event: &Event, state: CallState) {
-        let unfinished = Unfinished {
-            call: call.to_owned(),
-            session: event.session.clone(),
-            index,
-            state,
-        };
+        let unfinished = Unfinished { call: call.to_owned(), session: event.session.clone(), index, state };
         self.open.insert(call.to_owned(), unfinished);
     }
 
     fn count(&self, state: CallState) -> u64 {
-        self.open
-            .values()
-            .filter(|unfinished| unfinished.state == state)
-            .count() as u64
+        self.open.values().filter(|unfinished| unfinished.state == state).count() as u64
     }
 }

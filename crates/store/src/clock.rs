@@ -50,10 +50,7 @@ impl Clock {
     }
 
     fn over(source: Source) -> Self {
-        Self {
-            source,
-            latest: Arc::new(AtomicI64::new(0)),
-        }
+        Self { source, latest: Arc::new(AtomicI64::new(0)) }
     }
 }
 
@@ -73,10 +70,7 @@ impl ManualClock {
 fn system_micros() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     // A clock before 1970 shows 1970.
-    since
-        .ok()
-        .and_then(|since| i64::try_from(since.as_micros()).ok())
-        .unwrap_or(0)
+    since.ok().and_then(|since| i64::try_from(since.as_micros()).ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

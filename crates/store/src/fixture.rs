@@ -33,10 +33,7 @@ pub(crate) fn append(log: &Log, records: Vec<Vec<u8>>) -> Result<std::ops::Range
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 /// An event that tells its number, padded to about `bytes`.

@@ -53,10 +53,7 @@ mod tests {
         let mut key = [0; 32];
         key[..4].copy_from_slice(b"Jefe");
         let digest = LogHasher::new(Secret::new(key)).hash(b"what do ya want for nothing?");
-        assert_eq!(
-            digest,
-            "hmac:5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-        );
+        assert_eq!(digest, "hmac:5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
     }
 
     #[test]

@@ -75,22 +75,15 @@ impl Keys {
     /// # Errors
     /// Others may read a key; a file is no key; the file system fails.
     pub fn open(dir: &Path, origin: &str) -> Result<Self, KeysError> {
-        let name = KeyName::parse(origin).map_err(|source| KeysError::Origin {
-            origin: origin.to_owned(),
-            source,
-        })?;
+        let name = KeyName::parse(origin).map_err(|source| KeysError::Origin { origin: origin.to_owned(), source })?;
         atomic::create_dir(dir).map_err(|source| io_error(dir, source))?;
         let opened = File::open(dir).map_err(|source| io_error(dir, source))?;
         check_owner(&opened, dir)?;
 
         let path = dir.join("log-signing");
-        let text = read_or_draw(&path, |seed| {
-            Zeroizing::new(Signer::from_seed(name, seed).to_skey().as_bytes().to_vec())
-        })?;
-        let malformed = |reason: String| KeysError::Malformed {
-            path: path.clone(),
-            reason,
-        };
+        let text =
+            read_or_draw(&path, |seed| Zeroizing::new(Signer::from_seed(name, seed).to_skey().as_bytes().to_vec()))?;
+        let malformed = |reason: String| KeysError::Malformed { path: path.clone(), reason };
         let signing = str::from_utf8(&text).map_err(|_| malformed("it is not text".to_owned()))?;
         let signer = Signer::from_skey(signing).map_err(|error| malformed(error.to_string()))?;
         if signer.name().as_str() != origin {
@@ -177,10 +170,7 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeysError> {
     let file = file.map_err(|source| io_error(path, source))?;
     check_owner(&file, path)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(MAX_KEY_BYTES).unwrap_or_default()));
-    (&file)
-        .take(MAX_KEY_BYTES)
-        .read_to_end(&mut bytes)
-        .map_err(|source| io_error(path, source))?;
+    (&file).take(MAX_KEY_BYTES).read_to_end(&mut bytes).map_err(|source| io_error(path, source))?;
     Ok(bytes)
 }
 
@@ -201,19 +191,13 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn check_owner(file: &File, path: &Path) -> Result<(), KeysError> {
     let found = file.metadata().map_err(|source| io_error(path, source))?;
     if found.mode() & OTHERS != 0 || found.uid() != rustix::process::geteuid().as_raw() {
-        return Err(KeysError::Exposed {
-            path: path.to_owned(),
-            mode: found.mode() & 0o777,
-        });
+        return Err(KeysError::Exposed { path: path.to_owned(), mode: found.mode() & 0o777 });
     }
     Ok(())
 }
 
 fn io_error(path: &Path, source: io::Error) -> KeysError {
-    KeysError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    KeysError::Io { path: path.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -225,12 +209,7 @@ mod tests {
         let mut modes: Vec<_> = std::fs::read_dir(dir)
             .unwrap()
             .map(Result::unwrap)
-            .map(|e| {
-                (
-                    e.file_name().into_string().unwrap(),
-                    e.metadata().unwrap().mode() & 0o777,
-                )
-            })
+            .map(|e| (e.file_name().into_string().unwrap(), e.metadata().unwrap().mode() & 0o777))
             .collect();
         modes.sort();
         modes
@@ -261,17 +240,11 @@ mod tests {
         for mode in [0o640, 0o604, 0o610] {
             set(&dir.join("seal"), mode);
             let error = Keys::open(&dir, "a").unwrap_err();
-            assert!(
-                matches!(error, KeysError::Exposed { mode: found, .. } if found == mode),
-                "{error}"
-            );
+            assert!(matches!(error, KeysError::Exposed { mode: found, .. } if found == mode), "{error}");
         }
         set(&dir.join("seal"), 0o600);
         set(&dir, 0o750);
-        assert!(matches!(
-            Keys::open(&dir, "a"),
-            Err(KeysError::Exposed { mode: 0o750, .. })
-        ));
+        assert!(matches!(Keys::open(&dir, "a"), Err(KeysError::Exposed { mode: 0o750, .. })));
     }
 
     #[test]

@@ -47,10 +47,7 @@ pub enum ProveError {
 pub fn prove(dir: &Path, index: u64) -> Result<String, ProveError> {
     let layout = Layout::new(dir);
     let record = LogReader::open(dir)?.get(index)?;
-    let vkey = read_line(&layout.vkey()).map_err(|source| ReadError::Io {
-        path: layout.vkey(),
-        source,
-    })?;
+    let vkey = read_line(&layout.vkey()).map_err(|source| ReadError::Io { path: layout.vkey(), source })?;
     let key = Verifier::from_vkey(&vkey).map_err(|error| unsound(&error))?;
     let stored = checkpoints::read(&layout.checkpoint(), &key)?;
     let stored = stored.ok_or(ProveError::NotSealed { index, sealed: 0 })?;
@@ -99,10 +96,7 @@ impl HashReader for StoredTiles<'_> {
 }
 
 fn failed(tile: TileId, source: impl std::error::Error + Send + Sync + 'static) -> proof::ReadError {
-    proof::ReadError::Failed {
-        tile,
-        source: Box::new(source),
-    }
+    proof::ReadError::Failed { tile, source: Box::new(source) }
 }
 
 /// The tiles that follow from the first `size` records: 32 bytes for each.
@@ -116,11 +110,7 @@ fn tiles_of_records(layout: &Layout, size: u64) -> Result<BTreeMap<TileId, Vec<H
     })?;
     let writes = TileBuilder::new().append(&leaves).map_err(|error| unsound(&error))?;
     let decode = |write: proof::TileWrite| Ok((write.tile, decode_hashes(write.tile, &write.bytes)?));
-    writes
-        .into_iter()
-        .map(decode)
-        .collect::<Result<_, proof::TileDataError>>()
-        .map_err(|error| unsound(&error))
+    writes.into_iter().map(decode).collect::<Result<_, proof::TileDataError>>().map_err(|error| unsound(&error))
 }
 
 fn unsound(error: &impl ToString) -> ProveError {

@@ -50,11 +50,7 @@ impl LogReader {
     /// There is no log.
     pub fn open(dir: &Path) -> Result<Self, ReadError> {
         let layout = Layout::new(dir);
-        if layout.segment_dir().is_dir() {
-            Ok(Self { layout })
-        } else {
-            Err(ReadError::NoLog(dir.to_owned()))
-        }
+        if layout.segment_dir().is_dir() { Ok(Self { layout }) } else { Err(ReadError::NoLog(dir.to_owned())) }
     }
 
     /// Number of records now.
@@ -82,10 +78,7 @@ impl LogReader {
     /// # Errors
     /// The file system fails.
     pub fn get(&self, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
-        self.iter_from(index)
-            .next()
-            .map(|record| record.map(|record| record.bytes))
-            .transpose()
+        self.iter_from(index).next().map(|record| record.map(|record| record.bytes)).transpose()
     }
 
     /// The records from `index` on.
@@ -93,11 +86,7 @@ impl LogReader {
     /// The iterator follows a growing log: after `None` it may be asked again, and goes on with what was added since.
     #[must_use]
     pub fn iter_from(&self, index: u64) -> Records {
-        Records {
-            layout: self.layout.clone(),
-            scan: None,
-            next: index,
-        }
+        Records { layout: self.layout.clone(), scan: None, next: index }
     }
 }
 
@@ -132,10 +121,7 @@ impl Records {
                 Step::Record(frame) if frame.index < self.next => fresh = false,
                 Step::Record(frame) => {
                     self.next = frame.index + 1;
-                    return Ok(Some(Record {
-                        index: frame.index,
-                        bytes: frame.bytes.to_vec(),
-                    }));
+                    return Ok(Some(Record { index: frame.index, bytes: frame.bytes.to_vec() }));
                 }
                 Step::End | Step::Bad if !fresh => {
                     scan.refresh();
@@ -207,18 +193,9 @@ mod tests {
         for number in 0..12 {
             let bytes = record(number, 30_000);
             append(&log, vec![bytes.clone()]).unwrap();
-            assert_eq!(
-                all.next().unwrap().unwrap(),
-                Record {
-                    index: number,
-                    bytes: bytes.clone()
-                }
-            );
+            assert_eq!(all.next().unwrap().unwrap(), Record { index: number, bytes: bytes.clone() });
             assert!(all.next().is_none());
-            assert_eq!(
-                later.next().map(|found| found.unwrap().index),
-                (number >= 9).then_some(number)
-            );
+            assert_eq!(later.next().map(|found| found.unwrap().index), (number >= 9).then_some(number));
             assert_eq!(reader.len().unwrap(), number + 1);
             assert_eq!(reader.get(number).unwrap(), Some(bytes));
             assert_eq!(reader.get(number + 1).unwrap(), None);
@@ -226,10 +203,7 @@ mod tests {
         assert_eq!(all.position(), 12);
         assert!(std::fs::read_dir(dir.path().join("seg")).unwrap().count() > 2);
         assert_eq!(
-            reader
-                .iter_from(3)
-                .map(|found| found.unwrap().index)
-                .collect::<Vec<_>>(),
+            reader.iter_from(3).map(|found| found.unwrap().index).collect::<Vec<_>>(),
             (3..12).collect::<Vec<_>>()
         );
     }

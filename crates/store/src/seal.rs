@@ -40,9 +40,7 @@ impl Sealer {
     #[must_use]
     pub fn new(key: &Secret<[u8; 32]>, purpose: &str) -> Self {
         let derived = Zeroizing::new(derive(key.expose(), purpose));
-        Self {
-            cipher: Aes256Gcm::new((&*derived).into()),
-        }
+        Self { cipher: Aes256Gcm::new((&*derived).into()) }
     }
 
     /// Encrypts `plain`. `context` is not stored: opening needs the same one.
@@ -52,14 +50,8 @@ impl Sealer {
     pub fn seal(&self, plain: &[u8], context: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| SealError::Randomness)?;
-        let payload = Payload {
-            msg: plain,
-            aad: context,
-        };
-        let text = self
-            .cipher
-            .encrypt(&Nonce::<Aes256Gcm>::from(nonce), payload)
-            .map_err(|_| SealError::TooLong)?;
+        let payload = Payload { msg: plain, aad: context };
+        let text = self.cipher.encrypt(&Nonce::<Aes256Gcm>::from(nonce), payload).map_err(|_| SealError::TooLong)?;
         let mut sealed = Vec::with_capacity(1 + NONCE_BYTES + text.len());
         sealed.push(FORMAT);
         sealed.extend_from_slice(&nonce);
@@ -76,10 +68,7 @@ impl Sealer {
             return Err(SealError::Refused);
         };
         let (nonce, text) = rest.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::Refused)?;
-        let payload = Payload {
-            msg: text,
-            aad: context,
-        };
+        let payload = Payload { msg: text, aad: context };
         let plain = self.cipher.decrypt(&Nonce::<Aes256Gcm>::from(*nonce), payload);
         plain.map(Zeroizing::new).map_err(|_| SealError::Refused)
     }
@@ -114,10 +103,7 @@ mod tests {
     #[test]
     fn another_key_purpose_or_context_does_not_open() {
         let sealed = sealer(1, "approvals").seal(b"arguments", b"call 1").unwrap();
-        assert_eq!(
-            sealer(1, "approvals").open(&sealed, b"call 1").unwrap().as_slice(),
-            b"arguments"
-        );
+        assert_eq!(sealer(1, "approvals").open(&sealed, b"call 1").unwrap().as_slice(), b"arguments");
         assert_eq!(sealer(2, "approvals").open(&sealed, b"call 1"), Err(SealError::Refused));
         assert_eq!(sealer(1, "payloads").open(&sealed, b"call 1"), Err(SealError::Refused));
         assert_eq!(sealer(1, "approvals").open(&sealed, b"call 2"), Err(SealError::Refused));

@@ -83,11 +83,7 @@ pub fn resolve(env: &StateEnv<'_>, project: &Path) -> Result<PathBuf, StateError
         None => set(env.xdg_state_home)
             .and_then(absolute)
             .map(|state| state.join("mortise"))
-            .or_else(|| {
-                set(env.home)
-                    .and_then(absolute)
-                    .map(|home| home.join(".local/state/mortise"))
-            }),
+            .or_else(|| set(env.home).and_then(absolute).map(|home| home.join(".local/state/mortise"))),
     };
     let digest = hex::encode(Sha256::digest(project.as_os_str().as_bytes()));
     let folder: String = digest.chars().take(FOLDER_DIGITS).collect();
@@ -100,25 +96,14 @@ impl StateDir {
     /// # Errors
     /// Others may enter it; it is a symbolic link; the file system fails.
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        let failed = |source| StateError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| StateError::Io { path: path.to_owned(), source };
         atomic::create_dir(path).map_err(failed)?;
         let root = rustix::fs::open(path, DIRECTORY, Mode::empty()).map_err(|errno| failed(errno.into()))?;
-        let found = File::from(root.try_clone().map_err(failed)?)
-            .metadata()
-            .map_err(failed)?;
+        let found = File::from(root.try_clone().map_err(failed)?).metadata().map_err(failed)?;
         if found.mode() & 0o077 != 0 || found.uid() != rustix::process::geteuid().as_raw() {
-            return Err(StateError::Exposed {
-                path: path.to_owned(),
-                mode: found.mode() & 0o777,
-            });
+            return Err(StateError::Exposed { path: path.to_owned(), mode: found.mode() & 0o777 });
         }
-        Ok(Self {
-            path: path.to_owned(),
-            root,
-        })
+        Ok(Self { path: path.to_owned(), root })
     }
 
     /// The directory's path.
@@ -151,10 +136,7 @@ impl StateDir {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(&folder, scratch.as_str(), flags, Mode::RUSR | Mode::WUSR);
         let mut opened = File::from(opened.map_err(|errno| failed(errno.into()))?);
-        opened
-            .write_all(bytes)
-            .and_then(|()| opened.sync_all())
-            .map_err(failed)?;
+        opened.write_all(bytes).and_then(|()| opened.sync_all()).map_err(failed)?;
         rustix::fs::renameat(&folder, scratch.as_str(), &folder, file).map_err(|errno| failed(errno.into()))?;
         rustix::fs::fsync(&folder).map_err(|errno| failed(errno.into()))
     }
@@ -175,10 +157,7 @@ impl StateDir {
             opened => File::from(opened.map_err(|errno| failed(errno.into()))?),
         };
         let mut bytes = Vec::new();
-        (&opened)
-            .take(MAX_STATE_FILE_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
+        (&opened).take(MAX_STATE_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > MAX_STATE_FILE_BYTES {
             return Err(StateError::TooLong(self.path.join(name)));
         }
@@ -234,9 +213,7 @@ impl StateDir {
             return Err(StateError::Name(name.to_owned()));
         }
         let failed = |source: io::Error| self.io_error(name, source);
-        let (folders, file) = name
-            .rsplit_once('/')
-            .map_or((None, name), |(folders, file)| (Some(folders), file));
+        let (folders, file) = name.rsplit_once('/').map_or((None, name), |(folders, file)| (Some(folders), file));
         let mut at = self.root.try_clone().map_err(failed)?;
         for folder in folders.into_iter().flat_map(|folders| folders.split('/')) {
             if missing == Missing::Make {
@@ -253,17 +230,11 @@ impl StateDir {
     }
 
     fn io_error(&self, name: &str, source: io::Error) -> StateError {
-        StateError::Io {
-            path: self.path.join(name),
-            source,
-        }
+        StateError::Io { path: self.path.join(name), source }
     }
 }
 
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What to do where a folder is not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -279,11 +250,7 @@ mod tests {
 
     fn env<'a>(own: &'a str, xdg: &'a str, home: &'a str) -> StateEnv<'a> {
         let value = |text: &'a str| Some(OsStr::new(text));
-        StateEnv {
-            mortise_state_dir: value(own),
-            xdg_state_home: value(xdg),
-            home: value(home),
-        }
+        StateEnv { mortise_state_dir: value(own), xdg_state_home: value(xdg), home: value(home) }
     }
 
     #[test]
@@ -293,10 +260,7 @@ mod tests {
         let folder = "00d74baf14ea415c".to_owned();
         assert_eq!(place("/s", "/x", "/h"), Some(PathBuf::from("/s").join(&folder)));
         assert_eq!(place("", "/x", "/h"), Some(PathBuf::from("/x/mortise").join(&folder)));
-        assert_eq!(
-            place("", "x", "/h"),
-            Some(PathBuf::from("/h/.local/state/mortise").join(&folder))
-        );
+        assert_eq!(place("", "x", "/h"), Some(PathBuf::from("/h/.local/state/mortise").join(&folder)));
         assert_eq!(place("s", "/x", "/h"), None);
         assert_eq!(place("", "", ""), None);
         assert!(resolve(&StateEnv::default(), Path::new("/p")).is_err());
@@ -319,10 +283,7 @@ mod tests {
         assert_eq!(state.read("approvals/1.json").unwrap().unwrap(), b"uno");
         assert_eq!(state.list("approvals").unwrap(), ["1.json", "2.json"]);
         let mode = |path: &str| std::fs::metadata(state.path().join(path)).unwrap().mode() & 0o777;
-        assert_eq!(
-            (mode("."), mode("approvals"), mode("approvals/1.json")),
-            (0o700, 0o700, 0o600)
-        );
+        assert_eq!((mode("."), mode("approvals"), mode("approvals/1.json")), (0o700, 0o700, 0o600));
         state.remove("approvals/1.json").unwrap();
         state.remove("approvals/1.json").unwrap();
         state.remove("nowhere/1.json").unwrap();
@@ -349,20 +310,14 @@ mod tests {
         state.write("file", b"ours").unwrap();
         assert_eq!(std::fs::read(outside.join("x")).unwrap(), b"secret");
         symlink(state.path(), dir.path().join("link")).unwrap();
-        assert!(matches!(
-            StateDir::open(&dir.path().join("link")),
-            Err(StateError::Io { .. })
-        ));
+        assert!(matches!(StateDir::open(&dir.path().join("link")), Err(StateError::Io { .. })));
     }
 
     #[test]
     fn a_directory_open_to_others_is_refused() {
         let (_dir, state) = state();
         std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(matches!(
-            StateDir::open(state.path()),
-            Err(StateError::Exposed { mode: 0o755, .. })
-        ));
+        assert!(matches!(StateDir::open(state.path()), Err(StateError::Exposed { mode: 0o755, .. })));
     }
 
     #[test]

@@ -118,8 +118,7 @@ pub enum Operation {
 
 impl Operation {
     /// The operations that every server has beside its tools, in the order of the generated schema.
-    pub const FIXED: [Self; 5] =
-        [Self::ReadResource, Self::GetPrompt, Self::Sampling, Self::Elicitation, Self::Roots];
+    pub const FIXED: [Self; 5] = [Self::ReadResource, Self::GetPrompt, Self::Sampling, Self::Elicitation, Self::Roots];
 
     /// What the operation does to the world, when it is not a tool with a declared effect.
     ///

@@ -30,11 +30,7 @@ pub(crate) fn reversed(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(reversed).collect(),
         Value::Object(members) => Value::Object(
-            members
-                .iter()
-                .rev()
-                .map(|(key, value)| (key.clone(), reversed(value)))
-                .collect::<Map<_, _>>(),
+            members.iter().rev().map(|(key, value)| (key.clone(), reversed(value))).collect::<Map<_, _>>(),
         ),
         scalar => scalar.clone(),
     }
@@ -45,19 +41,12 @@ pub(crate) fn with_integral_doubles_as_integers(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(with_integral_doubles_as_integers).collect(),
         Value::Object(members) => Value::Object(
-            members
-                .iter()
-                .map(|(key, value)| (key.clone(), with_integral_doubles_as_integers(value)))
-                .collect(),
+            members.iter().map(|(key, value)| (key.clone(), with_integral_doubles_as_integers(value))).collect(),
         ),
         Value::Number(number) if number.is_f64() => {
             let double = number.as_f64().unwrap();
             let integral = double.fract() == 0.0 && double.abs() < 9_007_199_254_740_992.0;
-            if integral {
-                Value::from(double as i64)
-            } else {
-                Value::Number(Number::from_f64(double).unwrap())
-            }
+            if integral { Value::from(double as i64) } else { Value::Number(Number::from_f64(double).unwrap()) }
         }
         scalar => scalar.clone(),
     }

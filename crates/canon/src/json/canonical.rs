@@ -142,10 +142,7 @@ fn zeros(count: i32) -> String {
 }
 
 fn split(digits: &str, at: i32) -> (&str, &str) {
-    usize::try_from(at)
-        .ok()
-        .and_then(|at| digits.split_at_checked(at))
-        .unwrap_or((digits, ""))
+    usize::try_from(at).ok().and_then(|at| digits.split_at_checked(at)).unwrap_or((digits, ""))
 }
 
 #[cfg(test)]
@@ -218,10 +215,7 @@ mod tests {
         assert_eq!(text(&json!(9_007_199_254_740_993_u64)), "9007199254740993");
         assert_eq!(text(&json!(u64::MAX)), "18446744073709551615");
         assert_eq!(text(&json!(i64::MIN)), "-9223372036854775808");
-        assert_ne!(
-            canonical(&json!(9_223_372_036_854_775_808.0)),
-            canonical(&json!(9_223_372_036_854_776_000_u64))
-        );
+        assert_ne!(canonical(&json!(9_223_372_036_854_775_808.0)), canonical(&json!(9_223_372_036_854_776_000_u64)));
     }
 
     #[test]

@@ -53,9 +53,7 @@ impl<'a> Cursor<'a> {
     /// The text between two offsets that this cursor passed.
     pub(super) fn between(&self, start: usize, end: usize) -> Result<&'a str, JsonError> {
         // Offsets are always next to ASCII, so this is never `None`; were it, the text is refused.
-        self.text
-            .get(start..end)
-            .ok_or(JsonError::new(JsonErrorKind::NotUtf8, start))
+        self.text.get(start..end).ok_or(JsonError::new(JsonErrorKind::NotUtf8, start))
     }
 
     /// The error for whatever stands here.

@@ -50,11 +50,7 @@ impl<'a> Keys<'a> {
         let own = self.stack.get_mut(mark.0..).unwrap_or_default();
         if own.len() > COMPARED {
             own.sort_unstable_by(|a, b| a.text.cmp(&b.text).then(a.offset.cmp(&b.offset)));
-            let again = own
-                .array_windows()
-                .filter(|[a, b]| a.text == b.text)
-                .map(|[_, b]| b.offset)
-                .min();
+            let again = own.array_windows().filter(|[a, b]| a.text == b.text).map(|[_, b]| b.offset).min();
             if let Some(offset) = again {
                 return Err(JsonError::new(JsonErrorKind::DuplicateKey, offset));
             }

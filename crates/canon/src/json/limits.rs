@@ -21,9 +21,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            depth: DEFAULT_DEPTH,
-            bytes: DEFAULT_BYTES,
-        }
+        Self { depth: DEFAULT_DEPTH, bytes: DEFAULT_BYTES }
     }
 }

@@ -43,28 +43,13 @@ pub(super) fn number(cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
     if !fraction && !exponent {
         let fits = length <= SURELY_64_BIT || {
             let text = cursor.between(start, cursor.at)?;
-            if negative {
-                text.parse::<i64>().is_ok()
-            } else {
-                text.parse::<u64>().is_ok()
-            }
+            if negative { text.parse::<i64>().is_ok() } else { text.parse::<u64>().is_ok() }
         };
-        return if fits {
-            Ok(())
-        } else {
-            Err(JsonError::new(JsonErrorKind::IntegerRange, start))
-        };
+        return if fits { Ok(()) } else { Err(JsonError::new(JsonErrorKind::IntegerRange, start)) };
     }
     let finite = (!exponent && length <= SURELY_FINITE)
-        || cursor
-            .between(start, cursor.at)?
-            .parse::<f64>()
-            .is_ok_and(f64::is_finite);
-    if finite {
-        Ok(())
-    } else {
-        Err(JsonError::new(JsonErrorKind::FloatRange, start))
-    }
+        || cursor.between(start, cursor.at)?.parse::<f64>().is_ok_and(f64::is_finite);
+    if finite { Ok(()) } else { Err(JsonError::new(JsonErrorKind::FloatRange, start)) }
 }
 
 /// One digit or more.

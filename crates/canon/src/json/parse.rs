@@ -11,10 +11,7 @@ use super::scan::scan;
 /// # Errors
 /// As [`scan`]; nesting beyond [`PARSE_DEPTH`] is refused whatever `limits` allows.
 pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, JsonError> {
-    let limits = Limits {
-        depth: limits.depth.min(PARSE_DEPTH),
-        ..*limits
-    };
+    let limits = Limits { depth: limits.depth.min(PARSE_DEPTH), ..*limits };
     let text = scan(bytes, &limits)?.text();
     serde_json::from_str(text).map_err(|_| JsonError::new(JsonErrorKind::Disagreement, 0))
 }
@@ -41,18 +38,12 @@ mod tests {
         let text = r#"{"$serde_json::private::RawValue":"{\"name\":\"a\",\"name\":\"b\"}"}"#;
         // What the value builder alone makes of it: the string's content, unchecked.
         assert_eq!(serde_json::from_str::<Value>(text).unwrap(), json!({"name": "b"}));
-        assert_eq!(
-            parse(text.as_bytes(), &Limits::default()).unwrap_err().kind,
-            JsonErrorKind::ReservedKey
-        );
+        assert_eq!(parse(text.as_bytes(), &Limits::default()).unwrap_err().kind, JsonErrorKind::ReservedKey);
     }
 
     #[test]
     fn depth_stops_before_the_value_builder_does() {
-        let limits = Limits {
-            depth: usize::MAX,
-            ..Limits::default()
-        };
+        let limits = Limits { depth: usize::MAX, ..Limits::default() };
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(parse(nested(PARSE_DEPTH).as_bytes(), &limits).is_ok());
         let error = parse(nested(PARSE_DEPTH + 1).as_bytes(), &limits).unwrap_err();
@@ -64,16 +55,8 @@ mod tests {
         // One unit in the last place off without correct rounding.
         for text in ["30078505129381147446200", "1.4e-45", "6.631236846766476e-316", "0.3"] {
             let exact: f64 = text.parse().unwrap();
-            let text = if text.contains('.') {
-                text.to_owned()
-            } else {
-                format!("{text}.0")
-            };
-            assert_eq!(
-                parse(text.as_bytes(), &Limits::default()).unwrap(),
-                json!(exact),
-                "{text}"
-            );
+            let text = if text.contains('.') { text.to_owned() } else { format!("{text}.0") };
+            assert_eq!(parse(text.as_bytes(), &Limits::default()).unwrap(), json!(exact), "{text}");
         }
     }
 }

@@ -18,10 +18,7 @@ use super::{number, text};
 /// The first thing that is wrong, with its offset. Invalid UTF-8 is reported before anything else.
 pub fn scan<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Scan<'a>, JsonError> {
     if bytes.len() > limits.bytes {
-        return Err(JsonError::new(
-            JsonErrorKind::TooLarge { limit: limits.bytes },
-            limits.bytes,
-        ));
+        return Err(JsonError::new(JsonErrorKind::TooLarge { limit: limits.bytes }, limits.bytes));
     }
     let text = std::str::from_utf8(bytes).map_err(|e| JsonError::new(JsonErrorKind::NotUtf8, e.valid_up_to()))?;
     Walk::new(text, limits.depth).run()
@@ -61,9 +58,7 @@ impl<'a> Scan<'a> {
     /// The members of a top-level object in their order: unescaped key, bytes of the value. Empty for all other kinds.
     pub fn members(&self) -> impl Iterator<Item = (&str, &'a [u8])> {
         let bytes = self.text.as_bytes();
-        self.members
-            .iter()
-            .map(move |m| (m.key.as_ref(), bytes.get(m.value.clone()).unwrap_or_default()))
+        self.members.iter().map(move |m| (m.key.as_ref(), bytes.get(m.value.clone()).unwrap_or_default()))
     }
 }
 
@@ -148,11 +143,7 @@ impl<'a> Walk<'a> {
         }
         self.cursor.skip_space();
         match self.cursor.peek() {
-            None => Ok(Scan {
-                text: self.cursor.text,
-                kind,
-                members: self.members,
-            }),
+            None => Ok(Scan { text: self.cursor.text, kind, members: self.members }),
             Some(_) => Err(self.cursor.error(JsonErrorKind::TrailingText)),
         }
     }
@@ -249,10 +240,7 @@ impl<'a> Walk<'a> {
         if self.stack.len() == 1
             && let Some((key, start)) = self.open_member.take()
         {
-            self.members.push(Member {
-                key,
-                value: start..self.cursor.at,
-            });
+            self.members.push(Member { key, value: start..self.cursor.at });
         }
     }
 }
@@ -281,10 +269,7 @@ mod tests {
         assert_eq!(scan.member("params"), Some(br#"{"a":[1, {}]}"#.as_slice()));
         assert_eq!(scan.member("id"), Some(b"7".as_slice()));
         assert_eq!(scan.member("a"), None);
-        assert_eq!(
-            scan.members().map(|(key, _)| key).collect::<Vec<_>>(),
-            ["method", "params", "id"]
-        );
+        assert_eq!(scan.members().map(|(key, _)| key).collect::<Vec<_>>(), ["method", "params", "id"]);
         assert_eq!(scan.member("params").and_then(Kind::of), Some(Kind::Object));
     }
 
@@ -366,14 +351,9 @@ mod tests {
     fn surrogates_come_in_pairs() {
         accepts(r#""\ud83d\ude00""#);
         accepts(r#""\uD83D\uDE00""#);
-        for text in [
-            r#""\ud83d""#,
-            r#""\ude00""#,
-            r#""\ud83dx""#,
-            r#""\ud83d\n""#,
-            r#""\ud83d\ud83d""#,
-            r#""\ud83d\u0041""#,
-        ] {
+        for text in
+            [r#""\ud83d""#, r#""\ude00""#, r#""\ud83dx""#, r#""\ud83d\n""#, r#""\ud83d\ud83d""#, r#""\ud83d\u0041""#]
+        {
             assert_eq!(refusal(text), (K::LoneSurrogate, 1), "{text}");
         }
     }
@@ -390,11 +370,7 @@ mod tests {
         ] {
             accepts(text);
         }
-        for text in [
-            "18446744073709551616",
-            "-9223372036854775809",
-            "12345678901234567890123",
-        ] {
+        for text in ["18446744073709551616", "-9223372036854775809", "12345678901234567890123"] {
             assert_eq!(refusal(text), (K::IntegerRange, 0), "{text}");
         }
         for text in ["1e309", "-1e309", "1.0e400", "1e99999999999999999999"] {
@@ -417,10 +393,7 @@ mod tests {
     #[test]
     fn large_objects_are_checked_as_strictly_as_small_ones() {
         for count in [15, 16, 17, 18, 40, 100_000] {
-            let keys = (0..count)
-                .map(|n| format!("\"k{n}\":{{\"k\":1}}"))
-                .collect::<Vec<_>>()
-                .join(",");
+            let keys = (0..count).map(|n| format!("\"k{n}\":{{\"k\":1}}")).collect::<Vec<_>>().join(",");
             accepts(&format!("{{{keys}}}"));
             for again in [0, count / 2, count - 1] {
                 let text = format!(
@@ -428,25 +401,15 @@ mod tests {
                     again.to_string().remove(0),
                     again.to_string().get(1..).unwrap()
                 );
-                assert_eq!(
-                    refusal(&text),
-                    (K::DuplicateKey, keys.len() + 2),
-                    "{count} keys, `k{again}` twice"
-                );
+                assert_eq!(refusal(&text), (K::DuplicateKey, keys.len() + 2), "{count} keys, `k{again}` twice");
             }
         }
     }
 
     #[test]
     fn keys_the_value_builder_would_obey_are_refused() {
-        assert_eq!(
-            refusal(r#"{"$serde_json::private::RawValue":"{}"}"#),
-            (K::ReservedKey, 1)
-        );
-        assert_eq!(
-            refusal(r#"[{"a":1,"\u0024serde_json::private::Number":"1"}]"#),
-            (K::ReservedKey, 8)
-        );
+        assert_eq!(refusal(r#"{"$serde_json::private::RawValue":"{}"}"#), (K::ReservedKey, 1));
+        assert_eq!(refusal(r#"[{"a":1,"\u0024serde_json::private::Number":"1"}]"#), (K::ReservedKey, 8));
         accepts(r#"{"$ref":1,"$serde_json":2}"#);
     }
 
@@ -459,10 +422,7 @@ mod tests {
         // Depth is what is open at once, not what was ever opened.
         accepts(&format!("[{}]", vec![nested(63); 50].join(",")));
 
-        let limits = Limits {
-            bytes: 8,
-            ..Limits::default()
-        };
+        let limits = Limits { bytes: 8, ..Limits::default() };
         assert!(scan(b"[1,2,3 ]", &limits).is_ok());
         let error = scan(b"[1,2,3  ]", &limits).unwrap_err();
         assert_eq!(error, JsonError::new(K::TooLarge { limit: 8 }, 8));
@@ -472,10 +432,7 @@ mod tests {
 
     #[test]
     fn deep_nesting_costs_no_stack() {
-        let limits = Limits {
-            depth: usize::MAX,
-            ..Limits::default()
-        };
+        let limits = Limits { depth: usize::MAX, ..Limits::default() };
         let text = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
         assert!(scan(text.as_bytes(), &limits).is_ok());
     }

@@ -72,10 +72,7 @@ pub(super) fn plain_run(bytes: &[u8]) -> usize {
         }
         run += 8;
     }
-    run + tail
-        .iter()
-        .take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20))
-        .count()
+    run + tail.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
 }
 
 fn escape(cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
@@ -103,11 +100,7 @@ fn unicode_escape(cursor: &mut Cursor<'_>, start: usize) -> Result<(), JsonError
             if !(cursor.eat(b'\\') && cursor.eat(b'u')) {
                 return Err(lone);
             }
-            if matches!(hex4(cursor, start)?, 0xDC00..=0xDFFF) {
-                Ok(())
-            } else {
-                Err(lone)
-            }
+            if matches!(hex4(cursor, start)?, 0xDC00..=0xDFFF) { Ok(()) } else { Err(lone) }
         }
         _ => Ok(()),
     }
@@ -129,10 +122,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn slow_run(bytes: &[u8]) -> usize {
-        bytes
-            .iter()
-            .take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20))
-            .count()
+        bytes.iter().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count()
     }
 
     #[test]

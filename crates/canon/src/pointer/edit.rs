@@ -122,9 +122,7 @@ mod tests {
 
     fn met(path: &str, value: &Value) -> Vec<(Place, Value)> {
         let mut all = Vec::new();
-        FieldPath::parse(path)
-            .unwrap()
-            .visit(value, |place, value| all.push((place, value.clone())));
+        FieldPath::parse(path).unwrap().visit(value, |place, value| all.push((place, value.clone())));
         all
     }
 
@@ -133,11 +131,7 @@ mod tests {
         let value = json!({"items": [{"email": "a"}, {"name": "x"}, {"email": null}, {"email": ["b"]}]});
         assert_eq!(
             met("items[].email", &value),
-            [
-                (Place::End, json!("a")),
-                (Place::End, json!(null)),
-                (Place::End, json!(["b"]))
-            ]
+            [(Place::End, json!("a")), (Place::End, json!(null)), (Place::End, json!(["b"]))]
         );
         assert_eq!(met("items[].email.x", &json!({"items": null})), []);
         assert_eq!(met("other", &value), []);
@@ -155,18 +149,11 @@ mod tests {
     #[test]
     fn edits_keep_the_order_of_the_rest() {
         let mut value = json!({"z": 1, "rows": [{"k": 2, "b": 1, "a": 3}, "loose", null, {"k": 9}], "c": 1});
-        let changed = FieldPath::parse("rows[].k").unwrap().edit(&mut value, |_, value| {
-            if value == 9 {
-                Edit::Replace(json!("nine"))
-            } else {
-                Edit::Remove
-            }
-        });
+        let changed = FieldPath::parse("rows[].k")
+            .unwrap()
+            .edit(&mut value, |_, value| if value == 9 { Edit::Replace(json!("nine")) } else { Edit::Remove });
         assert_eq!(changed, 3);
-        assert_eq!(
-            value.to_string(),
-            r#"{"z":1,"rows":[{"b":1,"a":3},null,{"k":"nine"}],"c":1}"#
-        );
+        assert_eq!(value.to_string(), r#"{"z":1,"rows":[{"b":1,"a":3},null,{"k":"nine"}],"c":1}"#);
     }
 
     #[test]

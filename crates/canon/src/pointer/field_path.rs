@@ -64,14 +64,8 @@ impl FieldPath {
             if name.is_empty() {
                 return Err(FieldPathError::EmptyName(text.to_owned()));
             }
-            if let Some(found) = name
-                .chars()
-                .find(|c| matches!(c, '[' | ']' | ':' | ',') || c.is_control())
-            {
-                return Err(FieldPathError::Unexpected {
-                    path: text.to_owned(),
-                    found,
-                });
+            if let Some(found) = name.chars().find(|c| matches!(c, '[' | ']' | ':' | ',') || c.is_control()) {
+                return Err(FieldPathError::Unexpected { path: text.to_owned(), found });
             }
             segments.push(Segment::Member(name.to_owned()));
             segments.extend(std::iter::repeat_n(Segment::Each, (part.len() - name.len()) / 2));
@@ -118,16 +112,7 @@ mod tests {
     fn names_and_array_steps() {
         let path = FieldPath::parse("args.rows[][].e-mail").unwrap();
         let member = |name: &str| Segment::Member(name.to_owned());
-        assert_eq!(
-            path.segments(),
-            [
-                member("args"),
-                member("rows"),
-                Segment::Each,
-                Segment::Each,
-                member("e-mail")
-            ]
-        );
+        assert_eq!(path.segments(), [member("args"), member("rows"), Segment::Each, Segment::Each, member("e-mail")]);
     }
 
     #[test]
@@ -135,40 +120,18 @@ mod tests {
         for text in ["", ".", "a.", ".a", "a..b", "[]", "a.[]"] {
             assert_eq!(FieldPath::parse(text), Err(FieldPathError::EmptyName(text.to_owned())));
         }
-        for (text, found) in [
-            ("a[0]", '['),
-            ("a[]b", '['),
-            ("a]", ']'),
-            ("a:mask", ':'),
-            ("a,b", ','),
-            ("a\n", '\n'),
-        ] {
-            assert_eq!(
-                FieldPath::parse(text),
-                Err(FieldPathError::Unexpected {
-                    path: text.to_owned(),
-                    found
-                })
-            );
+        for (text, found) in [("a[0]", '['), ("a[]b", '['), ("a]", ']'), ("a:mask", ':'), ("a,b", ','), ("a\n", '\n')] {
+            assert_eq!(FieldPath::parse(text), Err(FieldPathError::Unexpected { path: text.to_owned(), found }));
         }
     }
 
     #[test]
     fn limits_are_inclusive() {
         assert!(FieldPath::parse(&"a".repeat(MAX_BYTES)).is_ok());
-        assert_eq!(
-            FieldPath::parse(&"a".repeat(MAX_BYTES + 1)),
-            Err(FieldPathError::TooLong)
-        );
+        assert_eq!(FieldPath::parse(&"a".repeat(MAX_BYTES + 1)), Err(FieldPathError::TooLong));
         assert!(FieldPath::parse(&vec!["a"; MAX_SEGMENTS].join(".")).is_ok());
-        assert_eq!(
-            FieldPath::parse(&vec!["a"; MAX_SEGMENTS + 1].join(".")),
-            Err(FieldPathError::TooManySteps)
-        );
-        assert_eq!(
-            FieldPath::parse(&format!("a{}", "[]".repeat(MAX_SEGMENTS))),
-            Err(FieldPathError::TooManySteps)
-        );
+        assert_eq!(FieldPath::parse(&vec!["a"; MAX_SEGMENTS + 1].join(".")), Err(FieldPathError::TooManySteps));
+        assert_eq!(FieldPath::parse(&format!("a{}", "[]".repeat(MAX_SEGMENTS))), Err(FieldPathError::TooManySteps));
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use crate::args;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
+use crate::place::Place;
 use anstyle::{AnsiColor, Style};
 use enforce::Snapshot;
 use govern::project::{Files, Project, ReadError};
@@ -11,7 +12,6 @@ use lab::Report;
 use lab::report::Tone;
 use std::path::Path;
 use std::sync::Arc;
-use store::state::{StateEnv, resolve};
 use vocab::Exit;
 
 /// Runs the cases. Needs no gateway, no server and no state, and leaves nothing behind.
@@ -43,25 +43,24 @@ fn snapshot(output: &Output, root: &Path, project: Project) -> Result<Snapshot, 
         output.diagnostic(warning);
     }
     let compilation = policy::compile(&project.policies, &project.shapes());
-    let Some(bundle) = compilation.bundle else { return Err(Failure::diagnostics(compilation.diagnostics)) };
+    let Some(bundle) = compilation.bundle else {
+        return Err(Failure::diagnostics(compilation.diagnostics));
+    };
     for found in &compilation.diagnostics {
         output.diagnostic(found);
     }
-    Ok(Snapshot::new(Arc::new(project), Arc::new(bundle), protected(root)?, false))
+    Ok(Snapshot::new(
+        Arc::new(project),
+        Arc::new(bundle),
+        protected(root)?,
+        false,
+    ))
 }
 
-/// What no tool may be pointed at on this machine. Without a place for state there is no state to protect.
+/// What no tool may be pointed at on this machine.
 fn protected(root: &Path) -> Result<Protected, Failure> {
-    let root = root.canonicalize()?;
-    let variable = |name: &str| std::env::var_os(name);
-    let (chosen, xdg, home) = (variable("MORTISE_STATE_DIR"), variable("XDG_STATE_HOME"), variable("HOME"));
-    let env = StateEnv {
-        mortise_state_dir: chosen.as_deref(),
-        xdg_state_home: xdg.as_deref(),
-        home: home.as_deref(),
-    };
-    let state = resolve(&env, &root).unwrap_or_else(|_| root.join("mortise"));
-    let home = home.as_deref().map(Path::new).filter(|home| home.is_absolute()).map(|home| home.to_string_lossy());
+    let Place { root, state } = Place::at(root)?;
+    let home = std::env::var("HOME").ok().filter(|home| home.starts_with('/'));
     Protected::new(&root.to_string_lossy(), &state.to_string_lossy(), home.as_deref())
         .map_err(|error| Failure::new(Exit::Environment, format!("`{}`: {error}", root.display())))
 }
@@ -81,17 +80,19 @@ fn paint(output: &Output, tone: Tone, text: &str) -> String {
         Tone::Fail => AnsiColor::Red.on_default().bold(),
         Tone::Advisory => AnsiColor::Yellow.on_default().bold(),
         Tone::Quiet => Style::new().dimmed(),
-        Tone::Verdict(verdict) => return output.verdict(verdict),
+        // The report aligns, the output only colours.
+        Tone::Verdict(verdict) => return output.verdict(verdict).replacen(&format!("{verdict:<8}"), text, 1),
     };
     output.paint(text, style)
 }
 
 fn nothing(project: &Project, filter: Option<&str>) -> Failure {
     match filter {
-        Some(filter) if !project.tests.is_empty() => {
-            Failure::new(Exit::Nothing, format!("no case has `{filter}` in its name or that of its suite"))
-                .with_help("without a filter all cases run")
-        }
+        Some(filter) if !project.tests.is_empty() => Failure::new(
+            Exit::Nothing,
+            format!("no case has `{filter}` in its name or that of its suite"),
+        )
+        .with_help("without a filter all cases run"),
         _ => Failure::new(Exit::Nothing, "there is no case to run")
             .with_help("write a suite: `mortise/tests/<name>.yaml` with `suite`, `agent` and `cases`"),
     }

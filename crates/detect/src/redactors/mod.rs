@@ -103,9 +103,7 @@ mod tests {
             let name = redactor.method.as_str();
             let cases: Value = serde_json::from_str(&read(name, "cases.json")).unwrap();
             for sign in ["positive", "negative"] {
-                let cases = cases[sign]
-                    .as_array()
-                    .unwrap_or_else(|| panic!("{name}: no {sign} cases"));
+                let cases = cases[sign].as_array().unwrap_or_else(|| panic!("{name}: no {sign} cases"));
                 assert!(!cases.is_empty(), "{name}: no {sign} cases");
                 for case in cases {
                     run(name, sign, case);
@@ -117,24 +115,14 @@ mod tests {
     fn run(name: &str, sign: &str, case: &Value) {
         let what = format!("{name}, {sign}: {}", case["what"].as_str().unwrap());
         let redactions = parse_redactions(case["redact"].as_str().unwrap()).unwrap();
-        assert!(
-            redactions.iter().all(|redaction| redaction.method.as_str() == name),
-            "{what}: another method"
-        );
+        assert!(redactions.iter().all(|redaction| redaction.method.as_str() == name), "{what}: another method");
         let mut value = case["before"].clone();
         let applied = apply(Root::Args, &mut value, &redactions, &key());
         let count: u64 = applied.iter().map(|applied| applied.count).sum();
         // A negative case says what must stay as it is, so it has no `after`.
-        let after = if sign == "positive" {
-            &case["after"]
-        } else {
-            &case["before"]
-        };
+        let after = if sign == "positive" { &case["after"] } else { &case["before"] };
         assert_eq!(&value, after, "{what}");
         assert_eq!(count > 0, sign == "positive", "{what}: {count} changes");
-        assert!(
-            sign == "positive" || case.get("after").is_none(),
-            "{what}: a negative case with `after`"
-        );
+        assert!(sign == "positive" || case.get("after").is_none(), "{what}: a negative case with `after`");
     }
 }

@@ -50,7 +50,11 @@ impl Pipeline {
             Requested::Same(id, _) => (id, false),
         };
         if let Err(error) = self.record_ask(&mut case, &effective, &id, is_new).await {
-            return Answer::Failed(Failure { call: case.call.id.clone(), text: error.to_string(), may_have_run: false });
+            return Answer::Failed(Failure {
+                call: case.call.id.clone(),
+                text: error.to_string(),
+                may_have_run: false,
+            });
         }
         if case.approved.is_some() {
             // This is an approved call that needs another answer: its caller, if any, waits for the result.
@@ -62,12 +66,8 @@ impl Pipeline {
     /// The result of the same call that was approved while its caller was away, once.
     pub(super) async fn held_result(&self, case: &Case) -> Option<Answer> {
         let now_us = self.recorder.clock().now();
-        let held = lock(&self.approvals).take_result(
-            &case.call.session,
-            &case.action,
-            &case.columns.args_hash,
-            now_us,
-        )?;
+        let held =
+            lock(&self.approvals).take_result(&case.call.session, &case.action, &case.columns.args_hash, now_us)?;
         let mut event = self.recorder.intent(&case.call, &case.columns);
         event.text = Some("answered with the held result of an approved call".to_owned());
         if let Err(error) = self.recorder.durable(&[event]).await {
@@ -190,8 +190,7 @@ impl Pipeline {
     ) -> Result<(), store::LogError> {
         let mut events = std::mem::take(&mut case.opening);
         events.push(self.recorder.intent(&case.call, &case.columns));
-        let mut decision =
-            self.recorder.decision(&case.call, &case.columns, &effective.decision, effective.latency_us);
+        let mut decision = self.recorder.decision(&case.call, &case.columns, &effective.decision, effective.latency_us);
         decision.redactions.clone_from(&effective.redactions);
         decision.approval = Some(id.to_string());
         events.push(decision);
@@ -248,9 +247,8 @@ impl Pipeline {
             }
         };
         let answer = self.run_stored(&approval).await;
-        let stored = encode(&answer).map(|bytes| {
-            lock(&self.approvals).store_result(&approval.id, bytes, self.recorder.clock().now())
-        });
+        let stored = encode(&answer)
+            .map(|bytes| lock(&self.approvals).store_result(&approval.id, bytes, self.recorder.clock().now()));
         if !matches!(stored, Some(Ok(()))) {
             tracing::warn!(approval = %approval.id, "result of an approved call is not held");
         }

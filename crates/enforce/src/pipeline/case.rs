@@ -105,10 +105,7 @@ impl InFlight {
     pub(super) fn labels(&self) -> SessionLabels {
         let session = lock(&self.session);
         let labels = session.facts.labels();
-        SessionLabels {
-            confidentiality: labels.confidentiality.iter().copied().collect(),
-            integrity: labels.integrity,
-        }
+        SessionLabels { confidentiality: labels.confidentiality.iter().copied().collect(), integrity: labels.integrity }
     }
 }
 

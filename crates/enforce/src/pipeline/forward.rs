@@ -52,7 +52,13 @@ impl Pipeline {
     }
 
     /// Makes the decision and the dispatch durable, forwards, inspects, records the result.
-    pub(super) async fn dispatch(&self, mut case: Case, effective: Effective, permit: Permit, commit: Commit) -> Answer {
+    pub(super) async fn dispatch(
+        &self,
+        mut case: Case,
+        effective: Effective,
+        permit: Permit,
+        commit: Commit,
+    ) -> Answer {
         if let Err(error) = self.record_leaving(&mut case, &effective, &permit, commit).await {
             tracing::error!(%error, "call refused: the log cannot be written");
             let mut decision = effective.decision;
@@ -88,8 +94,7 @@ impl Pipeline {
         if case.approved.is_none() {
             events.push(self.recorder.intent(&case.call, &case.columns));
         }
-        let mut decision =
-            self.recorder.decision(&case.call, &case.columns, &effective.decision, effective.latency_us);
+        let mut decision = self.recorder.decision(&case.call, &case.columns, &effective.decision, effective.latency_us);
         decision.redactions.clone_from(&effective.redactions);
         decision.approval = case.approved.as_ref().map(|approved| approved.id.to_string());
         events.push(decision);
@@ -161,9 +166,7 @@ impl Pipeline {
     fn absorb(&self, case: &Case, outcome: Outcome) {
         let label = match outcome {
             Outcome::Refused | Outcome::Expired | Outcome::Cancelled => return,
-            Outcome::Unknown => {
-                Label { integrity: Integrity::ThirdParty, confidentiality: Confidentiality::Secret }
-            }
+            Outcome::Unknown => Label { integrity: Integrity::ThirdParty, confidentiality: Confidentiality::Secret },
             Outcome::Ok | Outcome::ToolError | Outcome::Withheld => case.snapshot.label(&case.call.target),
         };
         let seen = Labels::of(label, case.call.target.server.clone());
@@ -180,7 +183,9 @@ fn withheld(case: &Case) -> crate::refusal::Refusal {
         call: case.call.id.clone(),
         verdict: Verdict::Deny,
         rule: RuleId::new(format!("result/{}", case.action)),
-        reason: Some("the tool ran; its result does not match the pinned output schema or could not be redacted".into()),
+        reason: Some(
+            "the tool ran; its result does not match the pinned output schema or could not be redacted".into(),
+        ),
         schema: Vec::new(),
         allowed: "results that match the tool's pinned output schema".to_owned(),
         how_to_ask: "ask the operator to look at the call in the log".to_owned(),

@@ -7,10 +7,10 @@ use super::{Answer, Pipeline};
 use crate::permit::{Confinement, LIFETIME_US, Permit};
 use crate::refusal::Refusal;
 use crate::session::lock;
+use detect::{Redaction, parse_redactions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use detect::{Redaction, parse_redactions};
 use vocab::redaction::Root;
 use vocab::{Call, Decision, Fault, FaultKind, Operation, Verdict};
 

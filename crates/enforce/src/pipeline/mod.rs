@@ -1,8 +1,8 @@
 //! The story of a call, in order: [`screen`] it, [`judge`] it, [`fulfil`] what the answer obliges to, [`forward`] it,
 //! inspect what comes back. [`asking`] is what happens while a person is waited for.
 
-mod asking;
 mod answer;
+mod asking;
 mod case;
 mod forward;
 mod fulfil;

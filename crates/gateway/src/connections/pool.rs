@@ -130,7 +130,8 @@ impl Pool {
     /// The handshake of Mortise itself, for connections that no client asked for.
     #[must_use]
     pub const fn own_hello() -> Hello<'static> {
-        const INFO: &[u8] = concat!("{\"name\":\"mortise\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").as_bytes();
+        const INFO: &[u8] =
+            concat!("{\"name\":\"mortise\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").as_bytes();
         Hello::Own { client_info: INFO, capabilities: b"{}", version: ProtocolVersion::LATEST }
     }
 
@@ -143,7 +144,8 @@ impl Pool {
     pub fn sweep(&self) {
         self.lock().retain(|_, slot| {
             let used = slot.used.lock().unwrap_or_else(PoisonError::into_inner);
-            let in_use = slot.link.try_lock().map_or(true, |link| link.as_ref().is_some_and(|l| Arc::strong_count(l) > 1));
+            let in_use =
+                slot.link.try_lock().map_or(true, |link| link.as_ref().is_some_and(|l| Arc::strong_count(l) > 1));
             in_use || used.elapsed() < IDLE
         });
     }
@@ -204,8 +206,8 @@ impl Pool {
                 let headers: Result<Vec<(String, String)>, PoolError> = headers.collect();
                 let headers = headers?;
                 let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-                let endpoint = http::Endpoint::new(&reach.url, headers)
-                    .map_err(|error| PoolError::Unusable(error.to_string()))?;
+                let endpoint =
+                    http::Endpoint::new(&reach.url, headers).map_err(|error| PoolError::Unusable(error.to_string()))?;
                 Ok((Reach::Http(endpoint), String::new()))
             }
         }

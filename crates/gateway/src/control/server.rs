@@ -121,9 +121,9 @@ fn welcome(
 /// Whether a server's declared start command is this one.
 fn starts(server: &govern::project::Server, command: &[String]) -> bool {
     match &server.access {
-        govern::project::Access::Start(start) => {
-            command.split_first().is_some_and(|(program, args)| *program == start.command && args == start.args.as_slice())
-        }
+        govern::project::Access::Start(start) => command
+            .split_first()
+            .is_some_and(|(program, args)| *program == start.command && args == start.args.as_slice()),
         govern::project::Access::Reach(_) => false,
     }
 }
@@ -185,7 +185,9 @@ async fn reload(gateway: &Gateway) -> Response {
     match gateway.look().await {
         Ok(edit) => Response::Ok(match edit {
             Edit::None => json!({ "edit": "none" }),
-            Edit::Applied { change, .. } => json!({ "edit": "applied", "tightens": change.tightens, "loosens": change.loosens }),
+            Edit::Applied { change, .. } => {
+                json!({ "edit": "applied", "tightens": change.tightens, "loosens": change.loosens })
+            }
             Edit::Waits(change) => json!({ "edit": "waits", "tightens": change.tightens, "loosens": change.loosens }),
             Edit::Refused(diagnostics) => json!({ "edit": "refused", "diagnostics": diagnostics }),
         }),
@@ -258,7 +260,9 @@ fn show(gateway: &Gateway, id: &str) -> Response {
     let pipeline = &gateway.shared.pipeline;
     let summary = pipeline.approvals(|mut all| Iterator::find(&mut all, |approval| approval.id == id).map(summary));
     let call = pipeline.stored_call(&id);
-    let Some(mut shown) = summary else { return Response::refused("approval/unknown", "there is no such approval", "") };
+    let Some(mut shown) = summary else {
+        return Response::refused("approval/unknown", "there is no such approval", "");
+    };
     if let (Some(call), Some(shown)) = (call, shown.as_object_mut()) {
         shown.insert("arguments".to_owned(), call.arguments.examine().clone());
         let purpose = call.purpose.as_ref().map(|purpose| purpose.examine().clone());
@@ -279,8 +283,16 @@ fn find(gateway: &Gateway, id: &str) -> Result<ApprovalId, Box<Response>> {
     });
     match found.as_slice() {
         [one] => Ok(one.clone()),
-        [] => Err(Box::new(Response::refused("approval/unknown", "there is no such approval", "see `mortise approvals ls`"))),
-        _ => Err(Box::new(Response::refused("approval/ambiguous", "several approvals begin like that", "give more of the id"))),
+        [] => Err(Box::new(Response::refused(
+            "approval/unknown",
+            "there is no such approval",
+            "see `mortise approvals ls`",
+        ))),
+        _ => Err(Box::new(Response::refused(
+            "approval/ambiguous",
+            "several approvals begin like that",
+            "give more of the id",
+        ))),
     }
 }
 
@@ -335,9 +347,8 @@ async fn enroll(gateway: &Arc<Gateway>, approver: String, secret: String, presen
     let now_us = gateway.shared.pipeline.recorder().clock().now();
     let enrolling = Arc::clone(gateway);
     let (secret, present) = (Secret::new(secret), present.map(Secret::new));
-    let enrolled = tokio::task::spawn_blocking(move || {
-        enrolling.callers.enroll(&approver, &secret, present.as_ref(), now_us)
-    });
+    let enrolled =
+        tokio::task::spawn_blocking(move || enrolling.callers.enroll(&approver, &secret, present.as_ref(), now_us));
     match enrolled.await {
         Ok(Ok(())) => Response::Ok(json!({})),
         Ok(Err(error)) => Response::refused("approver/enroll", error.to_string(), ""),

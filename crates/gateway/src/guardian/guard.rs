@@ -50,7 +50,5 @@ impl Guard {
 }
 
 fn code(status: ExitStatus) -> i32 {
-    status
-        .code()
-        .unwrap_or_else(|| status.signal().map_or(-1, |signal| 128 + signal))
+    status.code().unwrap_or_else(|| status.signal().map_or(-1, |signal| 128 + signal))
 }

@@ -50,11 +50,7 @@ mod tests {
         give(&ours, &reader).unwrap();
         drop(reader);
         let mut received = std::fs::File::from(take(&theirs).unwrap().unwrap());
-        assert!(
-            rustix::io::fcntl_getfd(&received)
-                .unwrap()
-                .contains(rustix::io::FdFlags::CLOEXEC)
-        );
+        assert!(rustix::io::fcntl_getfd(&received).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
         writer.write_all(b"hello").unwrap();
         drop(writer);
         let mut text = String::new();

@@ -78,9 +78,7 @@ impl Guardian {
 
     /// With another binary that calls [`super::guardian_main`] first.
     pub fn at(program: impl Into<PathBuf>) -> Self {
-        Self {
-            program: program.into(),
-        }
+        Self { program: program.into() }
     }
 
     /// Starts a command. Must be called within a tokio runtime.
@@ -93,10 +91,7 @@ impl Guardian {
         if cfg!(not(target_os = "linux")) {
             return Err(SpawnError::Platform);
         }
-        self.start(command).map_err(|error| SpawnError::Start {
-            label: command.label.clone(),
-            error,
-        })
+        self.start(command).map_err(|error| SpawnError::Start { label: command.label.clone(), error })
     }
 
     fn start(&self, command: &Command) -> io::Result<Guarded> {
@@ -111,20 +106,12 @@ impl Guardian {
         let missing = || io::Error::other("the guardian has no output");
         let stdout = process.stdout.take().ok_or_else(missing)?;
         stderr::follow(command.label.clone(), process.stderr.take().ok_or_else(missing)?);
-        Ok(Guarded {
-            stdin,
-            stdout,
-            guard: Guard::new(liveness, process),
-        })
+        Ok(Guarded { stdin, stdout, guard: Guard::new(liveness, process) })
     }
 
     fn process(&self, command: &Command) -> tokio::process::Command {
         let own = command.program == OWN_BINARY;
-        let program = if own {
-            self.program.as_os_str()
-        } else {
-            command.program.as_os_str()
-        };
+        let program = if own { self.program.as_os_str() } else { command.program.as_os_str() };
         let mut process = tokio::process::Command::new(&self.program);
         process
             .arg(GUARDIAN_ARGUMENT)

@@ -17,9 +17,7 @@ pub(super) fn follow(label: String, stderr: ChildStderr) {
                 break;
             }
             let length = chunk.len();
-            lines.feed(chunk, |line| {
-                debug!(server = label, line = &*String::from_utf8_lossy(line), "stderr")
-            });
+            lines.feed(chunk, |line| debug!(server = label, line = &*String::from_utf8_lossy(line), "stderr"));
             reader.consume(length);
         }
     });

@@ -28,19 +28,13 @@ pub(super) fn run(command: &[OsString]) -> u8 {
         Err(error) => {
             // The gateway reads our stderr beside the command's.
             let _ = writeln!(io::stderr(), "guardian: {error}");
-            if error.kind() == io::ErrorKind::NotFound {
-                NOT_FOUND
-            } else {
-                NOT_RUNNABLE
-            }
+            if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_RUNNABLE }
         }
     }
 }
 
 fn guarded(command: &[OsString]) -> io::Result<u8> {
-    let (program, args) = command
-        .split_first()
-        .ok_or_else(|| io::Error::other("no command given"))?;
+    let (program, args) = command.split_first().ok_or_else(|| io::Error::other("no command given"))?;
     set_child_subreaper(Some(getpid()))?;
     let Some(child_stdin) = handover::take(stdin())? else {
         return Ok(SWEPT);
@@ -48,16 +42,9 @@ fn guarded(command: &[OsString]) -> io::Result<u8> {
     // Close-on-exec: the command must not be able to read what is meant for us, nor know that it is there.
     let liveness = fcntl_dupfd_cloexec(stdin(), 3)?;
     // Signal mask and SIGPIPE go back to their defaults in the child: `Command` does that.
-    let child = Command::new(program)
-        .args(args)
-        .stdin(Stdio::from(child_stdin))
-        .spawn()
-        .map_err(|error| {
-            io::Error::new(
-                error.kind(),
-                format!("cannot start `{}`: {error}", program.to_string_lossy()),
-            )
-        })?;
+    let child = Command::new(program).args(args).stdin(Stdio::from(child_stdin)).spawn().map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot start `{}`: {error}", program.to_string_lossy()))
+    })?;
     // The raw pid fits: it came from the kernel.
     let child = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let child = child.ok_or_else(|| io::Error::other("the command has no process id"))?;
@@ -93,8 +80,6 @@ fn watch(child: Pid, liveness: &OwnedFd) -> io::Result<u8> {
 
 /// As shells say it: the code, or 128 and the signal.
 fn code(status: WaitStatus) -> u8 {
-    let code = status
-        .exit_status()
-        .or_else(|| status.terminating_signal().map(|signal| 128 + signal));
+    let code = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(NOT_RUNNABLE)
 }

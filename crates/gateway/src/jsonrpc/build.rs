@@ -112,18 +112,12 @@ mod tests {
     #[test]
     fn frames_are_exact() {
         let id = Id::number(7);
-        assert_eq!(
-            request(&id, "ping", None),
-            r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#
-        );
+        assert_eq!(request(&id, "ping", None), r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#);
         assert_eq!(
             notification("notifications/progress", Some(b"{}")),
             r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{}}"#
         );
-        assert_eq!(
-            response(&id, b"{\"a\" : 1}"),
-            r#"{"jsonrpc":"2.0","id":7,"result":{"a" : 1}}"#
-        );
+        assert_eq!(response(&id, b"{\"a\" : 1}"), r#"{"jsonrpc":"2.0","id":7,"result":{"a" : 1}}"#);
         assert_eq!(
             error(&id, -32601, "a \"b\"", Some(b"[1]")),
             r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"a \"b\"","data":[1]}}"#
@@ -133,10 +127,7 @@ mod tests {
     #[test]
     fn a_pretty_printed_result_is_one_line() {
         let frame = response(&Id::number(1), b"{\r\n  \"a\": \"b\\n\"\n}");
-        assert_eq!(
-            line(&frame),
-            "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{    \"a\": \"b\\n\" }}\n"
-        );
+        assert_eq!(line(&frame), "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{    \"a\": \"b\\n\" }}\n");
     }
 
     proptest! {

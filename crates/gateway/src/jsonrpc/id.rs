@@ -31,11 +31,7 @@ impl Id {
         match Kind::of(&raw)? {
             Kind::Number => Some(Self { raw, plain: None }),
             Kind::String => {
-                let plain = if raw.contains(&b'\\') {
-                    Some(plain_form(&raw)?)
-                } else {
-                    None
-                };
+                let plain = if raw.contains(&b'\\') { Some(plain_form(&raw)?) } else { None };
                 Some(Self { raw, plain })
             }
             _ => None,
@@ -45,10 +41,7 @@ impl Id {
     /// A number of our own.
     #[must_use]
     pub fn number(number: u64) -> Self {
-        Self {
-            raw: Bytes::from(number.to_string()),
-            plain: None,
-        }
+        Self { raw: Bytes::from(number.to_string()), plain: None }
     }
 
     /// The token as sent.

@@ -126,17 +126,8 @@ impl Message {
                 let method = method_name(&method)?;
                 let params = params(&scan)?.map(|raw| frame.slice_ref(raw));
                 return Ok(match id {
-                    Some(id) => Self::Request(Request {
-                        id,
-                        method,
-                        params,
-                        frame: frame.clone(),
-                    }),
-                    None => Self::Notification(Notification {
-                        method,
-                        params,
-                        frame: frame.clone(),
-                    }),
+                    Some(id) => Self::Request(Request { id, method, params, frame: frame.clone() }),
+                    None => Self::Notification(Notification { method, params, frame: frame.clone() }),
                 });
             }
             (None, Some(result), None) => Outcome::Result(result),
@@ -146,11 +137,7 @@ impl Message {
             _ => return Err(FrameError::Ambiguous),
         };
         let id = id.ok_or(FrameError::Unaddressed)?;
-        Ok(Self::Response(Response {
-            id,
-            outcome: answer,
-            frame: frame.clone(),
-        }))
+        Ok(Self::Response(Response { id, outcome: answer, frame: frame.clone() }))
     }
 }
 
@@ -164,11 +151,7 @@ fn id(raw: Option<Bytes>) -> Result<Option<Id>, FrameError> {
 
 fn method_name(raw: &[u8]) -> Result<String, FrameError> {
     let name: String = serde_json::from_slice(raw).map_err(|_| FrameError::Method)?;
-    if name.is_empty() || name.len() > MAX_METHOD_BYTES {
-        Err(FrameError::Method)
-    } else {
-        Ok(name)
-    }
+    if name.is_empty() || name.len() > MAX_METHOD_BYTES { Err(FrameError::Method) } else { Ok(name) }
 }
 
 fn params<'a>(scan: &Scan<'a>) -> Result<Option<&'a [u8]>, FrameError> {
@@ -190,13 +173,8 @@ mod tests {
     #[test]
     fn a_request_keeps_every_byte() {
         let text = r#" {"jsonrpc":"2.0", "id": "a" ,"method":"tools\/call","params":{"x-new" : 1.0},"extra":[] }"#;
-        let Message::Request(request) = parse(text).unwrap() else {
-            panic!("not a request")
-        };
-        assert_eq!(
-            (request.method.as_str(), request.id.raw().as_ref()),
-            ("tools/call", br#""a""#.as_slice())
-        );
+        let Message::Request(request) = parse(text).unwrap() else { panic!("not a request") };
+        assert_eq!((request.method.as_str(), request.id.raw().as_ref()), ("tools/call", br#""a""#.as_slice()));
         assert_eq!(request.params.as_deref(), Some(br#"{"x-new" : 1.0}"#.as_slice()));
         assert_eq!(request.frame, text.as_bytes());
     }
@@ -231,23 +209,11 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":[1],"method":"ping"}"#, FrameError::Id),
             (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, FrameError::Method),
             (r#"{"jsonrpc":"2.0","id":1,"method":""}"#, FrameError::Method),
-            (
-                r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}"#,
-                FrameError::Params,
-            ),
-            (
-                r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#,
-                FrameError::Params,
-            ),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}"#, FrameError::Params),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#, FrameError::Params),
             (r#"{"jsonrpc":"2.0","id":1}"#, FrameError::Empty),
-            (
-                r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#,
-                FrameError::Ambiguous,
-            ),
-            (
-                r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#,
-                FrameError::Ambiguous,
-            ),
+            (r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#, FrameError::Ambiguous),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}"#, FrameError::Ambiguous),
             (r#"{"jsonrpc":"2.0","id":1,"error":"no"}"#, FrameError::Error),
             (r#"{"jsonrpc":"2.0","result":{}}"#, FrameError::Unaddressed),
         ] {
@@ -258,9 +224,7 @@ mod tests {
     #[test]
     fn duplicate_keys_at_any_depth_are_refused() {
         let text = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","n\u0061me":"b"}}"#;
-        let Err(FrameError::Json(error)) = parse(text) else {
-            panic!("accepted")
-        };
+        let Err(FrameError::Json(error)) = parse(text) else { panic!("accepted") };
         assert_eq!(error.kind, JsonErrorKind::DuplicateKey);
     }
 

@@ -67,9 +67,7 @@ impl Method {
 /// Finds a method. `None` is an unknown one.
 #[must_use]
 pub fn find(direction: Direction, form: Form, name: &str) -> Option<&'static Method> {
-    METHODS
-        .iter()
-        .find(|method| method.direction == direction && method.form == form && method.name == name)
+    METHODS.iter().find(|method| method.direction == direction && method.form == form && method.name == name)
 }
 
 /// What happens to a message; an unknown method is refused.
@@ -90,14 +88,7 @@ const fn row(
     v2025_11_25: Treatment,
     doc: &'static str,
 ) -> Method {
-    Method {
-        name,
-        direction,
-        form,
-        v2025_06_18,
-        v2025_11_25,
-        doc,
-    }
+    Method { name, direction, form, v2025_06_18, v2025_11_25, doc }
 }
 
 /// Every method Mortise has an opinion on.
@@ -158,18 +149,9 @@ mod tests {
     fn rows_are_unique_documented_and_well_named() {
         let mut seen = HashSet::new();
         for method in METHODS {
-            assert!(
-                seen.insert((method.name, method.direction, method.form)),
-                "{} twice",
-                method.name
-            );
+            assert!(seen.insert((method.name, method.direction, method.form)), "{} twice", method.name);
             assert!(!method.doc.is_empty(), "{}", method.name);
-            assert_eq!(
-                method.name.starts_with("notifications/"),
-                method.form == Form::Notification,
-                "{}",
-                method.name
-            );
+            assert_eq!(method.name.starts_with("notifications/"), method.form == Form::Notification, "{}", method.name);
         }
     }
 
@@ -183,10 +165,7 @@ mod tests {
                     .map(|m| m.name)
                     .collect()
             };
-            assert_eq!(
-                decided(Direction::ClientToServer),
-                ["tools/call", "resources/read", "prompts/get"]
-            );
+            assert_eq!(decided(Direction::ClientToServer), ["tools/call", "resources/read", "prompts/get"]);
             assert_eq!(
                 decided(Direction::ServerToClient),
                 ["sampling/createMessage", "elicitation/create", "roots/list"]
@@ -213,12 +192,7 @@ mod tests {
     #[test]
     fn a_method_may_depend_on_the_version() {
         let of = |version| {
-            treatment(
-                version,
-                Direction::ServerToClient,
-                Form::Notification,
-                "notifications/elicitation/complete",
-            )
+            treatment(version, Direction::ServerToClient, Form::Notification, "notifications/elicitation/complete")
         };
         assert_eq!(of(ProtocolVersion::V2024_11_05), Treatment::Refused);
         assert_eq!(of(ProtocolVersion::V2025_06_18), Treatment::Refused);

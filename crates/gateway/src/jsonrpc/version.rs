@@ -17,12 +17,7 @@ impl ProtocolVersion {
     /// The newest: what is offered to servers, and to clients that ask for one that is not known here.
     pub const LATEST: Self = Self::V2025_11_25;
 
-    const ALL: [Self; 4] = [
-        Self::V2024_11_05,
-        Self::V2025_03_26,
-        Self::V2025_06_18,
-        Self::V2025_11_25,
-    ];
+    const ALL: [Self; 4] = [Self::V2024_11_05, Self::V2025_03_26, Self::V2025_06_18, Self::V2025_11_25];
 
     /// Reads a version as written in messages and headers.
     #[must_use]

@@ -20,10 +20,7 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// The body of an answer.
 pub(super) enum AnswerBody {
     Whole(Full<Bytes>),
-    Events {
-        events: mpsc::Receiver<Bytes>,
-        keep_alive: Interval,
-    },
+    Events { events: mpsc::Receiver<Bytes>, keep_alive: Interval },
 }
 
 impl Body for AnswerBody {
@@ -67,9 +64,7 @@ pub(super) fn response(answer: Answer) -> Response<AnswerBody> {
     match answer {
         Answer::Json { status, headers, body } => {
             let mut response = with_headers(status, headers, AnswerBody::Whole(Full::new(body)));
-            response
-                .headers_mut()
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             response
         }
         Answer::Sse { headers, events } => {
@@ -79,10 +74,7 @@ pub(super) fn response(answer: Answer) -> Response<AnswerBody> {
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            headers.insert(
-                HeaderName::from_static("x-accel-buffering"),
-                HeaderValue::from_static("no"),
-            );
+            headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
             response
         }
         Answer::Status(status) => status_only(status),

@@ -17,10 +17,7 @@ pub(super) fn meant_for_us(head: &Parts, settings: &Settings) -> bool {
         return false;
     };
     // An absolute request target overrides `Host`, so it has to be as good.
-    let target = head
-        .uri
-        .authority()
-        .is_none_or(|authority| good_host(authority.as_str(), settings));
+    let target = head.uri.authority().is_none_or(|authority| good_host(authority.as_str(), settings));
     let origin = match single(head, &ORIGIN) {
         Ok(None) => true,
         Ok(Some(origin)) => good_origin(origin, settings),
@@ -41,23 +38,14 @@ fn single<'a>(head: &'a Parts, name: &HeaderName) -> Result<Option<&'a str>, ()>
 fn good_host(host: &str, settings: &Settings) -> bool {
     let Some(name) = host_name(host) else { return false };
     is_loopback(&name)
-        || settings
-            .allowed_hosts
-            .iter()
-            .any(|good| good.eq_ignore_ascii_case(host) || good.eq_ignore_ascii_case(&name))
+        || settings.allowed_hosts.iter().any(|good| good.eq_ignore_ascii_case(host) || good.eq_ignore_ascii_case(&name))
 }
 
 fn good_origin(origin: &str, settings: &Settings) -> bool {
-    if settings
-        .allowed_origins
-        .iter()
-        .any(|good| good.eq_ignore_ascii_case(origin))
-    {
+    if settings.allowed_origins.iter().any(|good| good.eq_ignore_ascii_case(origin)) {
         return true;
     }
-    let host = origin
-        .strip_prefix("http://")
-        .or_else(|| origin.strip_prefix("https://"));
+    let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
     host.and_then(host_name).is_some_and(|name| is_loopback(&name))
 }
 
@@ -70,9 +58,7 @@ fn host_name(host: &str) -> Option<String> {
     let authority: Authority = host.parse().ok()?;
     let name = authority.host();
     // What is neither name nor port: user information, or a port that is no number.
-    let expected = authority
-        .port_u16()
-        .map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
+    let expected = authority.port_u16().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
     (authority.as_str() == expected).then(|| name.to_owned())
 }
 
@@ -134,12 +120,7 @@ mod tests {
 
     #[test]
     fn origins() {
-        for origin in [
-            "http://localhost:3000",
-            "https://127.0.0.1",
-            "http://[::1]:5",
-            "https://console.example",
-        ] {
+        for origin in ["http://localhost:3000", "https://127.0.0.1", "http://[::1]:5", "https://console.example"] {
             assert!(allowed(&["localhost"], &[origin]), "{origin}");
         }
         for origin in [
@@ -160,11 +141,8 @@ mod tests {
 
     #[test]
     fn an_absolute_target_does_not_get_past() {
-        let request = http::Request::builder()
-            .uri("http://evil.example/mcp")
-            .header(HOST, "localhost")
-            .body(())
-            .unwrap();
+        let request =
+            http::Request::builder().uri("http://evil.example/mcp").header(HOST, "localhost").body(()).unwrap();
         assert!(!meant_for_us(&request.into_parts().0, &settings()));
     }
 }

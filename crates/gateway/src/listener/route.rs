@@ -30,13 +30,7 @@ pub(super) async fn route<H: Handler>(
         "/healthz" => return not_allowed("GET"),
         _ => return status_only(StatusCode::NOT_FOUND),
     }
-    let (method, head) = (
-        head.method,
-        RequestHead {
-            headers: head.headers,
-            peer,
-        },
-    );
+    let (method, head) = (head.method, RequestHead { headers: head.headers, peer });
     response(match method {
         Method::POST if !is_json(&head.headers) => Answer::Status(StatusCode::UNSUPPORTED_MEDIA_TYPE),
         Method::POST => match whole(body, settings.max_message_bytes).await {
@@ -51,13 +45,8 @@ pub(super) async fn route<H: Handler>(
 
 /// A form or plain text is what a page may send to another site without being asked first.
 fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .unwrap_or_default();
-    kind.split(';')
-        .next()
-        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
 async fn whole(body: Incoming, max: usize) -> Result<Bytes, StatusCode> {

@@ -69,12 +69,7 @@ pub async fn serve<H: Handler>(
     }
     drop(listener);
     stop.send_replace(true);
-    if timeout(SHUTDOWN_WAIT, async {
-        while connections.join_next().await.is_some() {}
-    })
-    .await
-    .is_err()
-    {
+    if timeout(SHUTDOWN_WAIT, async { while connections.join_next().await.is_some() {} }).await.is_err() {
         debug!(open = connections.len(), "connections cut off");
     }
 }

@@ -132,8 +132,7 @@ impl Callers {
         let exp = now_us.saturating_add(RUN_LASTS_US);
         let token = match parent {
             Some(parent) => {
-                let parent =
-                    identity::verify(&self.run_key, parent, now_us).map_err(|_| CallerError::Credential)?;
+                let parent = identity::verify(&self.run_key, parent, now_us).map_err(|_| CallerError::Credential)?;
                 identity::attenuate(&parent, declared, run.clone(), exp)
                     .map_err(|error| CallerError::Refused(error.to_string()))?
             }

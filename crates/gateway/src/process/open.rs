@@ -84,8 +84,7 @@ impl Gateway {
         let (log, recovery) = Log::open(&state.log(), &log_options, signer, &mut |_, record| recovered.read(record))?;
         let log = Arc::new(log);
 
-        let recorder =
-            Recorder::new(Arc::clone(&log), Arc::new(keys.hasher()), clock.clone(), settings.tenant.clone());
+        let recorder = Recorder::new(Arc::clone(&log), Arc::new(keys.hasher()), clock.clone(), settings.tenant.clone());
         let sessions = Sessions::new(idle_us);
         let mut events = vec![started(&recorder, &snapshot, &recovery)];
         events.extend(recovered.restore(&sessions, &recorder));
@@ -141,7 +140,9 @@ pub(super) fn edit_event(recorder: &Recorder, edit: &Edit, revision: &str) -> Op
     let (kind, text, change) = match edit {
         Edit::None => return None,
         Edit::Applied { change, .. } => (Kind::ConfigChanged, "only tightens, or `--dev`".to_owned(), Some(change)),
-        Edit::Waits(change) => (Kind::ConfigWaiting, "loosens: waits for `mortise policy accept`".to_owned(), Some(change)),
+        Edit::Waits(change) => {
+            (Kind::ConfigWaiting, "loosens: waits for `mortise policy accept`".to_owned(), Some(change))
+        }
         Edit::Refused(diagnostics) => {
             let first = diagnostics.first().map(|found| format!("{}: {}", found.code, found.file)).unwrap_or_default();
             (Kind::ConfigRefused, format!("does not load, the one before stays ({first})"), None)

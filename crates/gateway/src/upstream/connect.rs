@@ -86,15 +86,9 @@ pub async fn connect(guardian: &Guardian, server: &Server, hello: Hello<'_>) -> 
     };
     let upstream = Upstream::new(connection, link);
     match shake_hands(&upstream, hello, Instant::now() + server.start_timeout).await {
-        Ok(initialized) => Ok(Connected {
-            upstream,
-            incoming,
-            initialized,
-        }),
+        Ok(initialized) => Ok(Connected { upstream, incoming, initialized }),
         Err(error @ UpstreamError::Died { .. }) => Err(match upstream.exit_code().await {
-            Some(code) => UpstreamError::NotStarted {
-                reason: format!("it ended with code {code}"),
-            },
+            Some(code) => UpstreamError::NotStarted { reason: format!("it ended with code {code}") },
             None => error,
         }),
         Err(error) => Err(error),
@@ -105,11 +99,7 @@ async fn shake_hands(up: &Upstream, hello: Hello<'_>, deadline: Instant) -> Resu
     let own;
     let params = match hello {
         Hello::Client(params) => params,
-        Hello::Own {
-            client_info,
-            capabilities,
-            version,
-        } => {
+        Hello::Own { client_info, capabilities, version } => {
             own = params(client_info, capabilities, version);
             &own
         }
@@ -139,16 +129,8 @@ fn version(result: &[u8], up: &Upstream) -> Result<ProtocolVersion, UpstreamErro
 
 fn params(client_info: &[u8], capabilities: &[u8], version: ProtocolVersion) -> Vec<u8> {
     let version = version.as_str().as_bytes();
-    [
-        b"{\"protocolVersion\":\"",
-        version,
-        b"\",\"capabilities\":",
-        capabilities,
-        b",\"clientInfo\":",
-        client_info,
-        b"}",
-    ]
-    .concat()
+    [b"{\"protocolVersion\":\"", version, b"\",\"capabilities\":", capabilities, b",\"clientInfo\":", client_info, b"}"]
+        .concat()
 }
 
 const fn handshake(reason: String) -> UpstreamError {

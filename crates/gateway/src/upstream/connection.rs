@@ -30,10 +30,7 @@ impl Connection {
         let (incoming, receiver) = Sink::new();
         let connection = Self {
             name: name.to_owned(),
-            limits: Limits {
-                depth: DEFAULT_DEPTH,
-                bytes: max_message_bytes,
-            },
+            limits: Limits { depth: DEFAULT_DEPTH, bytes: max_message_bytes },
             pending: Mutex::default(),
             incoming,
             dropped: AtomicU64::new(0),
@@ -81,11 +78,7 @@ impl Connection {
     /// Waits for the end.
     pub(super) async fn closed(&self) -> UpstreamError {
         let mut ended = self.ended.subscribe();
-        let found = ended
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|error| error.clone());
+        let found = ended.wait_for(Option::is_some).await.ok().and_then(|error| error.clone());
         found.unwrap_or(UpstreamError::Closed { dispatched: true })
     }
 
@@ -133,11 +126,7 @@ impl Connection {
             let restored = progress::restore(params, &progress.token, &self.limits);
             restored.is_some_and(|params| progress.sink.try_send(params).is_ok())
         });
-        if told {
-            Ok(())
-        } else {
-            self.drop_one("progress of nothing")
-        }
+        if told { Ok(()) } else { self.drop_one("progress of nothing") }
     }
 
     fn drop_one(&self, why: &'static str) -> Result<(), UpstreamError> {
@@ -145,11 +134,7 @@ impl Connection {
         if dropped == 1 {
             warn!(server = self.name, why, "message dropped");
         }
-        if dropped > MAX_DROPPED {
-            Err(UpstreamError::Flooded { dispatched: true })
-        } else {
-            Ok(())
-        }
+        if dropped > MAX_DROPPED { Err(UpstreamError::Flooded { dispatched: true }) } else { Ok(()) }
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {
@@ -172,11 +157,8 @@ mod tests {
     async fn answers_twice_and_answers_to_nothing_are_dropped() {
         let (connection, _incoming) = connection();
         let (id, answer) = connection.open().unwrap();
-        for frame in [
-            response(&Id::number(id), b"1"),
-            response(&Id::number(id), b"2"),
-            response(&Id::number(9), b"3"),
-        ] {
+        for frame in [response(&Id::number(id), b"1"), response(&Id::number(id), b"2"), response(&Id::number(9), b"3")]
+        {
             connection.receive(&frame).await.unwrap();
         }
         assert_eq!(answer.await.unwrap(), Ok(Outcome::Result(Bytes::from_static(b"1"))));
@@ -219,10 +201,7 @@ mod tests {
         for _ in 0..super::super::INCOMING_CAPACITY {
             connection.receive(&ping.clone()).await.unwrap();
         }
-        assert_eq!(
-            connection.receive(&ping).await.unwrap_err(),
-            UpstreamError::Flooded { dispatched: true }
-        );
+        assert_eq!(connection.receive(&ping).await.unwrap_err(), UpstreamError::Flooded { dispatched: true });
     }
 
     #[tokio::test]
@@ -230,24 +209,12 @@ mod tests {
         let (connection, _incoming) = connection();
         let (id, _answer) = connection.open().unwrap();
         let (sink, mut progress) = mpsc::channel(1);
-        connection.follow(
-            id,
-            Progress {
-                token: Bytes::from_static(b"\"mine\""),
-                sink,
-            },
-        );
+        connection.follow(id, Progress { token: Bytes::from_static(b"\"mine\""), sink });
         for number in [id, id + 1] {
             let params = format!(r#"{{"progressToken":{number},"progress":1}}"#);
-            connection
-                .receive(&notification("notifications/progress", Some(params.as_bytes())))
-                .await
-                .unwrap();
+            connection.receive(&notification("notifications/progress", Some(params.as_bytes()))).await.unwrap();
         }
-        assert_eq!(
-            progress.recv().await.unwrap(),
-            r#"{"progressToken":"mine","progress":1}"#
-        );
+        assert_eq!(progress.recv().await.unwrap(), r#"{"progressToken":"mine","progress":1}"#);
         assert_eq!(connection.dropped(), 1);
     }
 

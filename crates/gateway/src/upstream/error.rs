@@ -129,9 +129,6 @@ impl UpstreamError {
     }
 
     pub(super) fn garbage(reason: &(impl ToString + ?Sized)) -> Self {
-        Self::Garbage {
-            reason: reason.to_string(),
-            dispatched: true,
-        }
+        Self::Garbage { reason: reason.to_string(), dispatched: true }
     }
 }

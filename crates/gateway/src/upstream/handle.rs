@@ -32,10 +32,7 @@ pub(super) enum Link {
 
 impl Upstream {
     pub(super) fn new(connection: Arc<Connection>, link: Link) -> Self {
-        Self {
-            connection,
-            link: Arc::new(link),
-        }
+        Self { connection, link: Arc::new(link) }
     }
 
     /// Sends a request under an id of our own and waits for its answer.
@@ -55,12 +52,7 @@ impl Upstream {
     ) -> Result<Outcome, UpstreamError> {
         let (id, answer) = self.connection.open()?;
         // The protocol forbids to cancel the handshake.
-        let mut ticket = Ticket {
-            upstream: self,
-            id,
-            cancel: method != "initialize",
-            sent: None,
-        };
+        let mut ticket = Ticket { upstream: self, id, cancel: method != "initialize", sent: None };
         let stamped = params.and_then(|params| progress::stamp(params, id, &self.connection.limits));
         let frame = match stamped {
             Some((params, token)) => {
@@ -80,10 +72,7 @@ impl Upstream {
                 answer
             }
             // The sender lives in the pending map until it answers, so this is only an end we have not heard of.
-            Ok(Err(_)) => Err(self
-                .connection
-                .ended()
-                .unwrap_or(UpstreamError::Died { dispatched: true })),
+            Ok(Err(_)) => Err(self.connection.ended().unwrap_or(UpstreamError::Died { dispatched: true })),
             Err(_) => Err(UpstreamError::Timeout { dispatched: true }),
         }
     }
@@ -162,19 +151,13 @@ impl Upstream {
 
     fn fits(&self, frame: &Bytes) -> Result<(), UpstreamError> {
         let (bytes, limit) = (frame.len(), self.connection.limits.bytes);
-        if bytes > limit {
-            Err(UpstreamError::TooLarge { bytes, limit })
-        } else {
-            Ok(())
-        }
+        if bytes > limit { Err(UpstreamError::TooLarge { bytes, limit }) } else { Ok(()) }
     }
 
     async fn send(&self, id: u64, frame: Bytes) -> Result<Sent, UpstreamError> {
         match &*self.link {
             Link::Stdio(link) => link.send(frame).await.map(|()| Sent { exchange: None }),
-            Link::Http(link) => Ok(Sent {
-                exchange: Some(link.exchange(id, frame)),
-            }),
+            Link::Http(link) => Ok(Sent { exchange: Some(link.exchange(id, frame)) }),
         }
     }
 
@@ -189,17 +172,13 @@ impl Upstream {
                 Link::Http(link) => link.tell(frame).await,
             }
         };
-        timeout(HANDOVER_WAIT, told)
-            .await
-            .unwrap_or(Err(UpstreamError::Timeout { dispatched: true }))
+        timeout(HANDOVER_WAIT, told).await.unwrap_or(Err(UpstreamError::Timeout { dispatched: true }))
     }
 }
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upstream")
-            .field("server", &self.connection.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Upstream").field("server", &self.connection.name).finish_non_exhaustive()
     }
 }
 
@@ -229,10 +208,7 @@ impl Drop for Ticket<'_> {
             exchange.abort();
         }
         if connection.ended().is_none() {
-            let params = format!(
-                "{{\"requestId\":{},\"reason\":\"nobody waits for it any more\"}}",
-                self.id
-            );
+            let params = format!("{{\"requestId\":{},\"reason\":\"nobody waits for it any more\"}}", self.id);
             let frame = jsonrpc::notification("notifications/cancelled", Some(params.as_bytes()));
             match &*self.upstream.link {
                 Link::Stdio(link) => link.send_now(frame),

@@ -28,21 +28,15 @@ impl Upstream {
             let page = match self.request(method, params.as_deref(), deadline, None).await? {
                 Outcome::Result(page) => page,
                 Outcome::Error(error) => {
-                    return Err(UpstreamError::Answered {
-                        code: ErrorObject::decode(&error).map_or(0, |e| e.code),
-                    });
+                    return Err(UpstreamError::Answered { code: ErrorObject::decode(&error).map_or(0, |e| e.code) });
                 }
             };
             let scan = scan(&page, self.limits()).map_err(|error| UpstreamError::garbage(&error))?;
-            let list = scan
-                .member(key)
-                .ok_or_else(|| malformed(format!("no member `{key}`")))?;
+            let list = scan.member(key).ok_or_else(|| malformed(format!("no member `{key}`")))?;
             for item in objects(list).ok_or_else(|| malformed(format!("`{key}` is not a list of objects")))? {
                 bytes += item.len();
                 if items.len() >= MAX_LIST_ITEMS || bytes > MAX_LIST_BYTES {
-                    return Err(malformed(format!(
-                        "more than {MAX_LIST_ITEMS} items or {MAX_LIST_BYTES} bytes"
-                    )));
+                    return Err(malformed(format!("more than {MAX_LIST_ITEMS} items or {MAX_LIST_BYTES} bytes")));
                 }
                 items.push(page.slice_ref(item));
             }
@@ -62,9 +56,7 @@ impl Upstream {
 fn objects(list: &[u8]) -> Option<Vec<&[u8]>> {
     let items: Vec<&RawValue> = serde_json::from_slice(list).ok()?;
     let items = items.into_iter().map(|item| item.get().as_bytes());
-    items
-        .map(|item| (Kind::of(item) == Some(Kind::Object)).then_some(item))
-        .collect()
+    items.map(|item| (Kind::of(item) == Some(Kind::Object)).then_some(item)).collect()
 }
 
 const fn malformed(reason: String) -> UpstreamError {

@@ -119,10 +119,7 @@ mod tests {
         let (_, mut answer) = pending.open().unwrap();
         assert!(pending.end(&UpstreamError::Died { dispatched: true }));
         assert!(!pending.end(&UpstreamError::Closed { dispatched: true }));
-        assert_eq!(
-            answer.try_recv().unwrap(),
-            Err(UpstreamError::Died { dispatched: true })
-        );
+        assert_eq!(answer.try_recv().unwrap(), Err(UpstreamError::Died { dispatched: true }));
         assert_eq!(pending.open().unwrap_err(), UpstreamError::Died { dispatched: false });
     }
 }

@@ -69,12 +69,7 @@ mod tests {
         for params in [r#"{}"#, r#"{"_meta":{}}"#, r#"{"_meta":7}"#, r#"{"progressToken":1}"#] {
             assert!(stamp(params.as_bytes(), 1, &LIMITS).is_none(), "{params}");
         }
-        for told in [
-            r#"{}"#,
-            r#"{"progressToken":"1"}"#,
-            r#"{"progressToken":-1}"#,
-            r#"{"progressToken":1.0}"#,
-        ] {
+        for told in [r#"{}"#, r#"{"progressToken":"1"}"#, r#"{"progressToken":-1}"#, r#"{"progressToken":1.0}"#] {
             assert_eq!(number(told.as_bytes(), &LIMITS), None, "{told}");
         }
     }

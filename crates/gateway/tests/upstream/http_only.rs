@@ -30,9 +30,7 @@ async fn what_comes_unasked_arrives() {
     let note = Bytes::from_static(b"{\"jsonrpc\":\"2.0\",\n\"method\":\"notifications/tools/list_changed\"}");
     *server.state.unasked.lock().unwrap() = Some(vec![note]);
     let mut connected = to(server.endpoint()).await.unwrap();
-    let Some(Incoming::Notification(note)) = connected.incoming.recv().await else {
-        panic!("nothing")
-    };
+    let Some(Incoming::Notification(note)) = connected.incoming.recv().await else { panic!("nothing") };
     assert_eq!(note.method, "notifications/tools/list_changed");
 }
 
@@ -41,18 +39,10 @@ async fn a_forgotten_session_is_lost_for_good() {
     let server = HttpServer::start().await;
     let connected = to(server.endpoint().without_listening()).await.unwrap();
     server.state.lost.store(true, Ordering::SeqCst);
-    let error = connected
-        .upstream
-        .request("echo", Some(b"{}"), soon(), None)
-        .await
-        .unwrap_err();
+    let error = connected.upstream.request("echo", Some(b"{}"), soon(), None).await.unwrap_err();
     assert!(matches!(error, UpstreamError::SessionLost { .. }), "{error:?}");
     server.state.lost.store(false, Ordering::SeqCst);
-    let error = connected
-        .upstream
-        .request("echo", Some(b"{}"), soon(), None)
-        .await
-        .unwrap_err();
+    let error = connected.upstream.request("echo", Some(b"{}"), soon(), None).await.unwrap_err();
     assert_eq!(error, UpstreamError::SessionLost { dispatched: false });
 }
 
@@ -62,15 +52,8 @@ async fn a_refusal_by_status_is_one_requests_matter() {
     let connected = to(server.endpoint().without_listening()).await.unwrap();
     for (status, dispatched) in [(401, false), (503, true), (302, true)] {
         *server.state.broken.lock().unwrap() = Some(StatusCode::from_u16(status).unwrap());
-        let error = connected
-            .upstream
-            .request("echo", Some(b"{}"), soon(), None)
-            .await
-            .unwrap_err();
-        assert_eq!(
-            (error.clone(), error.dispatched()),
-            (UpstreamError::Status { status }, dispatched)
-        );
+        let error = connected.upstream.request("echo", Some(b"{}"), soon(), None).await.unwrap_err();
+        assert_eq!((error.clone(), error.dispatched()), (UpstreamError::Status { status }, dispatched));
     }
     *server.state.broken.lock().unwrap() = None;
     let outcome = connected.upstream.request("echo", Some(b"{}"), soon(), None).await;
@@ -82,27 +65,15 @@ async fn accepted_is_no_answer_to_a_request() {
     let server = HttpServer::start().await;
     let connected = to(server.endpoint().without_listening()).await.unwrap();
     *server.state.broken.lock().unwrap() = Some(StatusCode::ACCEPTED);
-    let error = connected
-        .upstream
-        .request("echo", Some(b"{}"), soon(), None)
-        .await
-        .unwrap_err();
+    let error = connected.upstream.request("echo", Some(b"{}"), soon(), None).await.unwrap_err();
     assert!(matches!(error, UpstreamError::Garbage { .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn where_nobody_answers_nothing_was_sent() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let error = to(Endpoint::new(&format!("http://{free}/mcp"), []).unwrap())
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, UpstreamError::Unreachable { .. }) && !error.dispatched(),
-        "{error:?}"
-    );
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = to(Endpoint::new(&format!("http://{free}/mcp"), []).unwrap()).await.unwrap_err();
+    assert!(matches!(error, UpstreamError::Unreachable { .. }) && !error.dispatched(), "{error:?}");
 }
 
 #[tokio::test]

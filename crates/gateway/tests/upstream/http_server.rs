@@ -41,17 +41,10 @@ impl HttpServer {
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
         let state = Arc::new(State::default());
-        let settings = Settings {
-            max_message_bytes: 1 << 20,
-            ..Settings::default()
-        };
+        let settings = Settings { max_message_bytes: 1 << 20, ..Settings::default() };
         let shutdown = async { drop(stopped.await) };
         tokio::spawn(serve(listener, Arc::clone(&state), settings, shutdown));
-        Self {
-            url,
-            state,
-            _stop: stop,
-        }
+        Self { url, state, _stop: stop }
     }
 
     pub fn endpoint(&self) -> Endpoint {
@@ -61,11 +54,7 @@ impl HttpServer {
 
 impl State {
     fn note(&self, method: &str, headers: &HeaderMap) {
-        let value = |name| {
-            headers
-                .get(name)
-                .map_or("-", |value: &HeaderValue| value.to_str().unwrap())
-        };
+        let value = |name| headers.get(name).map_or("-", |value: &HeaderValue| value.to_str().unwrap());
         let names = ["authorization", "mcp-session-id", "mcp-protocol-version"].map(value);
         self.seen.lock().unwrap().push(format!("{method} {}", names.join(" ")));
     }
@@ -76,10 +65,7 @@ impl Handler for State {
         self.note("POST", &head.headers);
         let text = String::from_utf8_lossy(&body).into_owned();
         let first = text.contains(r#""method":"initialize""#);
-        let session = head
-            .headers
-            .get("mcp-session-id")
-            .is_some_and(|session| session == SESSION);
+        let session = head.headers.get("mcp-session-id").is_some_and(|session| session == SESSION);
         if let Some(status) = *self.broken.lock().unwrap() {
             return Answer::Status(status);
         }
@@ -98,11 +84,7 @@ impl Handler for State {
         };
         if let [Step::Send { of, text, last: true }] = steps.as_slice() {
             assert_eq!(*of, id);
-            return Answer::Json {
-                status: StatusCode::OK,
-                headers,
-                body: Bytes::from(text.clone()),
-            };
+            return Answer::Json { status: StatusCode::OK, headers, body: Bytes::from(text.clone()) };
         }
         let (sender, mut receiver) = mpsc::unbounded_channel();
         self.streams.lock().unwrap().insert(id, sender);
@@ -115,10 +97,7 @@ impl Handler for State {
                 }
             }
         });
-        Answer::Sse {
-            headers,
-            events: bounded,
-        }
+        Answer::Sse { headers, events: bounded }
     }
 
     async fn get(&self, head: RequestHead) -> Answer {
@@ -130,10 +109,7 @@ impl Handler for State {
         for message in unasked {
             sender.try_send(message).unwrap();
         }
-        Answer::Sse {
-            headers: HeaderMap::new(),
-            events,
-        }
+        Answer::Sse { headers: HeaderMap::new(), events }
     }
 
     async fn delete(&self, head: RequestHead) -> Answer {

@@ -1,11 +1,6 @@
 //! Upstreams, over both transports against the same scripted server: right, wrong and hostile.
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says so by failing"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test says so by failing")]
 
 mod http_only;
 mod http_server;
@@ -57,28 +52,15 @@ impl Transport {
                 (Reach::Http(server.endpoint()), Some(server))
             }
         };
-        let Connected {
-            upstream,
-            incoming,
-            initialized,
-        } = connect(&Guardian::at(PROBE), &settings(reach), hello).await.unwrap();
+        let Connected { upstream, incoming, initialized } =
+            connect(&Guardian::at(PROBE), &settings(reach), hello).await.unwrap();
         assert_eq!(initialized.version, ProtocolVersion::V2025_11_25);
-        Peer {
-            up: upstream,
-            incoming,
-            initialized: initialized.result,
-            _server: server,
-        }
+        Peer { up: upstream, incoming, initialized: initialized.result, _server: server }
     }
 }
 
 fn settings(reach: Reach) -> Server {
-    Server {
-        name: "test".into(),
-        reach,
-        start_timeout: Duration::from_secs(30),
-        max_message_bytes: MAX_BYTES,
-    }
+    Server { name: "test".into(), reach, start_timeout: Duration::from_secs(30), max_message_bytes: MAX_BYTES }
 }
 
 /// Far enough away never to be what a test sees.
@@ -111,10 +93,7 @@ async fn both_handshakes(transport: Transport) {
 
 async fn results_and_errors_keep_their_bytes(transport: Transport) {
     let peer = transport.connect(OWN).await;
-    assert_eq!(
-        peer.ask("echo", r#"{"b":[1]}"#).await,
-        result(r#"{"z" : 1.0, "a":{"b":[1]}}"#)
-    );
+    assert_eq!(peer.ask("echo", r#"{"b":[1]}"#).await, result(r#"{"z" : 1.0, "a":{"b":[1]}}"#));
     let error = Bytes::from_static(br#"{"code" : -5,"message":"m","x":[]}"#);
     assert_eq!(peer.ask("fail", "{}").await, Ok(Outcome::Error(error)));
 }
@@ -123,16 +102,10 @@ async fn many_requests_at_once_find_their_answers(transport: Transport) {
     let peer = transport.connect(OWN).await;
     let calls = (0..50).map(|n| {
         let up = peer.up.clone();
-        tokio::spawn(async move {
-            up.request("echo", Some(format!("{{\"n\":{n}}}").as_bytes()), soon(), None)
-                .await
-        })
+        tokio::spawn(async move { up.request("echo", Some(format!("{{\"n\":{n}}}").as_bytes()), soon(), None).await })
     });
     for (n, call) in calls.collect::<Vec<_>>().into_iter().enumerate() {
-        assert_eq!(
-            call.await.unwrap(),
-            result(&format!(r#"{{"z" : 1.0, "a":{{"n":{n}}}}}"#))
-        );
+        assert_eq!(call.await.unwrap(), result(&format!(r#"{{"z" : 1.0, "a":{{"n":{n}}}}}"#)));
     }
 }
 
@@ -140,18 +113,9 @@ async fn progress_comes_back_under_the_callers_token(transport: Transport) {
     let peer = transport.connect(OWN).await;
     let (sink, mut progress) = mpsc::channel(8);
     let params = br#"{"_meta":{"progressToken":"mine"}}"#;
-    let outcome = peer
-        .up
-        .request("progress", Some(params), soon(), Some(sink))
-        .await
-        .unwrap();
-    let Outcome::Result(seen) = outcome else {
-        panic!("{outcome:?}")
-    };
-    assert!(
-        !String::from_utf8_lossy(&seen).contains("mine"),
-        "the server saw the caller's token"
-    );
+    let outcome = peer.up.request("progress", Some(params), soon(), Some(sink)).await.unwrap();
+    let Outcome::Result(seen) = outcome else { panic!("{outcome:?}") };
+    assert!(!String::from_utf8_lossy(&seen).contains("mine"), "the server saw the caller's token");
     for n in [1, 2] {
         let told = format!(r#"{{"progressToken":"mine","progress":{n}}}"#);
         assert_eq!(progress.recv().await.unwrap(), told);
@@ -163,13 +127,8 @@ async fn a_server_asks_and_hears(transport: Transport) {
     let mut peer = transport.connect(OWN).await;
     let up = peer.up.clone();
     let call = tokio::spawn(async move { up.request("ask", None, soon(), None).await });
-    let Some(Incoming::Request(request)) = peer.incoming.recv().await else {
-        panic!("no request")
-    };
-    assert_eq!(
-        (request.method.as_str(), request.params.as_deref()),
-        ("roots/list", None)
-    );
+    let Some(Incoming::Request(request)) = peer.incoming.recv().await else { panic!("no request") };
+    assert_eq!((request.method.as_str(), request.params.as_deref()), ("roots/list", None));
     let roots = Outcome::Result(Bytes::from_static(b"{\n\"roots\":[]}"));
     peer.up.respond(&request.id, &roots).await.unwrap();
     let heard = r#"{"heard":{"id":"s-1","result":{"roots":[]},"error":null}}"#;
@@ -179,9 +138,7 @@ async fn a_server_asks_and_hears(transport: Transport) {
 async fn notifications_arrive(transport: Transport) {
     let mut peer = transport.connect(OWN).await;
     assert_eq!(peer.ask("note", "{}").await, result("{}"));
-    let Some(Incoming::Notification(note)) = peer.incoming.recv().await else {
-        panic!("no notification")
-    };
+    let Some(Incoming::Notification(note)) = peer.incoming.recv().await else { panic!("no notification") };
     assert_eq!(note.method, "notifications/tools/list_changed");
 }
 
@@ -200,18 +157,12 @@ async fn garbage_ends_the_connection(transport: Transport) {
     for method in ["garbage", "batch"] {
         let mut peer = transport.connect(OWN).await;
         let error = peer.ask(method, "{}").await.unwrap_err();
-        assert!(
-            matches!(error, UpstreamError::Garbage { dispatched: true, .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, UpstreamError::Garbage { dispatched: true, .. }), "{error:?}");
         assert!(error.dispatched());
         assert_eq!(peer.up.closed().await, error);
         assert_eq!(peer.incoming.recv().await, None);
         let error = peer.ask("echo", "{}").await.unwrap_err();
-        assert!(
-            matches!(error, UpstreamError::Garbage { dispatched: false, .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, UpstreamError::Garbage { dispatched: false, .. }), "{error:?}");
     }
 }
 
@@ -219,22 +170,14 @@ async fn the_message_limit_is_inclusive(transport: Transport) {
     let peer = transport.connect(OWN).await;
     // `{"jsonrpc":"2.0","id":2,"result":"..."}` around it.
     let room = MAX_BYTES - 36;
-    let Ok(Outcome::Result(text)) = peer.ask("huge", &format!("{{\"bytes\":{room}}}")).await else {
-        panic!("refused")
-    };
+    let Ok(Outcome::Result(text)) = peer.ask("huge", &format!("{{\"bytes\":{room}}}")).await else { panic!("refused") };
     assert_eq!(text.len(), room + 2);
-    let error = peer
-        .ask("huge", &format!("{{\"bytes\":{}}}", room + 1))
-        .await
-        .unwrap_err();
+    let error = peer.ask("huge", &format!("{{\"bytes\":{}}}", room + 1)).await.unwrap_err();
     assert!(matches!(error, UpstreamError::Garbage { .. }), "{error:?}");
     let peer = transport.connect(OWN).await;
     let long = format!("{{\"x\":\"{}\"}}", "x".repeat(MAX_BYTES));
     let error = peer.ask("echo", &long).await.unwrap_err();
-    assert!(
-        matches!(error, UpstreamError::TooLarge { .. }) && !error.dispatched(),
-        "{error:?}"
-    );
+    assert!(matches!(error, UpstreamError::TooLarge { .. }) && !error.dispatched(), "{error:?}");
     assert_eq!(peer.ask("echo", "{}").await, result(r#"{"z" : 1.0, "a":{}}"#));
 }
 
@@ -248,10 +191,7 @@ async fn a_flood_of_log_lines_ends_the_connection(transport: Transport) {
 
 async fn death_in_the_middle_is_unknown(transport: Transport) {
     let peer = transport.connect(OWN).await;
-    assert_eq!(
-        peer.ask("die", "{}").await,
-        Err(UpstreamError::Died { dispatched: true })
-    );
+    assert_eq!(peer.ask("die", "{}").await, Err(UpstreamError::Died { dispatched: true }));
 }
 
 async fn no_answer_in_time_is_cancelled(transport: Transport) {
@@ -284,23 +224,10 @@ async fn cancelled(peer: &Peer, ids: &str) {
 async fn lists_are_read_to_their_end_or_not_at_all(transport: Transport) {
     let peer = transport.connect(OWN).await;
     let tools = peer.up.list_all("tools/list", "tools", soon()).await.unwrap();
-    let names: Vec<_> = tools
-        .iter()
-        .map(|tool| String::from_utf8_lossy(tool).into_owned())
-        .collect();
-    assert_eq!(
-        names.concat(),
-        ["a0", "b0", "a1", "b1", "a2", "b2"]
-            .map(|n| format!(r#"{{"name":"{n}"}}"#))
-            .concat()
-    );
+    let names: Vec<_> = tools.iter().map(|tool| String::from_utf8_lossy(tool).into_owned()).collect();
+    assert_eq!(names.concat(), ["a0", "b0", "a1", "b1", "a2", "b2"].map(|n| format!(r#"{{"name":"{n}"}}"#)).concat());
     let error = peer.up.list_all("loop/list", "tools", soon()).await.unwrap_err();
-    assert_eq!(
-        error,
-        UpstreamError::Malformed {
-            reason: format!("more than {MAX_LIST_PAGES} pages")
-        }
-    );
+    assert_eq!(error, UpstreamError::Malformed { reason: format!("more than {MAX_LIST_PAGES} pages") });
     for (method, key) in [("odd/list", "tools"), ("tools/list", "toys")] {
         let error = peer.up.list_all(method, key, soon()).await.unwrap_err();
         assert!(matches!(error, UpstreamError::Malformed { .. }), "{error:?}");
@@ -316,14 +243,8 @@ async fn a_closed_connection_answers_nobody(transport: Transport) {
     tokio::time::sleep(Duration::from_millis(50)).await;
     peer.up.close().await;
     assert_eq!(call.await.unwrap(), Err(UpstreamError::Closed { dispatched: true }));
-    assert_eq!(
-        peer.ask("echo", "{}").await,
-        Err(UpstreamError::Closed { dispatched: false })
-    );
-    assert_eq!(
-        peer.up.notify("notifications/x", None).await,
-        Err(UpstreamError::Closed { dispatched: false })
-    );
+    assert_eq!(peer.ask("echo", "{}").await, Err(UpstreamError::Closed { dispatched: false }));
+    assert_eq!(peer.up.notify("notifications/x", None).await, Err(UpstreamError::Closed { dispatched: false }));
     assert_eq!(peer.incoming.recv().await, None);
 }
 

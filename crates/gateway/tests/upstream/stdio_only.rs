@@ -18,10 +18,7 @@ pub fn command(args: &[&str]) -> Command {
 }
 
 fn shell(script: &str) -> Server {
-    settings(Reach::Start(Command {
-        program: "sh".into(),
-        ..command(&["-c", script])
-    }))
+    settings(Reach::Start(Command { program: "sh".into(), ..command(&["-c", script]) }))
 }
 
 async fn refused(server: &Server) -> UpstreamError {
@@ -38,32 +35,16 @@ async fn gone(pid: u32) {
 
 #[tokio::test]
 async fn a_server_that_does_not_start_says_why() {
-    let missing = Command {
-        program: "no-such-server".into(),
-        ..command(&[])
-    };
+    let missing = Command { program: "no-such-server".into(), ..command(&[]) };
     let error = refused(&settings(Reach::Start(missing))).await;
-    assert_eq!(
-        error,
-        UpstreamError::NotStarted {
-            reason: "it ended with code 127".into()
-        }
-    );
+    assert_eq!(error, UpstreamError::NotStarted { reason: "it ended with code 127".into() });
     let error = refused(&shell("exit 3")).await;
-    assert_eq!(
-        error,
-        UpstreamError::NotStarted {
-            reason: "it ended with code 3".into()
-        }
-    );
+    assert_eq!(error, UpstreamError::NotStarted { reason: "it ended with code 3".into() });
 }
 
 #[tokio::test]
 async fn a_server_that_never_shakes_hands_runs_into_the_start_timeout_and_is_gone() {
-    let server = Server {
-        start_timeout: Duration::from_millis(200),
-        ..shell("cat >/dev/null; sleep 300")
-    };
+    let server = Server { start_timeout: Duration::from_millis(200), ..shell("cat >/dev/null; sleep 300") };
     assert_eq!(refused(&server).await, UpstreamError::Timeout { dispatched: true });
     // Its answer would be its pid, were anybody to wait for it.
 }
@@ -72,24 +53,13 @@ async fn a_server_that_never_shakes_hands_runs_into_the_start_timeout_and_is_gon
 async fn a_version_nobody_knows_fails_the_handshake() {
     let answer = r#"read line; echo '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"1999-01-01"}}'; sleep 300"#;
     let error = refused(&shell(answer)).await;
-    assert_eq!(
-        error,
-        UpstreamError::Handshake {
-            reason: "the server speaks protocol version `1999-01-01`".into()
-        }
-    );
+    assert_eq!(error, UpstreamError::Handshake { reason: "the server speaks protocol version `1999-01-01`".into() });
 }
 
 #[tokio::test]
 async fn a_server_that_only_talks_is_garbage() {
     let error = refused(&shell("yes | tr -d '\\n'")).await;
-    assert_eq!(
-        error,
-        UpstreamError::Garbage {
-            reason: "line longer than 4096 bytes".into(),
-            dispatched: true
-        }
-    );
+    assert_eq!(error, UpstreamError::Garbage { reason: "line longer than 4096 bytes".into(), dispatched: true });
     let error = refused(&shell("echo Server ready; sleep 300")).await;
     assert!(matches!(error, UpstreamError::Garbage { .. }), "{error:?}");
 }
@@ -108,19 +78,14 @@ async fn death_ends_every_open_request() {
     for call in silent {
         assert_eq!(call.await.unwrap(), Err(UpstreamError::Died { dispatched: true }));
     }
-    assert_eq!(
-        peer.ask("echo", "{}").await,
-        Err(UpstreamError::Died { dispatched: false })
-    );
+    assert_eq!(peer.ask("echo", "{}").await, Err(UpstreamError::Died { dispatched: false }));
 }
 
 #[tokio::test]
 async fn the_server_ends_with_the_last_handle_and_with_garbage() {
     for method in ["echo", "garbage"] {
         let peer = Transport::Stdio.connect(OWN).await;
-        let Ok(Outcome::Result(pid)) = peer.ask("pid", "{}").await else {
-            panic!("no pid")
-        };
+        let Ok(Outcome::Result(pid)) = peer.ask("pid", "{}").await else { panic!("no pid") };
         let pid = String::from_utf8_lossy(&pid).parse().unwrap();
         // After garbage the handle lives on, and the server does not.
         let kept = peer.ask(method, "{}").await.is_err().then_some(peer);

@@ -57,9 +57,7 @@ async fn answer(request: http::Request<Body>) -> Result<Response<Full<Bytes>>, I
     if memchr::memmem::find(&body, b"\"initialize\"").is_some() {
         let text = r#"{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18"}}"#;
         *response.body_mut() = Full::from(text);
-        response
-            .headers_mut()
-            .insert("content-type", http::HeaderValue::from_static("application/json"));
+        response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
     } else {
         *response.status_mut() = StatusCode::ACCEPTED;
     }
@@ -67,13 +65,7 @@ async fn answer(request: http::Request<Body>) -> Result<Response<Full<Bytes>>, I
 }
 
 async fn to(endpoint: Endpoint) -> Result<(), UpstreamError> {
-    connect(
-        &Guardian::at(PROBE),
-        &settings(Reach::Http(endpoint.without_listening())),
-        OWN,
-    )
-    .await
-    .map(drop)
+    connect(&Guardian::at(PROBE), &settings(Reach::Http(endpoint.without_listening())), OWN).await.map(drop)
 }
 
 #[tokio::test]
@@ -88,12 +80,8 @@ async fn a_named_authority_is_trusted_and_a_stranger_is_not() {
 #[tokio::test]
 async fn an_authority_that_cannot_be_read_is_an_error() {
     for file in ["no-such-file.pem", "server.key"] {
-        let endpoint = Endpoint::new("https://localhost:1/", [])
-            .unwrap()
-            .with_ca_file(format!("{FOLDER}/{file}"));
-        let UpstreamError::Unreachable { reason } = to(endpoint).await.unwrap_err() else {
-            panic!("accepted")
-        };
+        let endpoint = Endpoint::new("https://localhost:1/", []).unwrap().with_ca_file(format!("{FOLDER}/{file}"));
+        let UpstreamError::Unreachable { reason } = to(endpoint).await.unwrap_err() else { panic!("accepted") };
         assert!(reason.contains(file), "{reason}");
     }
 }

@@ -51,21 +51,11 @@ pub(super) fn answered(approval: &Approval, answer: Answer, known: &Approvers) -
         return Err(AnswerError::NotPending(approval.state));
     }
     let asked = &approval.asked;
-    let groups = known
-        .get(&answer.approver)
-        .ok_or_else(|| AnswerError::NotAnApprover(answer.approver.clone()))?;
-    if !asked.approvers.is_empty()
-        && !asked
-            .approvers
-            .iter()
-            .any(|name| stands_for(name, &answer.approver, groups))
-    {
+    let groups = known.get(&answer.approver).ok_or_else(|| AnswerError::NotAnApprover(answer.approver.clone()))?;
+    if !asked.approvers.is_empty() && !asked.approvers.iter().any(|name| stands_for(name, &answer.approver, groups)) {
         return Err(AnswerError::NotAsked(answer.approver));
     }
-    let own = asked
-        .user
-        .as_ref()
-        .is_some_and(|user| user.as_str().eq_ignore_ascii_case(answer.approver.as_str()));
+    let own = asked.user.as_ref().is_some_and(|user| user.as_str().eq_ignore_ascii_case(answer.approver.as_str()));
     if own && asked.tier >= Tier::High {
         return Err(AnswerError::OwnCall(answer.approver));
     }
@@ -91,11 +81,7 @@ pub(super) fn answered(approval: &Approval, answer: Answer, known: &Approvers) -
 
 /// Enough different people, and somebody for every group or person asked. Who is no approver any more does not count.
 fn is_enough(approval: &Approval, known: &Approvers) -> bool {
-    let said: Vec<_> = approval
-        .answers
-        .iter()
-        .filter_map(|answer| known.get_key_value(&answer.approver))
-        .collect();
+    let said: Vec<_> = approval.answers.iter().filter_map(|answer| known.get_key_value(&answer.approver)).collect();
     let quorum = usize::try_from(approval.asked.quorum.max(1)).unwrap_or(usize::MAX);
     let everybody = |name: &String| said.iter().any(|(person, groups)| stands_for(name, person, groups));
     said.len() >= quorum && approval.asked.approvers.iter().all(everybody)

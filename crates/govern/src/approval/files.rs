@@ -69,10 +69,7 @@ impl ApprovalFiles for SealedApprovals {
     }
 
     fn read(&self, id: &ApprovalId) -> Result<Vec<u8>, ApprovalFileError> {
-        let sealed = self
-            .state
-            .read(&format!("{FOLDER}/{id}"))?
-            .ok_or(ApprovalFileError::Damaged)?;
+        let sealed = self.state.read(&format!("{FOLDER}/{id}"))?.ok_or(ApprovalFileError::Damaged)?;
         Ok(self.sealer.open(&sealed, id.as_str().as_bytes())?.to_vec())
     }
 

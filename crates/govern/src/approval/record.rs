@@ -126,11 +126,8 @@ impl Approval {
     /// What the approval removes from a decision: one discharge for each guard that asked.
     #[must_use]
     pub fn discharges(&self) -> Vec<Discharge> {
-        let discharge = |guard: &AskedGuard| Discharge {
-            rule: guard.rule.clone(),
-            text: guard.text.clone(),
-            by: self.id.clone(),
-        };
+        let discharge =
+            |guard: &AskedGuard| Discharge { rule: guard.rule.clone(), text: guard.text.clone(), by: self.id.clone() };
         self.asked.guards.iter().map(discharge).collect()
     }
 }

@@ -28,10 +28,7 @@ pub struct AskLimits {
 
 impl From<crate::project::Ask> for AskLimits {
     fn from(ask: crate::project::Ask) -> Self {
-        Self {
-            open_per_session: ask.max_open_per_session,
-            per_hour: ask.max_per_hour,
-        }
+        Self { open_per_session: ask.max_open_per_session, per_hour: ask.max_per_hour }
     }
 }
 
@@ -113,24 +110,12 @@ impl<F: ApprovalFiles> Approvals<F> {
         let mut by_id = BTreeMap::new();
         let mut damaged = Vec::new();
         for id in files.list()? {
-            match files
-                .read(&id)
-                .ok()
-                .and_then(|bytes| serde_json::from_slice::<Approval>(&bytes).ok())
-            {
+            match files.read(&id).ok().and_then(|bytes| serde_json::from_slice::<Approval>(&bytes).ok()) {
                 Some(approval) if approval.id == id => drop(by_id.insert(id, approval)),
                 _ => damaged.push(id),
             }
         }
-        Ok((
-            Self {
-                files,
-                limits,
-                by_id,
-                held: Held::default(),
-            },
-            damaged,
-        ))
+        Ok((Self { files, limits, by_id, held: Held::default() }, damaged))
     }
 
     /// Takes over changed limits.
@@ -150,11 +135,7 @@ impl<F: ApprovalFiles> Approvals<F> {
         ttl_s: u64,
         now_us: i64,
     ) -> Result<Requested, RequestError> {
-        let same_edge = || {
-            self.by_id
-                .values()
-                .filter(|approval| approval.asked.is_same_edge(&asked))
-        };
+        let same_edge = || self.by_id.values().filter(|approval| approval.asked.is_same_edge(&asked));
         if same_edge().any(|approval| approval.state == State::Denied) {
             return Err(RequestError::RefusedBefore);
         }
@@ -166,10 +147,7 @@ impl<F: ApprovalFiles> Approvals<F> {
         }
         self.check_limits(&id, &asked, standing.as_ref(), now_us)?;
         if let Some(standing) = standing {
-            self.keep(Approval {
-                state: State::Expired,
-                ..standing
-            })?;
+            self.keep(Approval { state: State::Expired, ..standing })?;
         }
         let ttl_us = i64::try_from(ttl_s).unwrap_or(i64::MAX).saturating_mul(1_000_000);
         self.keep(Approval {
@@ -208,10 +186,7 @@ impl<F: ApprovalFiles> Approvals<F> {
         if now_us >= approval.expires_us {
             return Err(ConsumeError::NotApproved(State::Expired));
         }
-        let consumed = Approval {
-            state: State::Consumed,
-            ..approval
-        };
+        let consumed = Approval { state: State::Consumed, ..approval };
         self.keep(consumed.clone())?;
         Ok(consumed)
     }
@@ -225,10 +200,7 @@ impl<F: ApprovalFiles> Approvals<F> {
         let late: Vec<Approval> = self.by_id.values().filter(late).cloned().collect();
         let mut expired = Vec::with_capacity(late.len());
         for approval in late {
-            let approval = Approval {
-                state: State::Expired,
-                ..approval
-            };
+            let approval = Approval { state: State::Expired, ..approval };
             self.keep(approval.clone())?;
             expired.push(approval);
         }
@@ -287,9 +259,7 @@ impl<F: ApprovalFiles> Approvals<F> {
 
     /// What waits for people now.
     pub fn pending(&self, now_us: i64) -> impl Iterator<Item = &Approval> {
-        self.by_id
-            .values()
-            .filter(move |approval| approval.state == State::Pending && is_live(approval, now_us))
+        self.by_id.values().filter(move |approval| approval.state == State::Pending && is_live(approval, now_us))
     }
 
     fn check_limits(
@@ -307,28 +277,17 @@ impl<F: ApprovalFiles> Approvals<F> {
         if asked.call.0.len() > MAX_CALL_BYTES {
             return Err(RequestError::TooLong);
         }
-        let open = self
-            .pending(now_us)
-            .filter(|approval| approval.asked.session == asked.session);
-        let open = open
-            .filter(|approval| replaced.is_none_or(|replaced| replaced.id != approval.id))
-            .count();
+        let open = self.pending(now_us).filter(|approval| approval.asked.session == asked.session);
+        let open = open.filter(|approval| replaced.is_none_or(|replaced| replaced.id != approval.id)).count();
         if open >= self.limits.open_per_session {
             return Err(RequestError::TooManyOpen);
         }
         let recent = |approval: &&Approval| now_us.saturating_sub(approval.requested_us) < HOUR_US;
-        let by_agent = self
-            .by_id
-            .values()
-            .filter(|approval| approval.asked.agent == asked.agent);
+        let by_agent = self.by_id.values().filter(|approval| approval.asked.agent == asked.agent);
         if by_agent.filter(recent).count() >= self.limits.per_hour {
             return Err(RequestError::TooManyThisHour);
         }
-        if self.by_id.len() >= MAX_KEPT {
-            Err(RequestError::Full)
-        } else {
-            Ok(())
-        }
+        if self.by_id.len() >= MAX_KEPT { Err(RequestError::Full) } else { Ok(()) }
     }
 
     /// Writes, then believes.
@@ -340,10 +299,7 @@ impl<F: ApprovalFiles> Approvals<F> {
     }
 
     fn drop_settled(&mut self, chosen: impl Fn(&Approval) -> bool) -> Result<(), ApprovalFileError> {
-        let settled = self
-            .by_id
-            .values()
-            .filter(|approval| approval.state.is_settled() && chosen(approval));
+        let settled = self.by_id.values().filter(|approval| approval.state.is_settled() && chosen(approval));
         for id in settled.map(|approval| approval.id.clone()).collect::<Vec<_>>() {
             self.files.remove(&id)?;
             self.by_id.remove(&id);

@@ -7,21 +7,10 @@ use std::fmt::Display;
 
 /// Compares two versions of one agent.
 pub(super) fn compare(old: &Agent, new: &Agent) -> Change {
-    let mut edit = Edit {
-        agent: old.id.as_str(),
-        change: Change::default(),
-    };
+    let mut edit = Edit { agent: old.id.as_str(), change: Change::default() };
     edit.tools(&old.privileges.tools, &new.privileges.tools);
-    edit.set(
-        "the resources of",
-        old.privileges.resources.iter(),
-        new.privileges.resources.iter(),
-    );
-    edit.set(
-        "the prompt",
-        old.privileges.prompts.iter(),
-        new.privileges.prompts.iter(),
-    );
+    edit.set("the resources of", old.privileges.resources.iter(), new.privileges.resources.iter());
+    edit.set("the prompt", old.privileges.prompts.iter(), new.privileges.prompts.iter());
     let requests = |of: &Agent| -> Vec<String> {
         let name = |(server, request): &(vocab::id::ServerId, crate::project::ClientRequest)| {
             format!("{server}{}", request.operation().suffix())
@@ -29,11 +18,7 @@ pub(super) fn compare(old: &Agent, new: &Agent) -> Change {
         of.privileges.client_requests.iter().map(name).collect()
     };
     edit.set("the client request", requests(old).iter(), requests(new).iter());
-    edit.set(
-        "the privilege to ask for",
-        old.may_request.iter(),
-        new.may_request.iter(),
-    );
+    edit.set("the privilege to ask for", old.may_request.iter(), new.may_request.iter());
     edit.mode(old, new);
     edit.limits(&old.limits, &new.limits);
     if rest(old) != rest(new) {
@@ -46,10 +31,7 @@ pub(super) fn compare(old: &Agent, new: &Agent) -> Change {
 fn rest(agent: &Agent) -> Agent {
     let models = agent.privileges.models.clone();
     Agent {
-        privileges: Privileges {
-            models,
-            ..Privileges::default()
-        },
+        privileges: Privileges { models, ..Privileges::default() },
         may_request: BTreeSet::new(),
         mode: vocab::Mode::default(),
         limits: Limits::default(),
@@ -106,11 +88,7 @@ impl Edit<'_> {
         self.limit("all tools", old.calls_per_minute, new.calls_per_minute);
         let tools: BTreeSet<_> = old.tools.keys().chain(new.tools.keys()).collect();
         for tool in tools {
-            self.limit(
-                &format!("`{tool}`"),
-                old.tools.get(tool).copied(),
-                new.tools.get(tool).copied(),
-            );
+            self.limit(&format!("`{tool}`"), old.tools.get(tool).copied(), new.tools.get(tool).copied());
         }
     }
 
@@ -132,9 +110,7 @@ mod tests {
 
     fn agent(rest: &str) -> Agent {
         let text = format!("{}{rest}", AGENT.replace("high", "low"));
-        crate::project::agent::parse("mortise/agents/bot.toml", &text)
-            .unwrap()
-            .0
+        crate::project::agent::parse("mortise/agents/bot.toml", &text).unwrap().0
     }
 
     fn edit(old: &str, new: &str) -> (usize, usize) {

@@ -63,11 +63,7 @@ fn file(path: &str, before: Option<&str>, after: Option<&str>) -> Change {
         Some(Part::Lock) => same_json(before, after),
         _ => false,
     };
-    if same {
-        Change::default()
-    } else {
-        loosens(format!("`{path}` differs"))
-    }
+    if same { Change::default() } else { loosens(format!("`{path}` differs")) }
 }
 
 fn agents(path: &str, before: &str, after: &str) -> Change {
@@ -84,10 +80,7 @@ fn policies(old: &Files, new: &Files) -> Change {
         return Change::default();
     }
     let change = policy::tightening(&old, &new);
-    Change {
-        loosens: change.loosens,
-        tightens: change.tightens,
-    }
+    Change { loosens: change.loosens, tightens: change.tightens }
 }
 
 fn same_toml(before: &str, after: &str) -> bool {
@@ -102,10 +95,7 @@ fn same_json(before: &str, after: &str) -> bool {
 }
 
 fn loosens(what: String) -> Change {
-    Change {
-        loosens: vec![what],
-        tightens: Vec::new(),
-    }
+    Change { loosens: vec![what], tightens: Vec::new() }
 }
 
 #[cfg(test)]
@@ -128,10 +118,7 @@ mod tests {
 
     #[test]
     fn comments_and_formatting_are_no_change() {
-        assert!(
-            edited(SETTINGS, "# a comment\n\n[gateway]\n").must_wait(),
-            "an empty table is a difference"
-        );
+        assert!(edited(SETTINGS, "# a comment\n\n[gateway]\n").must_wait(), "an empty table is a difference");
         assert!(edited(SETTINGS, "# a comment\n").is_none());
         assert!(edited("mortise/tools/desk.toml", "start = { command = 'mortise' } # inline\n").is_none());
         let agent = format!("# why\n{AGENT}\ntools = [\n  'desk/close',\n]\nmode = \"enforce\"\n");
@@ -187,14 +174,8 @@ mod tests {
     #[test]
     fn agents_compare_by_meaning() {
         let less = edited("mortise/agents/bot.toml", AGENT);
-        assert!(
-            !less.must_wait() && less.tightens == ["`bot` loses the tool `desk/close`"],
-            "{less:?}"
-        );
-        let more = edited(
-            "mortise/agents/bot.toml",
-            &format!("{AGENT}tools = [\"desk/close\", \"desk/search\"]\n"),
-        );
+        assert!(!less.must_wait() && less.tightens == ["`bot` loses the tool `desk/close`"], "{less:?}");
+        let more = edited("mortise/agents/bot.toml", &format!("{AGENT}tools = [\"desk/close\", \"desk/search\"]\n"));
         assert!(more.must_wait());
     }
 

@@ -52,10 +52,7 @@ impl ProcessTable {
     /// A process as it is now, to remember as a root.
     #[must_use]
     pub fn process(&self, pid: u32) -> Option<Process> {
-        self.0.get(&pid).map(|entry| Process {
-            pid,
-            started: entry.started,
-        })
+        self.0.get(&pid).map(|entry| Process { pid, started: entry.started })
     }
 
     /// How a process stands to the governed roots.
@@ -71,10 +68,7 @@ impl ProcessTable {
             if entry.started > child_started {
                 return Standing::Unknown;
             }
-            let process = Process {
-                pid,
-                started: entry.started,
-            };
+            let process = Process { pid, started: entry.started };
             if roots.contains(&process) {
                 return Standing::Governed(process);
             }
@@ -108,10 +102,7 @@ const SHELLS: [&str; 8] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "fish", "b
 impl ProcessEntry {
     /// `sh -c ...` and its like; an interactive shell is a host.
     fn runs_one_command(&self) -> bool {
-        let mut options = self
-            .arguments
-            .iter()
-            .take_while(|word| word.starts_with('-') || *word == "sh");
+        let mut options = self.arguments.iter().take_while(|word| word.starts_with('-') || *word == "sh");
         let is_shell = SHELLS.contains(&self.command.trim_start_matches('-'));
         is_shell && options.any(|word| !word.starts_with("--") && word.contains('c') && word.starts_with('-'))
     }
@@ -123,12 +114,7 @@ mod tests {
 
     fn entry(parent: u32, started: u64, command: &str, arguments: &[&str]) -> ProcessEntry {
         let arguments = arguments.iter().map(|&word| word.to_owned()).collect();
-        ProcessEntry {
-            parent,
-            started,
-            command: command.to_owned(),
-            arguments,
-        }
+        ProcessEntry { parent, started, command: command.to_owned(), arguments }
     }
 
     /// init(1) - terminal(10) - bash(11) - host(20) - sh -c(21) - shim(22); host - bash(30) - tool(31); bash(11) - mortise(40).
@@ -185,11 +171,7 @@ mod tests {
     fn the_walk_is_bounded() {
         let chain = |length: u32| {
             let first = (1, entry(0, 0, "init", &[]));
-            ProcessTable::new(
-                (2..=length)
-                    .map(|pid| (pid, entry(pid - 1, 0, "x", &[])))
-                    .chain([first]),
-            )
+            ProcessTable::new((2..=length).map(|pid| (pid, entry(pid - 1, 0, "x", &[]))).chain([first]))
         };
         let most = u32::try_from(MAX_ANCESTORS).unwrap() + 1;
         assert_eq!(chain(most).standing(most, &HashSet::new()), Standing::Free);
@@ -199,11 +181,7 @@ mod tests {
     #[test]
     fn the_host_is_behind_shells_that_run_one_command() {
         assert_eq!(table().agent_host(22), Some(Process { pid: 20, started: 20 }));
-        assert_eq!(
-            table().agent_host(40),
-            Some(Process { pid: 11, started: 11 }),
-            "an interactive shell is a host"
-        );
+        assert_eq!(table().agent_host(40), Some(Process { pid: 11, started: 11 }), "an interactive shell is a host");
         assert_eq!(table().agent_host(31), Some(Process { pid: 30, started: 30 }));
         assert_eq!(table().agent_host(99), None);
         for words in [["-lc", "x"], ["-e", "-c"], ["sh", "-c"]] {

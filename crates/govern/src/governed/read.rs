@@ -43,9 +43,7 @@ pub fn read_process_table(proc: &Path) -> Result<ProcessTable, ReadProcessesErro
         let Some(mut entry) = start_of(&folder.path().join("stat")).and_then(|stat| parse_stat(&stat)) else {
             continue;
         };
-        entry.arguments = start_of(&folder.path().join("cmdline"))
-            .map(|line| words(&line))
-            .unwrap_or_default();
+        entry.arguments = start_of(&folder.path().join("cmdline")).map(|line| words(&line)).unwrap_or_default();
         entries.push((pid, entry));
     }
     Ok(ProcessTable::new(entries))
@@ -66,20 +64,11 @@ fn parse_stat(stat: &[u8]) -> Option<ProcessEntry> {
     let mut fields = fields.split(' ');
     let parent = fields.nth(1)?.parse().ok()?;
     let started = fields.nth(17)?.parse().ok()?;
-    Some(ProcessEntry {
-        parent,
-        started,
-        command: command.to_owned(),
-        arguments: Vec::new(),
-    })
+    Some(ProcessEntry { parent, started, command: command.to_owned(), arguments: Vec::new() })
 }
 
 fn words(line: &[u8]) -> Vec<String> {
-    let words = line
-        .split(|byte| *byte == 0)
-        .skip(1)
-        .take(WORDS)
-        .filter(|word| !word.is_empty());
+    let words = line.split(|byte| *byte == 0).skip(1).take(WORDS).filter(|word| !word.is_empty());
     words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
@@ -92,18 +81,8 @@ mod tests {
     #[test]
     fn fields_count_from_the_last_parenthesis() {
         let entry = parse_stat(STAT.as_bytes()).unwrap();
-        assert_eq!(
-            (entry.parent, entry.started, entry.command.as_str()),
-            (7, 12345, "a) (b c")
-        );
-        for bad in [
-            "",
-            "42 (a",
-            "42 (a) S",
-            "42 (a) S x 1",
-            "42 a S 7",
-            STAT.split(" 20 0").next().unwrap(),
-        ] {
+        assert_eq!((entry.parent, entry.started, entry.command.as_str()), (7, 12345, "a) (b c"));
+        for bad in ["", "42 (a", "42 (a) S", "42 (a) S x 1", "42 a S 7", STAT.split(" 20 0").next().unwrap()] {
             assert_eq!(parse_stat(bad.as_bytes()), None, "{bad}");
         }
     }
@@ -118,10 +97,7 @@ mod tests {
         std::fs::create_dir(dir.path().join("44")).unwrap();
         std::fs::write(dir.path().join("42/cmdline"), b"sh\0-c\0x y\0").unwrap();
         let table = read_process_table(dir.path()).unwrap();
-        let entry = ProcessEntry {
-            arguments: vec!["-c".into(), "x y".into()],
-            ..parse_stat(STAT.as_bytes()).unwrap()
-        };
+        let entry = ProcessEntry { arguments: vec!["-c".into(), "x y".into()], ..parse_stat(STAT.as_bytes()).unwrap() };
         assert_eq!(table, ProcessTable::new([(42, entry)]));
         assert!(read_process_table(&dir.path().join("none")).is_err());
     }
@@ -140,9 +116,6 @@ mod tests {
         use std::collections::HashSet;
         let table = read_process_table(Path::new("/proc")).unwrap();
         let me = table.process(std::process::id()).unwrap();
-        assert_eq!(
-            table.standing(me.pid, &HashSet::from([me])),
-            super::super::Standing::Governed(me)
-        );
+        assert_eq!(table.standing(me.pid, &HashSet::from([me])), super::super::Standing::Governed(me));
     }
 }

@@ -70,12 +70,7 @@ impl AgentKeys {
         let key = format!("mk_{agent}_{}", URL_SAFE_NO_PAD.encode(random::<32>()?));
         let hash = hex::encode(Sha256::digest(key.as_bytes()));
         let id = hash.chars().take(12).collect();
-        self.keys.push(AgentKey {
-            id,
-            agent: agent.clone(),
-            created_us: now_us,
-            hash,
-        });
+        self.keys.push(AgentKey { id, agent: agent.clone(), created_us: now_us, hash });
         Ok(Secret::new(key))
     }
 
@@ -121,13 +116,9 @@ mod tests {
         assert!(bot.expose().starts_with("mk_bot_") && bot.expose().len() == 7 + 43);
         assert_eq!(keys.authenticate(bot.expose()).unwrap().agent.as_str(), "bot");
         assert_eq!(keys.authenticate(eve.expose()).unwrap().agent.as_str(), "eve");
-        for wrong in [
-            "",
-            "mk_bot_",
-            bot.expose().get(..49).unwrap(),
-            &format!("{}x", bot.expose()),
-            &"x".repeat(10_000),
-        ] {
+        for wrong in
+            ["", "mk_bot_", bot.expose().get(..49).unwrap(), &format!("{}x", bot.expose()), &"x".repeat(10_000)]
+        {
             assert_eq!(keys.authenticate(wrong), None, "{wrong}");
         }
         let swapped = bot.expose().replace("mk_bot_", "mk_eve_");
@@ -155,9 +146,6 @@ mod tests {
             keys.issue(&AgentId::new(format!("a{n}")), 0).unwrap();
         }
         assert!(matches!(keys.issue(&AgentId::new("b"), 0), Err(IssueKeyError::TooMany)));
-        assert!(matches!(
-            AgentKeys::default().issue(&AgentId::new("A b"), 0),
-            Err(IssueKeyError::Name(_))
-        ));
+        assert!(matches!(AgentKeys::default().issue(&AgentId::new("A b"), 0), Err(IssueKeyError::Name(_))));
     }
 }

@@ -37,18 +37,12 @@ pub struct Cost {
 impl Default for Cost {
     /// OWASP's choice for Argon2id with one lane: 19 MiB, 2 passes.
     fn default() -> Self {
-        Self {
-            memory_kib: 19 * 1024,
-            passes: 2,
-        }
+        Self { memory_kib: 19 * 1024, passes: 2 }
     }
 }
 
 /// What a stored cost may be, so that an edited file cannot exhaust the machine.
-const MAX_COST: Cost = Cost {
-    memory_kib: 256 * 1024,
-    passes: 16,
-};
+const MAX_COST: Cost = Cost { memory_kib: 256 * 1024, passes: 16 };
 
 /// The approvers' credentials, as kept in the state directory.
 ///
@@ -147,13 +141,8 @@ impl Credentials {
         }
         let salt = random::<16>()?;
         let hash = hashed(secret, &salt, cost).ok_or(EnrollError::Cost)?;
-        let credential = Credential {
-            cost,
-            salt: hex::encode(salt),
-            hash: hex::encode(hash),
-            failures: 0,
-            locked_until_us: 0,
-        };
+        let credential =
+            Credential { cost, salt: hex::encode(salt), hash: hex::encode(hash), failures: 0, locked_until_us: 0 };
         self.approvers.insert(approver.clone(), credential);
         Ok(())
     }
@@ -209,9 +198,7 @@ fn hashed(secret: &Secret<String>, salt: &[u8], cost: Cost) -> Option<[u8; 32]> 
     let params = Params::new(cost.memory_kib, cost.passes, 1, Some(32)).ok()?;
     let mut hash = [0; 32];
     let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    argon
-        .hash_password_into(secret.expose().as_bytes(), salt, &mut hash)
-        .ok()?;
+    argon.hash_password_into(secret.expose().as_bytes(), salt, &mut hash).ok()?;
     Some(hash)
 }
 
@@ -220,10 +207,7 @@ mod tests {
     use super::*;
 
     /// The least Argon2 takes, so that tests do not wait.
-    const CHEAP: Cost = Cost {
-        memory_kib: 8,
-        passes: 1,
-    };
+    const CHEAP: Cost = Cost { memory_kib: 8, passes: 1 };
 
     fn secret(text: &str) -> Secret<String> {
         Secret::new(text.to_owned())
@@ -235,9 +219,7 @@ mod tests {
 
     fn enrolled() -> Credentials {
         let mut credentials = Credentials::default();
-        credentials
-            .enroll(&ada(), &secret("right horse"), None, CHEAP, 0)
-            .unwrap();
+        credentials.enroll(&ada(), &secret("right horse"), None, CHEAP, 0).unwrap();
         credentials
     }
 
@@ -245,14 +227,8 @@ mod tests {
     fn the_right_secret_and_no_other() {
         let mut credentials = enrolled();
         assert_eq!(credentials.verify(&ada(), &secret("right horse"), 0), Ok(()));
-        assert_eq!(
-            credentials.verify(&ada(), &secret("wrong horse"), 0),
-            Err(VerifyError::Wrong)
-        );
-        assert_eq!(
-            credentials.verify(&UserId::new("eve"), &secret("right horse"), 0),
-            Err(VerifyError::Wrong)
-        );
+        assert_eq!(credentials.verify(&ada(), &secret("wrong horse"), 0), Err(VerifyError::Wrong));
+        assert_eq!(credentials.verify(&UserId::new("eve"), &secret("right horse"), 0), Err(VerifyError::Wrong));
         let kept = serde_json::to_string(&credentials).unwrap();
         assert!(!kept.contains("right"), "{kept}");
         let mut again: Credentials = serde_json::from_str(&kept).unwrap();
@@ -266,10 +242,7 @@ mod tests {
         let enroll = |credentials: &mut Credentials, old| credentials.enroll(&ada(), &new, old, CHEAP, 0);
         assert!(matches!(enroll(&mut credentials, None), Err(EnrollError::NeedsOld(_))));
         let wrong = secret("wrong horse");
-        assert!(matches!(
-            enroll(&mut credentials, Some(&wrong)),
-            Err(EnrollError::Old(VerifyError::Wrong))
-        ));
+        assert!(matches!(enroll(&mut credentials, Some(&wrong)), Err(EnrollError::Old(VerifyError::Wrong))));
         assert!(enroll(&mut credentials, Some(&secret("right horse"))).is_ok());
         assert_eq!(credentials.verify(&ada(), &new, 0), Ok(()));
         assert!(credentials.verify(&ada(), &secret("right horse"), 0).is_err());
@@ -279,16 +252,10 @@ mod tests {
     fn length_has_edges() {
         let enroll = |text: &str| Credentials::default().enroll(&ada(), &secret(text), None, CHEAP, 0);
         assert!(matches!(enroll("1234567"), Err(EnrollError::TooShort)));
-        assert!(
-            matches!(enroll("ääääääá"), Err(EnrollError::TooShort)),
-            "characters, not bytes"
-        );
+        assert!(matches!(enroll("ääääääá"), Err(EnrollError::TooShort)), "characters, not bytes");
         assert!(enroll("12345678").is_ok());
         assert!(enroll(&"x".repeat(MAX_SECRET_BYTES)).is_ok());
-        assert!(matches!(
-            enroll(&"x".repeat(MAX_SECRET_BYTES + 1)),
-            Err(EnrollError::TooLong)
-        ));
+        assert!(matches!(enroll(&"x".repeat(MAX_SECRET_BYTES + 1)), Err(EnrollError::TooLong)));
     }
 
     #[test]
@@ -298,23 +265,13 @@ mod tests {
         for _ in 0..MAX_FAILURES {
             assert_eq!(credentials.verify(&ada(), &wrong, 10), Err(VerifyError::Wrong));
         }
-        assert_eq!(
-            credentials.verify(&ada(), &right, 10),
-            Err(VerifyError::Locked { wait_s: 60 })
-        );
-        assert_eq!(
-            credentials.verify(&ada(), &right, 9 + LOCK_US),
-            Err(VerifyError::Locked { wait_s: 1 })
-        );
+        assert_eq!(credentials.verify(&ada(), &right, 10), Err(VerifyError::Locked { wait_s: 60 }));
+        assert_eq!(credentials.verify(&ada(), &right, 9 + LOCK_US), Err(VerifyError::Locked { wait_s: 1 }));
         assert_eq!(credentials.verify(&ada(), &right, 10 + LOCK_US), Ok(()));
         for _ in 1..MAX_FAILURES {
             assert_eq!(credentials.verify(&ada(), &wrong, 2 * LOCK_US), Err(VerifyError::Wrong));
         }
-        assert_eq!(
-            credentials.verify(&ada(), &right, 2 * LOCK_US),
-            Ok(()),
-            "one attempt was left"
-        );
+        assert_eq!(credentials.verify(&ada(), &right, 2 * LOCK_US), Ok(()), "one attempt was left");
         let mut kept: Credentials = serde_json::from_str(&serde_json::to_string(&credentials).unwrap()).unwrap();
         assert_eq!(kept.verify(&ada(), &wrong, 2 * LOCK_US), Err(VerifyError::Wrong));
     }
@@ -323,32 +280,17 @@ mod tests {
     fn an_edited_file_is_damaged_not_expensive() {
         let mut credentials = enrolled();
         credentials.approvers.get_mut(&ada()).unwrap().cost.memory_kib = MAX_COST.memory_kib + 1;
-        assert_eq!(
-            credentials.verify(&ada(), &secret("right horse"), 0),
-            Err(VerifyError::Damaged)
-        );
+        assert_eq!(credentials.verify(&ada(), &secret("right horse"), 0), Err(VerifyError::Damaged));
         let mut credentials = enrolled();
         credentials.approvers.get_mut(&ada()).unwrap().hash = "zz".to_owned();
-        assert_eq!(
-            credentials.verify(&ada(), &secret("right horse"), 0),
-            Err(VerifyError::Damaged)
-        );
+        assert_eq!(credentials.verify(&ada(), &secret("right horse"), 0), Err(VerifyError::Damaged));
         let mut credentials = enrolled();
         credentials.approvers.get_mut(&ada()).unwrap().hash.clear();
-        assert_eq!(
-            credentials.verify(&ada(), &secret("right horse"), 0),
-            Err(VerifyError::Wrong)
-        );
+        assert_eq!(credentials.verify(&ada(), &secret("right horse"), 0), Err(VerifyError::Wrong));
     }
 
     #[test]
     fn the_default_cost_is_the_recommended_one() {
-        assert_eq!(
-            Cost::default(),
-            Cost {
-                memory_kib: 19_456,
-                passes: 2
-            }
-        );
+        assert_eq!(Cost::default(), Cost { memory_kib: 19_456, passes: 2 });
     }
 }

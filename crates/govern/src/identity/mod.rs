@@ -96,10 +96,7 @@ mod tests {
         keys.save(&state).unwrap();
         assert!(AgentKeys::load(&state).unwrap().authenticate(key.expose()).is_some());
         state.write(KEYS_FILE, b"[]x").unwrap();
-        assert!(matches!(
-            AgentKeys::load(&state),
-            Err(IdentityFileError::Damaged(KEYS_FILE))
-        ));
+        assert!(matches!(AgentKeys::load(&state), Err(IdentityFileError::Damaged(KEYS_FILE))));
         Credentials::default().save(&state).unwrap();
         assert_eq!(Credentials::load(&state).unwrap(), Credentials::default());
     }

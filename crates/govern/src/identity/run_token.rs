@@ -93,11 +93,7 @@ pub fn verify(key: &Secret<[u8; 32]>, text: &str, now_us: i64) -> Result<RunToke
     let claims = signed.strip_prefix(PREFIX).ok_or(RunTokenError::Invalid)?;
     let claims = URL_SAFE_NO_PAD.decode(claims).map_err(|_| RunTokenError::Invalid)?;
     let token: RunToken = serde_json::from_slice(&claims).map_err(|_| RunTokenError::Invalid)?;
-    if now_us >= token.exp {
-        Err(RunTokenError::Expired)
-    } else {
-        Ok(token)
-    }
+    if now_us >= token.exp { Err(RunTokenError::Expired) } else { Ok(token) }
 }
 
 /// What a child's token says: the parent is added to the chain, the person stays, the time is not longer.
@@ -106,22 +102,13 @@ pub fn verify(key: &Secret<[u8; 32]>, text: &str, now_us: i64) -> Result<RunToke
 /// When the child does not list the agent among its parents, or the chain gets too long.
 pub fn attenuate(parent: &RunToken, child: &Agent, run: RunId, exp: i64) -> Result<RunToken, AttenuateError> {
     if !child.parents.contains(&parent.agent) {
-        return Err(AttenuateError::NotAParent {
-            parent: parent.agent.clone(),
-            child: child.id.clone(),
-        });
+        return Err(AttenuateError::NotAParent { parent: parent.agent.clone(), child: child.id.clone() });
     }
     let parents: Vec<AgentId> = std::iter::once(&parent.agent).chain(&parent.parents).cloned().collect();
     if parents.len() > MAX_CHAIN {
         return Err(AttenuateError::TooDeep);
     }
-    Ok(RunToken {
-        agent: child.id.clone(),
-        run,
-        parents,
-        user: parent.user.clone(),
-        exp: exp.min(parent.exp),
-    })
+    Ok(RunToken { agent: child.id.clone(), run, parents, user: parent.user.clone(), exp: exp.min(parent.exp) })
 }
 
 /// `None` never happens: HMAC takes keys of any length.
@@ -143,20 +130,12 @@ mod tests {
 
     fn token() -> RunToken {
         let user = Some(UserId::new("ada"));
-        RunToken {
-            agent: AgentId::new("boss"),
-            run: RunId::new("r1"),
-            parents: Vec::new(),
-            user,
-            exp: 1_000,
-        }
+        RunToken { agent: AgentId::new("boss"), run: RunId::new("r1"), parents: Vec::new(), user, exp: 1_000 }
     }
 
     fn child(parents: &str) -> Agent {
         let text = format!("{AGENT}parents = [{parents}]");
-        crate::project::agent::parse("mortise/agents/bot.toml", &text)
-            .unwrap()
-            .0
+        crate::project::agent::parse("mortise/agents/bot.toml", &text).unwrap().0
     }
 
     #[test]
@@ -165,10 +144,7 @@ mod tests {
         assert!(text.expose().starts_with("mr_"));
         assert_eq!(verify(&key(), text.expose(), 999), Ok(token()));
         assert_eq!(verify(&key(), text.expose(), 1_000), Err(RunTokenError::Expired));
-        assert_eq!(
-            verify(&Secret::new([8; 32]), text.expose(), 0),
-            Err(RunTokenError::Invalid)
-        );
+        assert_eq!(verify(&Secret::new([8; 32]), text.expose(), 0), Err(RunTokenError::Invalid));
     }
 
     #[test]
@@ -176,47 +152,27 @@ mod tests {
         let made = attenuate(&token(), &child("\"boss\""), RunId::new("r2"), 5_000).unwrap();
         assert_eq!((made.agent.as_str(), made.exp, made.user), ("bot", 1_000, token().user));
         assert_eq!(made.parents, [AgentId::new("boss")]);
-        assert_eq!(
-            attenuate(&token(), &child("\"boss\""), RunId::new("r2"), 10)
-                .unwrap()
-                .exp,
-            10
-        );
+        assert_eq!(attenuate(&token(), &child("\"boss\""), RunId::new("r2"), 10).unwrap().exp, 10);
         let refused = attenuate(&token(), &child("\"eve\""), RunId::new("r2"), 10);
         assert!(matches!(refused, Err(AttenuateError::NotAParent { .. })));
     }
 
     #[test]
     fn the_chain_is_bounded() {
-        let above = |n: usize| RunToken {
-            parents: vec![AgentId::new("x"); n],
-            ..token()
-        };
+        let above = |n: usize| RunToken { parents: vec![AgentId::new("x"); n], ..token() };
         let run = || RunId::new("r2");
         assert!(attenuate(&above(MAX_CHAIN - 1), &child("\"boss\""), run(), 1).is_ok());
-        assert_eq!(
-            attenuate(&above(MAX_CHAIN), &child("\"boss\""), run(), 1),
-            Err(AttenuateError::TooDeep)
-        );
+        assert_eq!(attenuate(&above(MAX_CHAIN), &child("\"boss\""), run(), 1), Err(AttenuateError::TooDeep));
         let long = |c: &str| c.repeat(crate::names::MAX_NAME_BYTES);
         let parents = vec![AgentId::new(long("x")); MAX_CHAIN];
-        let longest = RunToken {
-            agent: AgentId::new(long("y")),
-            parents,
-            ..token()
-        };
+        let longest = RunToken { agent: AgentId::new(long("y")), parents, ..token() };
         assert!(mint(&key(), &longest).expose().len() <= MAX_TOKEN_BYTES);
     }
 
     #[test]
     fn length_is_bounded() {
-        let text = |n: usize| RunToken {
-            user: Some(UserId::new("u".repeat(n))),
-            ..token()
-        };
-        let edge = (0..)
-            .find(|&n| mint(&key(), &text(n)).expose().len() > MAX_TOKEN_BYTES)
-            .unwrap();
+        let text = |n: usize| RunToken { user: Some(UserId::new("u".repeat(n))), ..token() };
+        let edge = (0..).find(|&n| mint(&key(), &text(n)).expose().len() > MAX_TOKEN_BYTES).unwrap();
         assert!(verify(&key(), mint(&key(), &text(edge - 1)).expose(), 0).is_ok());
         assert!(verify(&key(), mint(&key(), &text(edge)).expose(), 0).is_err());
     }

@@ -30,24 +30,13 @@ impl Drift {
     #[must_use]
     pub fn between(pinned: &PinnedServer, live: &PinnedServer) -> Self {
         let missing = |from: &PinnedServer, other: &PinnedServer| -> Vec<ToolName> {
-            from.tools
-                .keys()
-                .filter(|tool| !other.tools.contains_key(*tool))
-                .cloned()
-                .collect()
+            from.tools.keys().filter(|tool| !other.tools.contains_key(*tool)).cloned().collect()
         };
         let changed = pinned.tools.iter().filter_map(|(tool, old)| {
             let new = live.tools.get(tool)?;
-            (old.digest != new.digest).then(|| Changed {
-                tool: tool.clone(),
-                what: differing(old, new),
-            })
+            (old.digest != new.digest).then(|| Changed { tool: tool.clone(), what: differing(old, new) })
         });
-        Self {
-            added: missing(live, pinned),
-            removed: missing(pinned, live),
-            changed: changed.collect(),
-        }
+        Self { added: missing(live, pinned), removed: missing(pinned, live), changed: changed.collect() }
     }
 
     /// Whether nothing differs.
@@ -59,16 +48,10 @@ impl Drift {
 
 fn differing(old: &Pinned, new: &Pinned) -> Vec<String> {
     let none = Map::new();
-    let (old, new) = (
-        old.definition.as_object().unwrap_or(&none),
-        new.definition.as_object().unwrap_or(&none),
-    );
+    let (old, new) = (old.definition.as_object().unwrap_or(&none), new.definition.as_object().unwrap_or(&none));
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let text = |value: Option<&Value>| value.map(canon::json::canonical);
-    keys.into_iter()
-        .filter(|key| text(old.get(*key)) != text(new.get(*key)))
-        .cloned()
-        .collect()
+    keys.into_iter().filter(|key| text(old.get(*key)) != text(new.get(*key))).cloned().collect()
 }
 
 #[cfg(test)]
@@ -78,12 +61,7 @@ mod tests {
     use serde_json::json;
 
     fn server(tools: Vec<Value>) -> PinnedServer {
-        pin(&Listing {
-            protocol_version: String::new(),
-            server_info: json!({}),
-            tools,
-        })
-        .unwrap()
+        pin(&Listing { protocol_version: String::new(), server_info: json!({}), tools }).unwrap()
     }
 
     #[test]
@@ -104,10 +82,7 @@ mod tests {
             json!({"name": "new", "inputSchema": {}}),
         ]);
         let drift = Drift::between(&pinned, &live);
-        assert_eq!(
-            (drift.added, drift.removed),
-            (vec![ToolName::new("new")], vec![ToolName::new("gone")])
-        );
+        assert_eq!((drift.added, drift.removed), (vec![ToolName::new("new")], vec![ToolName::new("gone")]));
         assert_eq!(drift.changed[0].what, ["annotations", "description", "inputSchema"]);
     }
 }

@@ -40,10 +40,7 @@ pub struct Pinned {
 impl Pinned {
     /// Pins a definition.
     pub(crate) fn new(definition: Value) -> Self {
-        Self {
-            digest: digest::of_json(&definition),
-            definition,
-        }
+        Self { digest: digest::of_json(&definition), definition }
     }
 }
 
@@ -89,13 +86,9 @@ impl Lock {
         for (name, server) in object("servers", member("", root, "servers")?)? {
             let place = format!("servers.{name}");
             if !is_canonical(name) {
-                return Err(LockError::Shape {
-                    place,
-                    problem: "is not a server name",
-                });
+                return Err(LockError::Shape { place, problem: "is not a server name" });
             }
-            lock.servers
-                .insert(ServerId::new(name.as_str()), pinned_server(&place, server)?);
+            lock.servers.insert(ServerId::new(name.as_str()), pinned_server(&place, server)?);
         }
         Ok(lock)
     }
@@ -103,11 +96,8 @@ impl Lock {
     /// The file's text.
     #[must_use]
     pub fn render(&self) -> String {
-        let servers: Map<String, Value> = self
-            .servers
-            .iter()
-            .map(|(name, server)| (name.to_string(), rendered_server(server)))
-            .collect();
+        let servers: Map<String, Value> =
+            self.servers.iter().map(|(name, server)| (name.to_string(), rendered_server(server))).collect();
         let mut text = format!("{:#}", sorted(&json!({ "version": VERSION, "servers": servers })));
         text.push('\n');
         text
@@ -129,21 +119,14 @@ fn pinned_server(place: &str, value: &Value) -> Result<PinnedServer, LockError> 
         let place = format!("{place}.tools.{name}");
         tools.insert(ToolName::new(name.as_str()), pinned_tool(&place, name, tool)?);
     }
-    Ok(PinnedServer {
-        protocol_version,
-        server_info,
-        tools,
-    })
+    Ok(PinnedServer { protocol_version, server_info, tools })
 }
 
 fn pinned_tool(place: &str, name: &str, value: &Value) -> Result<Pinned, LockError> {
     let tool = members(place, value, &["digest", "definition"])?;
     let digest = string(place, tool, "digest")?;
     let pinned = Pinned::new(member(place, tool, "definition")?.clone());
-    let wrong = |problem| LockError::Shape {
-        place: format!("{place}.definition"),
-        problem,
-    };
+    let wrong = |problem| LockError::Shape { place: format!("{place}.definition"), problem };
     if !is_tool_name(name) || pinned.definition.get("name").and_then(Value::as_str) != Some(name) {
         return Err(wrong("does not have the name it is filed under"));
     }
@@ -160,12 +143,7 @@ fn rendered_server(server: &PinnedServer) -> Value {
     let tools: Map<String, Value> = server
         .tools
         .iter()
-        .map(|(name, tool)| {
-            (
-                name.to_string(),
-                json!({ "digest": tool.digest, "definition": tool.definition }),
-            )
-        })
+        .map(|(name, tool)| (name.to_string(), json!({ "digest": tool.digest, "definition": tool.definition })))
         .collect();
     json!({ "protocol_version": server.protocol_version, "server_info": server.server_info, "tools": tools })
 }
@@ -175,12 +153,7 @@ fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
             let ordered: BTreeMap<&String, &Value> = members.iter().collect();
-            Value::Object(
-                ordered
-                    .into_iter()
-                    .map(|(key, value)| (key.clone(), sorted(value)))
-                    .collect(),
-            )
+            Value::Object(ordered.into_iter().map(|(key, value)| (key.clone(), sorted(value))).collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
         other => other.clone(),
@@ -188,45 +161,29 @@ fn sorted(value: &Value) -> Value {
 }
 
 fn object<'a>(place: &str, value: &'a Value) -> Result<&'a Map<String, Value>, LockError> {
-    value.as_object().ok_or_else(|| LockError::Shape {
-        place: place.to_owned(),
-        problem: "is not an object",
-    })
+    value.as_object().ok_or_else(|| LockError::Shape { place: place.to_owned(), problem: "is not an object" })
 }
 
 /// The members of an object that has these keys and no others.
 fn members<'a>(place: &str, value: &'a Value, known: &[&str]) -> Result<&'a Map<String, Value>, LockError> {
     let members = object(place, value)?;
     match members.keys().find(|key| !known.contains(&key.as_str())) {
-        Some(key) => Err(LockError::Shape {
-            place: join(place, key),
-            problem: "is not a known key",
-        }),
+        Some(key) => Err(LockError::Shape { place: join(place, key), problem: "is not a known key" }),
         None => Ok(members),
     }
 }
 
 fn member<'a>(place: &str, members: &'a Map<String, Value>, key: &str) -> Result<&'a Value, LockError> {
-    members.get(key).ok_or_else(|| LockError::Shape {
-        place: join(place, key),
-        problem: "is missing",
-    })
+    members.get(key).ok_or_else(|| LockError::Shape { place: join(place, key), problem: "is missing" })
 }
 
 fn string<'a>(place: &str, members: &'a Map<String, Value>, key: &str) -> Result<&'a str, LockError> {
     let value = member(place, members, key)?;
-    value.as_str().ok_or_else(|| LockError::Shape {
-        place: join(place, key),
-        problem: "is not text",
-    })
+    value.as_str().ok_or_else(|| LockError::Shape { place: join(place, key), problem: "is not text" })
 }
 
 fn join(place: &str, key: &str) -> String {
-    if place.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{place}.{key}")
-    }
+    if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") }
 }
 
 #[cfg(test)]
@@ -240,9 +197,7 @@ mod tests {
             server_info: json!({"version": "1", "name": "desk"}),
             tools: [(ToolName::new("close"), Pinned::new(definition))].into(),
         };
-        Lock {
-            servers: [(ServerId::new("desk"), server)].into(),
-        }
+        Lock { servers: [(ServerId::new("desk"), server)].into() }
     }
 
     #[test]
@@ -250,14 +205,8 @@ mod tests {
         let text = lock().render();
         assert_eq!(Lock::parse(&text).unwrap(), lock());
         assert_eq!(Lock::parse(&text).unwrap().render(), text);
-        assert!(
-            text.find("\"digest\"").unwrap() > text.find("\"definition\"").unwrap(),
-            "{text}"
-        );
-        assert!(
-            text.find("\"a\": 2").unwrap() < text.find("\"b\": 1").unwrap(),
-            "{text}"
-        );
+        assert!(text.find("\"digest\"").unwrap() > text.find("\"definition\"").unwrap(), "{text}");
+        assert!(text.find("\"a\": 2").unwrap() < text.find("\"b\": 1").unwrap(), "{text}");
     }
 
     #[test]
@@ -265,10 +214,7 @@ mod tests {
         let one = Pinned::new(json!({"name": "a", "x": 1.0, "inputSchema": {}}));
         let two = Pinned::new(json!({"inputSchema": {}, "x": 1, "name": "a"}));
         assert_eq!(one.digest, two.digest);
-        assert_ne!(
-            one.digest,
-            Pinned::new(json!({"inputSchema": {}, "x": 2, "name": "a"})).digest
-        );
+        assert_ne!(one.digest, Pinned::new(json!({"inputSchema": {}, "x": 2, "name": "a"})).digest);
         // sha256 of `{"inputSchema":{},"name":"a","x":1}`
         let text = br#"{"inputSchema":{},"name":"a","x":1}"#;
         assert_eq!(one.digest, digest::of_bytes(text));
@@ -278,10 +224,7 @@ mod tests {
     fn edits_are_found() {
         let text = lock().render();
         let edited = text.replace("\"type\": \"object\"", "\"type\": \"string\"");
-        assert_eq!(
-            Lock::parse(&edited),
-            Err(LockError::Digest("servers.desk.tools.close".to_owned()))
-        );
+        assert_eq!(Lock::parse(&edited), Err(LockError::Digest("servers.desk.tools.close".to_owned())));
         for (from, to) in [
             ("\"version\": 1\n", "\"version\": 2\n"),
             ("\"servers\"", "\"server\""),
@@ -295,10 +238,7 @@ mod tests {
             assert!(Lock::parse(&edited).is_err(), "{from}");
         }
         assert!(matches!(Lock::parse("{"), Err(LockError::Json { .. })));
-        assert!(matches!(
-            Lock::parse(r#"{"version":1,"version":1,"servers":{}}"#),
-            Err(LockError::Json { .. })
-        ));
+        assert!(matches!(Lock::parse(r#"{"version":1,"version":1,"servers":{}}"#), Err(LockError::Json { .. })));
         assert_eq!(Lock::parse(r#"{"version":1,"servers":{}}"#), Ok(Lock::default()));
     }
 }

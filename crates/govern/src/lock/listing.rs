@@ -48,10 +48,7 @@ pub fn pin(listing: &Listing) -> Result<PinnedServer, ListingError> {
     }
     let mut tools = BTreeMap::new();
     for (index, definition) in listing.tools.iter().enumerate() {
-        let name = definition
-            .get("name")
-            .and_then(Value::as_str)
-            .filter(|name| is_tool_name(name));
+        let name = definition.get("name").and_then(Value::as_str).filter(|name| is_tool_name(name));
         let name = ToolName::new(name.ok_or(ListingError::Name(index + 1))?);
         if !definition.get("inputSchema").is_some_and(Value::is_object) {
             return Err(ListingError::Schema(name));
@@ -73,11 +70,7 @@ mod tests {
     use serde_json::json;
 
     fn listing(tools: Vec<Value>) -> Listing {
-        Listing {
-            protocol_version: "2025-11-25".to_owned(),
-            server_info: json!({"name": "desk"}),
-            tools,
-        }
+        Listing { protocol_version: "2025-11-25".to_owned(), server_info: json!({"name": "desk"}), tools }
     }
 
     fn tool(name: &str) -> Value {
@@ -92,15 +85,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_ambiguous() {
-        assert_eq!(
-            pin(&listing(vec![tool("a"), tool("a")])),
-            Err(ListingError::Twice(ToolName::new("a")))
-        );
+        assert_eq!(pin(&listing(vec![tool("a"), tool("a")])), Err(ListingError::Twice(ToolName::new("a"))));
         assert_eq!(pin(&listing(vec![tool("a"), json!({})])), Err(ListingError::Name(2)));
-        assert_eq!(
-            pin(&listing(vec![json!({"name": "a b", "inputSchema": {}})])),
-            Err(ListingError::Name(1))
-        );
+        assert_eq!(pin(&listing(vec![json!({"name": "a b", "inputSchema": {}})])), Err(ListingError::Name(1)));
         let bare = json!({"name": "a", "inputSchema": true});
         assert_eq!(pin(&listing(vec![bare])), Err(ListingError::Schema(ToolName::new("a"))));
     }

@@ -86,17 +86,10 @@ pub(crate) struct Places {
 /// Reads an agent's file.
 pub(crate) fn parse(file: &str, text: &str) -> Result<(Agent, Places), Vec<Diagnostic>> {
     let raw: Raw = toml_diagnostics::parse(file, text).map_err(|complaint| vec![*complaint])?;
-    let mut reading = Reading {
-        complaints: Complaints::about(file, text),
-        places: Places::default(),
-    };
+    let mut reading = Reading { complaints: Complaints::about(file, text), places: Places::default() };
     let agent = reading.agent(stem(file), raw);
     let found = reading.complaints.into_found();
-    if found.is_empty() {
-        Ok((agent, reading.places))
-    } else {
-        Err(found)
-    }
+    if found.is_empty() { Ok((agent, reading.places)) } else { Err(found) }
 }
 
 struct Reading<'a> {
@@ -109,13 +102,11 @@ impl Reading<'_> {
         if !is_canonical(name) {
             let message = format!("`{name}` is not an agent name");
             let help = "name the file with lower-case letters, digits, `-` and `_`";
-            self.complaints
-                .error_help("agent/name", super::complaints::NOWHERE, message, help);
+            self.complaints.error_help("agent/name", super::complaints::NOWHERE, message, help);
         }
         for (key, text) in [("owner", &raw.owner), ("purpose", &raw.purpose)] {
             if text.as_ref().trim().is_empty() {
-                self.complaints
-                    .error("config/value", text.span(), format!("the key `{key}` is empty"));
+                self.complaints.error("config/value", text.span(), format!("the key `{key}` is empty"));
             }
         }
         Agent {
@@ -211,10 +202,8 @@ impl Reading<'_> {
     }
 
     fn limits(&mut self, raw: RawLimits) -> Limits {
-        let mut limits = Limits {
-            calls_per_minute: rate(raw.calls_per_minute, &mut self.complaints),
-            ..Limits::default()
-        };
+        let mut limits =
+            Limits { calls_per_minute: rate(raw.calls_per_minute, &mut self.complaints), ..Limits::default() };
         for (text, calls) in raw.tools {
             let Some(tool) = self.tool(&text) else { continue };
             if let Some(calls) = rate(Some(calls), &mut self.complaints) {
@@ -225,11 +214,7 @@ impl Reading<'_> {
     }
 
     fn reference<T>(&mut self, read: Result<T, ReferenceError>, text: &Spanned<String>) -> Option<T> {
-        read.map_err(|error| {
-            self.complaints
-                .error("config/reference", text.span(), error.to_string())
-        })
-        .ok()
+        read.map_err(|error| self.complaints.error("config/reference", text.span(), error.to_string())).ok()
     }
 }
 
@@ -302,14 +287,8 @@ mod tests {
     #[test]
     fn defaults_are_strict() {
         let agent = agent("");
-        assert_eq!(
-            (agent.id.as_str(), agent.mode, agent.env.as_str()),
-            ("bot", Mode::Enforce, "production")
-        );
-        assert_eq!(
-            (agent.privileges, agent.limits),
-            (Privileges::default(), Limits::default())
-        );
+        assert_eq!((agent.id.as_str(), agent.mode, agent.env.as_str()), ("bot", Mode::Enforce, "production"));
+        assert_eq!((agent.privileges, agent.limits), (Privileges::default(), Limits::default()));
     }
 
     #[test]
@@ -321,16 +300,8 @@ mod tests {
         );
         let close = ToolRef::parse("desk/close").unwrap();
         assert!(agent.privileges.tools.contains(&ToolPattern::One(close.clone())));
-        assert_eq!(
-            (agent.limits.calls_per_minute, agent.limits.tools.get(&close)),
-            (Some(120), Some(&5))
-        );
-        assert!(
-            agent
-                .privileges
-                .client_requests
-                .contains(&(ServerId::new("desk"), ClientRequest::Roots))
-        );
+        assert_eq!((agent.limits.calls_per_minute, agent.limits.tools.get(&close)), (Some(120), Some(&5)));
+        assert!(agent.privileges.client_requests.contains(&(ServerId::new("desk"), ClientRequest::Roots)));
         assert!(agent.may_request.contains(&ToolRef::parse("desk/refund").unwrap()));
     }
 
@@ -360,15 +331,8 @@ mod tests {
         assert_eq!(complaint("mode = \"enforced\"").candidates, ["enforce"]);
         let missing = parse("mortise/agents/bot.toml", "owner = \"o\"\npurpose = \"p\"").unwrap_err();
         assert_eq!(missing[0].message, "the key `tier` is missing");
-        let empty = parse(
-            "mortise/agents/bot.toml",
-            "owner = \" \"\npurpose = \"p\"\ntier = \"low\"",
-        )
-        .unwrap_err();
+        let empty = parse("mortise/agents/bot.toml", "owner = \" \"\npurpose = \"p\"\ntier = \"low\"").unwrap_err();
         assert_eq!((empty[0].code, empty[0].line), ("config/value", 1));
-        assert_eq!(
-            parse("mortise/agents/Bot.toml", HEAD).unwrap_err()[0].code,
-            "agent/name"
-        );
+        assert_eq!(parse("mortise/agents/Bot.toml", HEAD).unwrap_err()[0].code, "agent/name");
     }
 }

@@ -12,11 +12,7 @@ pub(crate) struct Complaints<'a> {
 
 impl<'a> Complaints<'a> {
     pub(crate) const fn about(file: &'a str, text: &'a str) -> Self {
-        Self {
-            file,
-            text,
-            found: Vec::new(),
-        }
+        Self { file, text, found: Vec::new() }
     }
 
     pub(crate) fn error(&mut self, code: &'static str, span: Range<usize>, message: impl Into<String>) {
@@ -31,11 +27,7 @@ impl<'a> Complaints<'a> {
     /// Places a complaint in the file.
     pub(crate) fn add(&mut self, complaint: Diagnostic, span: Range<usize>) {
         let place = (span.start, span.end);
-        self.found.push(if span == NOWHERE {
-            complaint
-        } else {
-            complaint.at(self.text, place)
-        });
+        self.found.push(if span == NOWHERE { complaint } else { complaint.at(self.text, place) });
     }
 
     pub(crate) fn into_found(self) -> Vec<Diagnostic> {

@@ -32,19 +32,9 @@ pub(super) fn check(
     found: &mut Vec<Diagnostic>,
 ) {
     // A file that does not read still names its server or agent: one mistake, one complaint.
-    let server_names: Vec<&str> = files
-        .of(Part::Server)
-        .map(|(file, _)| super::files::stem(file))
-        .collect();
-    let agent_names: Vec<&str> = files
-        .of(Part::Agent)
-        .map(|(file, _)| super::files::stem(file))
-        .collect();
-    let names = Names {
-        servers: &server_names,
-        agents: &agent_names,
-        lock,
-    };
+    let server_names: Vec<&str> = files.of(Part::Server).map(|(file, _)| super::files::stem(file)).collect();
+    let agent_names: Vec<&str> = files.of(Part::Agent).map(|(file, _)| super::files::stem(file)).collect();
+    let names = Names { servers: &server_names, agents: &agent_names, lock };
     for agent in agents.values() {
         found.extend(names.check_agent(agent));
     }
@@ -79,10 +69,7 @@ impl Names<'_> {
             if !self.agents.contains(&parent.as_str()) {
                 let message = format!("there is no agent `{parent}`");
                 let complaint = Diagnostic::error("agent/unknown-parent", read.file, message);
-                complaints.add(
-                    suggest(complaint, parent.as_str(), self.agents.iter().copied()),
-                    span.clone(),
-                );
+                complaints.add(suggest(complaint, parent.as_str(), self.agents.iter().copied()), span.clone());
             }
         }
         complaints.into_found()
@@ -98,10 +85,7 @@ impl Names<'_> {
         let known = self.servers.contains(&server.as_str());
         if !known {
             let complaint = Diagnostic::error("agent/unknown-server", file, format!("there is no server `{server}`"));
-            complaints.add(
-                suggest(complaint, server.as_str(), self.servers.iter().copied()),
-                span.clone(),
-            );
+            complaints.add(suggest(complaint, server.as_str(), self.servers.iter().copied()), span.clone());
         }
         known
     }
@@ -115,15 +99,8 @@ impl Names<'_> {
         }
         let message = format!("the server `{}` has no tool `{}`", tool.server, tool.tool);
         let complaint = Diagnostic::error("agent/unknown-tool", file, message);
-        let known: Vec<String> = pinned
-            .tools
-            .keys()
-            .map(|name| format!("{}/{name}", tool.server))
-            .collect();
-        complaints.add(
-            suggest(complaint, &tool.to_string(), known.iter().map(String::as_str)),
-            span.clone(),
-        );
+        let known: Vec<String> = pinned.tools.keys().map(|name| format!("{}/{name}", tool.server)).collect();
+        complaints.add(suggest(complaint, &tool.to_string(), known.iter().map(String::as_str)), span.clone());
     }
 }
 
@@ -151,14 +128,8 @@ fn check_server(read: &Read<'_, Server, server::Places>, lock: &Lock) -> Vec<Dia
         }
     }
     for (tool, argument, span) in &read.places.arguments {
-        let schema = pinned
-            .tools
-            .get(tool)
-            .and_then(|tool| tool.definition.get("inputSchema"));
-        let Some(known) = schema
-            .and_then(|schema| schema.get("properties"))
-            .and_then(|p| p.as_object())
-        else {
+        let schema = pinned.tools.get(tool).and_then(|tool| tool.definition.get("inputSchema"));
+        let Some(known) = schema.and_then(|schema| schema.get("properties")).and_then(|p| p.as_object()) else {
             continue;
         };
         if !known.contains_key(argument) {
@@ -167,10 +138,7 @@ fn check_server(read: &Read<'_, Server, server::Places>, lock: &Lock) -> Vec<Dia
                 read.file,
                 format!("the tool `{tool}` has no argument `{argument}`"),
             );
-            complaints.add(
-                suggest(warning, argument, known.keys().map(String::as_str)),
-                span.clone(),
-            );
+            complaints.add(suggest(warning, argument, known.keys().map(String::as_str)), span.clone());
         }
     }
     complaints.into_found()
@@ -179,11 +147,8 @@ fn check_server(read: &Read<'_, Server, server::Places>, lock: &Lock) -> Vec<Dia
 fn about_the_whole(files: &Files, servers: &[&str], lock: Option<&Lock>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     if files.of(Part::Agent).next().is_none() {
-        let warning = Diagnostic::warning(
-            "project/no-agents",
-            "mortise/agents",
-            "there are no agents: nobody can call a tool",
-        );
+        let warning =
+            Diagnostic::warning("project/no-agents", "mortise/agents", "there are no agents: nobody can call a tool");
         found.push(warning.with_help("write `mortise/agents/<agent>.toml`"));
     }
     if files.of(Part::Policy).next().is_none() {

@@ -89,20 +89,10 @@ impl Files {
     /// # Errors
     /// When a limit is passed, a link leaves the project or something cannot be read. A project is read whole or not.
     pub fn read(project: &Path) -> Result<Self, ReadError> {
-        let root = fs::canonicalize(project).map_err(|source| ReadError::Io {
-            path: project.display().to_string(),
-            source,
-        })?;
-        let folder = root
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let mut walk = Walk {
-            root: root.clone(),
-            files: Self {
-                folder,
-                ..Self::default()
-            },
-        };
+        let root = fs::canonicalize(project)
+            .map_err(|source| ReadError::Io { path: project.display().to_string(), source })?;
+        let folder = root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let mut walk = Walk { root: root.clone(), files: Self { folder, ..Self::default() } };
         for name in [SETTINGS, LOCK] {
             if root.join(name).symlink_metadata().is_ok() {
                 walk.entry(name, 0)?;
@@ -132,10 +122,8 @@ impl Files {
     /// The configuration revision: a digest over paths and texts of the files in force.
     #[must_use]
     pub fn revision(&self) -> Digest {
-        let entries: serde_json::Map<String, serde_json::Value> = self
-            .in_force()
-            .map(|(path, text)| (path.to_owned(), text.into()))
-            .collect();
+        let entries: serde_json::Map<String, serde_json::Value> =
+            self.in_force().map(|(path, text)| (path.to_owned(), text.into())).collect();
         digest::of_json(&serde_json::Value::Object(entries))
     }
 
@@ -215,10 +203,7 @@ struct Walk {
 
 impl Walk {
     fn entry(&mut self, path: &str, depth: usize) -> Result<(), ReadError> {
-        let io = |source| ReadError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source| ReadError::Io { path: path.to_owned(), source };
         let real = fs::canonicalize(self.root.join(path)).map_err(io)?;
         if !real.starts_with(&self.root) {
             return Err(ReadError::LeavesProject { path: path.to_owned() });
@@ -237,19 +222,14 @@ impl Walk {
         if depth > MAX_DEPTH {
             return Err(ReadError::TooDeep { path: path.to_owned() });
         }
-        let io = |source| ReadError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source| ReadError::Io { path: path.to_owned(), source };
         for (seen, entry) in fs::read_dir(real).map_err(io)?.enumerate() {
             if seen >= MAX_FILES {
                 return Err(ReadError::TooMany);
             }
             let name = entry.map_err(io)?.file_name();
             let Some(name) = name.to_str() else {
-                return Err(ReadError::NotText {
-                    path: format!("{path}/{}", name.to_string_lossy()),
-                });
+                return Err(ReadError::NotText { path: format!("{path}/{}", name.to_string_lossy()) });
             };
             // Editors' leftovers; a policy hidden behind a dot would be one nobody sees.
             if name.starts_with('.') || name.ends_with('~') {
@@ -270,16 +250,9 @@ impl Walk {
             }
             return Ok(());
         }
-        let io = |source| ReadError::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source| ReadError::Io { path: path.to_owned(), source };
         let mut bytes = Vec::new();
-        fs::File::open(real)
-            .map_err(io)?
-            .take(MAX_FILE_BYTES as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(io)?;
+        fs::File::open(real).map_err(io)?.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
         if bytes.len() > MAX_FILE_BYTES {
             return Err(ReadError::TooLong { path: path.to_owned() });
         }
@@ -324,12 +297,8 @@ mod tests {
         ]);
         let files = Files::read(dir.path()).unwrap();
         let paths: Vec<&str> = files.texts.keys().map(String::as_str).collect();
-        let expected = [
-            "mortise.toml",
-            "mortise/agents/a.toml",
-            "mortise/policies/deep/er/p.cedar",
-            "mortise/tests/t.yaml",
-        ];
+        let expected =
+            ["mortise.toml", "mortise/agents/a.toml", "mortise/policies/deep/er/p.cedar", "mortise/tests/t.yaml"];
         assert_eq!(paths, expected);
         assert_eq!(files.ignored, ["mortise/agent/b.toml"]);
         assert_eq!(files.in_force().count(), 3);
@@ -388,20 +357,9 @@ mod tests {
         use std::os::unix::fs::symlink;
         let outside = project(&[("p.cedar", "permit;")]);
         let dir = project(&[("mortise/policies/a.cedar", "a"), ("shared/b.cedar", "b")]);
-        symlink(
-            dir.path().join("shared/b.cedar"),
-            dir.path().join("mortise/policies/b.cedar"),
-        )
-        .unwrap();
-        assert_eq!(
-            Files::read(dir.path()).unwrap().text("mortise/policies/b.cedar"),
-            Some("b")
-        );
-        symlink(
-            outside.path().join("p.cedar"),
-            dir.path().join("mortise/policies/c.cedar"),
-        )
-        .unwrap();
+        symlink(dir.path().join("shared/b.cedar"), dir.path().join("mortise/policies/b.cedar")).unwrap();
+        assert_eq!(Files::read(dir.path()).unwrap().text("mortise/policies/b.cedar"), Some("b"));
+        symlink(outside.path().join("p.cedar"), dir.path().join("mortise/policies/c.cedar")).unwrap();
         assert!(matches!(Files::read(dir.path()), Err(ReadError::LeavesProject { .. })));
         fs::remove_file(dir.path().join("mortise/policies/c.cedar")).unwrap();
         symlink(dir.path().join("mortise"), dir.path().join("mortise/policies/circle")).unwrap();

@@ -59,30 +59,18 @@ impl Project {
         let mut agents = BTreeMap::new();
         for (file, text) in files.of(Part::Agent) {
             match agent::parse(file, text) {
-                Ok((agent, places)) => drop(agents.insert(
-                    agent.id.clone(),
-                    cross_check::Read {
-                        file,
-                        text,
-                        value: agent,
-                        places,
-                    },
-                )),
+                Ok((agent, places)) => {
+                    drop(agents.insert(agent.id.clone(), cross_check::Read { file, text, value: agent, places }))
+                }
                 Err(complaints) => found.extend(complaints),
             }
         }
         let mut servers = BTreeMap::new();
         for (file, text) in files.of(Part::Server) {
             match server::parse(file, text) {
-                Ok((server, places)) => drop(servers.insert(
-                    server.id.clone(),
-                    cross_check::Read {
-                        file,
-                        text,
-                        value: server,
-                        places,
-                    },
-                )),
+                Ok((server, places)) => {
+                    drop(servers.insert(server.id.clone(), cross_check::Read { file, text, value: server, places }))
+                }
                 Err(complaints) => found.extend(complaints),
             }
         }
@@ -110,9 +98,7 @@ fn parse_settings(files: &Files, found: &mut Vec<Diagnostic>) -> Option<Settings
         found.push(complaint.with_help("run `mortise init`, or name the project's folder with `--project`"));
         return None;
     };
-    settings::parse(text, &files.folder)
-        .map_err(|complaints| found.extend(complaints))
-        .ok()
+    settings::parse(text, &files.folder).map_err(|complaints| found.extend(complaints)).ok()
 }
 
 fn parse_lock(files: &Files, found: &mut Vec<Diagnostic>) -> Option<Lock> {
@@ -141,22 +127,11 @@ pub(crate) mod tests {
 
     /// A project of one agent `bot`, one server `desk` with tools `close`, `search` and `try_close`, one policy.
     pub(crate) fn sample() -> Files {
-        let mut files = Files {
-            folder: "shop".to_owned(),
-            ..Files::default()
-        };
+        let mut files = Files { folder: "shop".to_owned(), ..Files::default() };
         put(&mut files, SETTINGS, "");
-        put(
-            &mut files,
-            "mortise/agents/bot.toml",
-            &format!("{AGENT}tools = [\"desk/close\"]\n"),
-        );
+        put(&mut files, "mortise/agents/bot.toml", &format!("{AGENT}tools = [\"desk/close\"]\n"));
         put(&mut files, "mortise/tools/desk.toml", SERVER);
-        put(
-            &mut files,
-            "mortise/policies/a.cedar",
-            "@id(\"all\")\npermit (principal, action, resource);\n",
-        );
+        put(&mut files, "mortise/policies/a.cedar", "@id(\"all\")\npermit (principal, action, resource);\n");
         put(&mut files, LOCK, &lock(&["close", "search", "try_close"]));
         files
     }
@@ -170,15 +145,8 @@ pub(crate) mod tests {
             .iter()
             .map(|name| json!({"name": name, "inputSchema": {"type": "object", "properties": {"id": {"type": "string"}}}}))
             .collect();
-        let listing = Listing {
-            protocol_version: "2025-11-25".into(),
-            server_info: json!({"name": "desk"}),
-            tools,
-        };
-        Lock {
-            servers: [(ServerId::new("desk"), pin(&listing).unwrap())].into(),
-        }
-        .render()
+        let listing = Listing { protocol_version: "2025-11-25".into(), server_info: json!({"name": "desk"}), tools };
+        Lock { servers: [(ServerId::new("desk"), pin(&listing).unwrap())].into() }.render()
     }
 
     fn complaint(files: &Files) -> Diagnostic {
@@ -188,22 +156,14 @@ pub(crate) mod tests {
     }
 
     fn warnings(files: &Files) -> Vec<&'static str> {
-        Project::parse(files)
-            .unwrap()
-            .warnings
-            .iter()
-            .map(|warning| warning.code)
-            .collect()
+        Project::parse(files).unwrap().warnings.iter().map(|warning| warning.code).collect()
     }
 
     #[test]
     fn sample_has_nothing_to_complain_about() {
         let project = Project::parse(&sample()).unwrap();
         assert!(project.warnings.is_empty(), "{:?}", project.warnings);
-        assert_eq!(
-            (project.agents.len(), project.servers.len(), project.policies.len()),
-            (1, 1, 1)
-        );
+        assert_eq!((project.agents.len(), project.servers.len(), project.policies.len()), (1, 1, 1));
         assert_eq!(project.revision, sample().revision());
     }
 
@@ -219,21 +179,13 @@ pub(crate) mod tests {
             ("parents", "bit", "agent/unknown-parent", "bot"),
         ] {
             let mut files = sample();
-            put(
-                &mut files,
-                "mortise/agents/bot.toml",
-                &format!("{AGENT}{key} = [\"{value}\"]\n"),
-            );
+            put(&mut files, "mortise/agents/bot.toml", &format!("{AGENT}{key} = [\"{value}\"]\n"));
             let found = complaint(&files);
             assert_eq!((found.code, found.line), (code, 4), "{key}");
             assert_eq!(found.candidates, [candidate], "{key}");
         }
         let mut files = sample();
-        put(
-            &mut files,
-            "mortise/agents/bot.toml",
-            &format!("{AGENT}[limits.tools]\n\"desk/clos\" = 1\n"),
-        );
+        put(&mut files, "mortise/agents/bot.toml", &format!("{AGENT}[limits.tools]\n\"desk/clos\" = 1\n"));
         assert_eq!(complaint(&files).code, "agent/unknown-tool");
     }
 
@@ -241,11 +193,7 @@ pub(crate) mod tests {
     fn unpinned_servers_are_warned_about_and_their_tools_not_checked() {
         let mut files = sample();
         files.texts.remove(LOCK);
-        put(
-            &mut files,
-            "mortise/agents/bot.toml",
-            &format!("{AGENT}tools = [\"desk/anything\"]\n"),
-        );
+        put(&mut files, "mortise/agents/bot.toml", &format!("{AGENT}tools = [\"desk/anything\"]\n"));
         let project = Project::parse(&files).unwrap();
         assert_eq!(project.warnings[0].code, "lock/missing");
         assert_eq!(project.warnings[0].help.as_deref(), Some("run `mortise lock`"));
@@ -255,28 +203,16 @@ pub(crate) mod tests {
     fn servers_name_what_is_pinned() {
         let mut files = sample();
         let with = |rest: &str| format!("{SERVER}{rest}");
-        put(
-            &mut files,
-            "mortise/tools/desk.toml",
-            &with("[tools.close]\ndry_run = \"try_clos\"\n"),
-        );
+        put(&mut files, "mortise/tools/desk.toml", &with("[tools.close]\ndry_run = \"try_clos\"\n"));
         assert_eq!(
             (complaint(&files).code, complaint(&files).candidates),
             ("tool/dry-run", vec!["try_close".to_owned()])
         );
-        put(
-            &mut files,
-            "mortise/tools/desk.toml",
-            &with("[tools.close]\ndry_run = \"try_close\"\n"),
-        );
+        put(&mut files, "mortise/tools/desk.toml", &with("[tools.close]\ndry_run = \"try_close\"\n"));
         assert!(warnings(&files).is_empty());
         put(&mut files, "mortise/tools/desk.toml", &with("[tools.clos]\n"));
         assert_eq!(warnings(&files), ["tool/unknown"]);
-        put(
-            &mut files,
-            "mortise/tools/desk.toml",
-            &with("[tools.close.arguments.di]\nclass = \"free\"\n"),
-        );
+        put(&mut files, "mortise/tools/desk.toml", &with("[tools.close.arguments.di]\nclass = \"free\"\n"));
         assert_eq!(warnings(&files), ["tool/unknown-argument"]);
     }
 
@@ -291,21 +227,13 @@ pub(crate) mod tests {
         files.texts.remove("mortise/tools/desk.toml");
         assert!(warnings(&files).contains(&"lock/unused"));
         files.texts.remove(SETTINGS);
-        assert!(
-            Project::parse(&files)
-                .unwrap_err()
-                .iter()
-                .any(|c| c.code == "project/no-settings")
-        );
+        assert!(Project::parse(&files).unwrap_err().iter().any(|c| c.code == "project/no-settings"));
     }
 
     #[test]
     fn misplaced_files_are_said() {
         let mut files = sample();
-        files.ignored = vec![
-            "mortise/agent/bot.toml".to_owned(),
-            "mortise/policies/x.ceder".to_owned(),
-        ];
+        files.ignored = vec!["mortise/agent/bot.toml".to_owned(), "mortise/policies/x.ceder".to_owned()];
         let project = Project::parse(&files).unwrap();
         assert_eq!(project.warnings.len(), 2);
         assert_eq!(project.warnings[0].candidates, ["agents"]);
@@ -332,30 +260,16 @@ pub(crate) mod tests {
     #[test]
     fn shapes_say_what_policies_may_name() {
         let mut files = sample();
-        put(
-            &mut files,
-            SETTINGS,
-            "[approvers.ada]\ngroups = [\"secops\"]\n[approvers.bob]\ngroups = [\"secops\"]\n",
-        );
-        put(
-            &mut files,
-            "mortise/agents/bot.toml",
-            &format!("{AGENT}user = \"carl\"\nteam = \"t\"\n"),
-        );
+        put(&mut files, SETTINGS, "[approvers.ada]\ngroups = [\"secops\"]\n[approvers.bob]\ngroups = [\"secops\"]\n");
+        put(&mut files, "mortise/agents/bot.toml", &format!("{AGENT}user = \"carl\"\nteam = \"t\"\n"));
         let project = Project::parse(&files).unwrap();
         let shapes = project.shapes();
         assert_eq!(
             (shapes.approver_groups, shapes.users),
             (vec!["secops".into()], vec!["ada".into(), "bob".into(), "carl".into()])
         );
-        assert_eq!(
-            (shapes.agents[0].team.as_deref(), shapes.agents[0].eval_passed),
-            (Some("t"), false)
-        );
-        assert_eq!(
-            (shapes.servers[0].transport.as_str(), shapes.servers[0].pinned),
-            ("stdio", true)
-        );
+        assert_eq!((shapes.agents[0].team.as_deref(), shapes.agents[0].eval_passed), (Some("t"), false));
+        assert_eq!((shapes.servers[0].transport.as_str(), shapes.servers[0].pinned), ("stdio", true));
         let compiled = policy::compile(&project.policies, &project.shapes());
         assert!(compiled.bundle.is_some(), "{:?}", compiled.diagnostics);
     }
@@ -369,17 +283,8 @@ pub(crate) mod tests {
         let tools = project.tools();
         assert_eq!(tools.len(), 3);
         let close = tools.iter().find(|tool| tool.action() == "desk/close").unwrap();
-        assert_eq!(
-            (close.effect, close.argument("id").class),
-            (vocab::Effect::Read, vocab::ArgumentClass::Object)
-        );
-        assert_eq!(
-            close.definition,
-            project.lock.tool(&close.server, &close.name).unwrap().digest
-        );
-        assert_eq!(
-            tools.iter().find(|tool| tool.action() == "desk/search").unwrap().effect,
-            vocab::Effect::default()
-        );
+        assert_eq!((close.effect, close.argument("id").class), (vocab::Effect::Read, vocab::ArgumentClass::Object));
+        assert_eq!(close.definition, project.lock.tool(&close.server, &close.name).unwrap().digest);
+        assert_eq!(tools.iter().find(|tool| tool.action() == "desk/search").unwrap().effect, vocab::Effect::default());
     }
 }

@@ -82,26 +82,17 @@ impl ToolPattern {
     /// # Errors
     /// When it has another form.
     pub fn parse(text: &str) -> Result<Self, ReferenceError> {
-        let (server, tool) = text
-            .split_once('/')
-            .ok_or_else(|| ReferenceError::Form(text.to_owned()))?;
+        let (server, tool) = text.split_once('/').ok_or_else(|| ReferenceError::Form(text.to_owned()))?;
         if !is_canonical(server) {
             let wildcard = server.contains('*');
-            let reason = if wildcard {
-                ReferenceError::PartialWildcard
-            } else {
-                ReferenceError::Server
-            };
+            let reason = if wildcard { ReferenceError::PartialWildcard } else { ReferenceError::Server };
             return Err(reason(if wildcard { text } else { server }.to_owned()));
         }
         let server = ServerId::new(server);
         match tool {
             "*" => Ok(Self::All(server)),
             _ if tool.contains('*') => Err(ReferenceError::PartialWildcard(text.to_owned())),
-            _ if is_tool_name(tool) => Ok(Self::One(ToolRef {
-                server,
-                tool: ToolName::new(tool),
-            })),
+            _ if is_tool_name(tool) => Ok(Self::One(ToolRef { server, tool: ToolName::new(tool) })),
             _ => Err(ReferenceError::Form(text.to_owned())),
         }
     }

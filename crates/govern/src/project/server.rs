@@ -123,11 +123,7 @@ fn server(name: &str, raw: Raw, complaints: &mut Complaints<'_>, places: &mut Pl
     let trust = u8::try_from(number(raw.trust, 0, 0..=100, complaints)).unwrap_or(0);
     let start_timeout_s = number(raw.start_timeout_s, 30, SECONDS, complaints);
     let call_timeout_s = number(raw.call_timeout_s, 60, SECONDS, complaints);
-    let tools = raw
-        .tools
-        .into_iter()
-        .filter_map(|(name, tool)| declared(&name, tool, complaints, places))
-        .collect();
+    let tools = raw.tools.into_iter().filter_map(|(name, tool)| declared(&name, tool, complaints, places)).collect();
     Some(Server {
         id: ServerId::new(name),
         trust,
@@ -152,22 +148,12 @@ fn access(
         (None, Some(reach)) => self::reach(reach.into_inner(), complaints).map(Access::Reach),
         (Some(_), Some(reach)) => {
             let help = "keep `[start]` for a command or `[reach]` for a URL";
-            complaints.error_help(
-                "server/start-or-reach",
-                reach.span(),
-                "both `[start]` and `[reach]`".into(),
-                help,
-            );
+            complaints.error_help("server/start-or-reach", reach.span(), "both `[start]` and `[reach]`".into(), help);
             None
         }
         (None, None) => {
             let help = "write `[start]` with `command`, or `[reach]` with `url`";
-            complaints.error_help(
-                "server/start-or-reach",
-                NOWHERE,
-                "neither `[start]` nor `[reach]`".into(),
-                help,
-            );
+            complaints.error_help("server/start-or-reach", NOWHERE, "neither `[start]` nor `[reach]`".into(), help);
             None
         }
     }
@@ -181,11 +167,7 @@ fn start(raw: RawStart, complaints: &mut Complaints<'_>) -> Option<Start> {
     let env = texts(raw.env, "[start.env]", is_variable, complaints);
     for name in &raw.pass_env {
         if !is_variable(name.as_ref()) {
-            complaints.error(
-                "config/value",
-                name.span(),
-                format!("`{}` is not a variable's name", name.as_ref()),
-            );
+            complaints.error("config/value", name.span(), format!("`{}` is not a variable's name", name.as_ref()));
         }
     }
     Some(Start {
@@ -202,20 +184,12 @@ fn reach(raw: RawReach, complaints: &mut Complaints<'_>) -> Option<Reach> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     if rest.is_none_or(|rest| rest.is_empty() || rest.contains(char::is_whitespace)) {
         let help = "write `https://host/mcp` or `http://127.0.0.1:3001/mcp`";
-        complaints.error_help(
-            "config/value",
-            raw.url.span(),
-            format!("`{url}` is not an HTTP URL"),
-            help,
-        );
+        complaints.error_help("config/value", raw.url.span(), format!("`{url}` is not an HTTP URL"), help);
         return None;
     }
     let is_header = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let headers = texts(raw.headers, "[reach.headers]", is_header, complaints);
-    Some(Reach {
-        url: raw.url.into_inner(),
-        headers,
-    })
+    Some(Reach { url: raw.url.into_inner(), headers })
 }
 
 fn texts(
@@ -227,20 +201,12 @@ fn texts(
     let mut texts = BTreeMap::new();
     for (name, value) in raw {
         if !is_name(name.as_ref()) {
-            complaints.error(
-                "config/value",
-                name.span(),
-                format!("`{}` is no name for `{table}`", name.as_ref()),
-            );
+            complaints.error("config/value", name.span(), format!("`{}` is no name for `{table}`", name.as_ref()));
         }
         let text = match value.as_ref().strip_prefix("env:") {
             Some(variable) if is_variable(variable) => Text::Variable(variable.to_owned()),
             Some(variable) => {
-                complaints.error(
-                    "config/value",
-                    value.span(),
-                    format!("`{variable}` is not a variable's name"),
-                );
+                complaints.error("config/value", value.span(), format!("`{variable}` is not a variable's name"));
                 continue;
             }
             None if value.as_ref().contains(['\0', '\n', '\r']) => {
@@ -277,16 +243,8 @@ fn declared(
     });
     let mut arguments = BTreeMap::new();
     for (argument, declared) in raw.arguments {
-        places
-            .arguments
-            .push((tool.clone(), argument.as_ref().clone(), argument.span()));
-        arguments.insert(
-            argument.into_inner(),
-            Argument {
-                class: declared.class,
-                kind: declared.kind,
-            },
-        );
+        places.arguments.push((tool.clone(), argument.as_ref().clone(), argument.span()));
+        arguments.insert(argument.into_inner(), Argument { class: declared.class, kind: declared.kind });
     }
     let declared = DeclaredTool {
         effect: raw.effect,
@@ -299,9 +257,7 @@ fn declared(
 }
 
 fn is_variable(name: &str) -> bool {
-    name.bytes()
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+    name.bytes().next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
@@ -406,26 +362,13 @@ mod tests {
 
     #[test]
     fn undeclared_is_strictest() {
-        let (server, _) = parse(
-            "mortise/tools/desk.toml",
-            &format!("{START}[tools.x]\n[tools.x.arguments.a]\n"),
-        )
-        .unwrap();
-        assert_eq!(
-            (
-                server.trust,
-                server.stateless,
-                server.start_timeout_s,
-                server.call_timeout_s
-            ),
-            (0, false, 30, 60)
-        );
+        let (server, _) =
+            parse("mortise/tools/desk.toml", &format!("{START}[tools.x]\n[tools.x.arguments.a]\n")).unwrap();
+        assert_eq!((server.trust, server.stateless, server.start_timeout_s, server.call_timeout_s), (0, false, 30, 60));
         let tool = &server.tools[&ToolName::new("x")];
         assert_eq!((tool.effect, tool.label), (Effect::IrreversibleWrite, Label::default()));
         assert_eq!(tool.arguments["a"], Argument::default());
-        let Access::Start(start) = server.access else {
-            panic!("not started")
-        };
+        let Access::Start(start) = server.access else { panic!("not started") };
         assert_eq!((start.cwd.as_str(), start.pass_env.len(), start.env.len()), (".", 0, 0));
     }
 
@@ -436,17 +379,9 @@ mod tests {
                     \"exec\"\nlabel = { integrity = \"system\", confidentiality = \"public\" }\ndry_run = \
                     \"try\"\ncalls_per_minute = 10\n[tools.run.arguments.name]\nclass = \"object\"\nkind = \"path\"\n";
         let (server, places) = parse("mortise/tools/desk.toml", text).unwrap();
-        let Access::Reach(reach) = &server.access else {
-            panic!("not reached")
-        };
+        let Access::Reach(reach) = &server.access else { panic!("not reached") };
         assert_eq!(reach.headers["authorization"], Text::Variable("DESK_TOKEN".to_owned()));
-        assert_eq!(
-            server.resources,
-            Label {
-                integrity: Integrity::Own,
-                confidentiality: Confidentiality::Private
-            }
-        );
+        assert_eq!(server.resources, Label { integrity: Integrity::Own, confidentiality: Confidentiality::Private });
         let tool = &server.tools[&ToolName::new("run")];
         assert_eq!((tool.effect, tool.calls_per_minute), (Effect::Exec, Some(10)));
         assert_eq!(tool.arguments["name"].kind, ArgumentKind::Path);
@@ -483,26 +418,11 @@ mod tests {
         assert_eq!(complaint("[start]\ncomand = \"x\"").candidates, ["command"]);
         assert_eq!(complaint("[reach]\nurl = \"ftp://x\"").code, "config/value");
         assert_eq!(complaint(&format!("{START}pass_env = [\"A B\"]")).code, "config/value");
-        assert_eq!(
-            complaint(&format!("{START}[start.env]\nA = \"env:\"")).code,
-            "config/value"
-        );
+        assert_eq!(complaint(&format!("{START}[start.env]\nA = \"env:\"")).code, "config/value");
         assert_eq!(complaint(&format!("{START}[tools.\"a b\"]")).code, "server/tool-name");
-        assert_eq!(
-            complaint(&format!("{START}[tools.a]\ndry_run = \"a\"")).code,
-            "tool/dry-run"
-        );
-        assert_eq!(
-            complaint(&format!("{START}[tools.a]\neffect = \"reed\"")).candidates,
-            ["read"]
-        );
-        assert_eq!(
-            complaint(&format!("{START}[tools.a.arguments.x]\nkind = \"pth\"")).candidates,
-            ["path"]
-        );
-        assert_eq!(
-            parse("mortise/tools/De sk.toml", START).unwrap_err()[0].code,
-            "server/name"
-        );
+        assert_eq!(complaint(&format!("{START}[tools.a]\ndry_run = \"a\"")).code, "tool/dry-run");
+        assert_eq!(complaint(&format!("{START}[tools.a]\neffect = \"reed\"")).candidates, ["read"]);
+        assert_eq!(complaint(&format!("{START}[tools.a.arguments.x]\nkind = \"pth\"")).candidates, ["path"]);
+        assert_eq!(parse("mortise/tools/De sk.toml", START).unwrap_err()[0].code, "server/name");
     }
 }

@@ -110,12 +110,7 @@ pub struct Ask {
 
 impl Default for Ask {
     fn default() -> Self {
-        Self {
-            hold_s: 20,
-            ttl_s: 900,
-            max_open_per_session: 3,
-            max_per_hour: 20,
-        }
+        Self { hold_s: 20, ttl_s: 900, max_open_per_session: 3, max_per_hour: 20 }
     }
 }
 
@@ -140,11 +135,7 @@ pub(crate) fn parse(text: &str, folder: &str) -> Result<Settings, Vec<Diagnostic
 }
 
 fn settings(raw: Raw, folder: &str, complaints: &mut Complaints<'_>) -> Settings {
-    let name = word(
-        raw.project.name,
-        if folder.is_empty() { "project" } else { folder },
-        complaints,
-    );
+    let name = word(raw.project.name, if folder.is_empty() { "project" } else { folder }, complaints);
     let tenant = word(raw.project.tenant, "default", complaints);
     let origin = word(raw.log.origin, &format!("mortise.local/{name}"), complaints);
     Settings {
@@ -186,12 +177,7 @@ fn gateway(raw: RawGateway, complaints: &mut Complaints<'_>) -> Gateway {
 fn listen(text: &Spanned<String>, allow_remote: bool, complaints: &mut Complaints<'_>) -> SocketAddr {
     let Ok(address) = text.as_ref().parse::<SocketAddr>() else {
         let message = format!("`{}` is not an address with a port", text.as_ref());
-        complaints.error_help(
-            "config/value",
-            text.span(),
-            message,
-            "write `127.0.0.1:7410` or `[::1]:7410`",
-        );
+        complaints.error_help("config/value", text.span(), message, "write `127.0.0.1:7410` or `[::1]:7410`");
         return DEFAULT_LISTEN;
     };
     if !address.ip().is_loopback() && !allow_remote {
@@ -223,12 +209,7 @@ fn approvers(
     for (name, approver) in raw {
         if !is_canonical(name.as_ref()) {
             let message = format!("`{}` is not a name of a person", name.as_ref());
-            complaints.error_help(
-                "config/name",
-                name.span(),
-                message,
-                "use lower-case letters, digits, `-` and `_`",
-            );
+            complaints.error_help("config/name", name.span(), message, "use lower-case letters, digits, `-` and `_`");
         }
         approvers.insert(UserId::new(name.into_inner()), approver.groups);
     }
@@ -257,12 +238,7 @@ fn word(given: Option<Spanned<String>>, default: &str, complaints: &mut Complain
     let text = given.as_ref();
     if text.is_empty() || text.len() > 128 || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         let message = format!("`{}` is not a name", text.escape_debug());
-        complaints.error_help(
-            "config/name",
-            given.span(),
-            message,
-            "write 1 to 128 characters without spaces",
-        );
+        complaints.error_help("config/name", given.span(), message, "write 1 to 128 characters without spaces");
     }
     given.into_inner()
 }
@@ -349,15 +325,9 @@ mod tests {
     #[test]
     fn everything_has_a_default() {
         let settings = parse("", "shop").unwrap();
-        assert_eq!(
-            (settings.name.as_str(), settings.log.origin.as_str()),
-            ("shop", "mortise.local/shop")
-        );
+        assert_eq!((settings.name.as_str(), settings.log.origin.as_str()), ("shop", "mortise.local/shop"));
         assert_eq!(settings.gateway.listen.to_string(), "127.0.0.1:7410");
-        assert_eq!(
-            (settings.gateway.max_message_bytes, settings.gateway.idle_exit_s),
-            (16_777_216, 900)
-        );
+        assert_eq!((settings.gateway.max_message_bytes, settings.gateway.idle_exit_s), (16_777_216, 900));
         assert_eq!((settings.ask.hold_s, settings.ask.ttl_s), (20, 900));
         assert_eq!((settings.ask.max_open_per_session, settings.ask.max_per_hour), (3, 20));
         assert_eq!((settings.idle_minutes, settings.uncertain_below), (30, 50));
@@ -378,10 +348,7 @@ mod tests {
 
     #[test]
     fn remote_listener_must_be_meant() {
-        assert_eq!(
-            only_complaint("[gateway]\nlisten = \"0.0.0.0:1\"").code,
-            "config/remote-listener"
-        );
+        assert_eq!(only_complaint("[gateway]\nlisten = \"0.0.0.0:1\"").code, "config/remote-listener");
         assert!(parse("[gateway]\nlisten = \"0.0.0.0:1\"\nallow_remote = true", "x").is_ok());
         assert_eq!(only_complaint("[gateway]\nlisten = \"localhost\"").code, "config/value");
     }
@@ -401,10 +368,7 @@ mod tests {
             ("uncertain", "below", 0..=100),
         ] {
             let with = |n: u64| format!("[{section}]\n{key} = {n}\n");
-            assert!(
-                parse(&with(*range.start()), "x").is_ok() && parse(&with(*range.end()), "x").is_ok(),
-                "{key}"
-            );
+            assert!(parse(&with(*range.start()), "x").is_ok() && parse(&with(*range.end()), "x").is_ok(), "{key}");
             let complaint = only_complaint(&with(range.end() + 1));
             assert_eq!((complaint.code, complaint.line), ("config/value", 2), "{key}");
             if *range.start() > 0 {

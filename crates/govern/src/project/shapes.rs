@@ -13,13 +13,7 @@ use vocab::id::{ToolName, UserId};
 
 /// The policy files as the compiler takes them.
 pub(crate) fn sources(files: &Files) -> Vec<policy::Source> {
-    files
-        .of(Part::Policy)
-        .map(|(file, text)| policy::Source {
-            file: file.into(),
-            text: text.into(),
-        })
-        .collect()
+    files.of(Part::Policy).map(|(file, text)| policy::Source { file: file.into(), text: text.into() }).collect()
 }
 
 impl Project {
@@ -27,11 +21,7 @@ impl Project {
     #[must_use]
     pub fn shapes(&self) -> policy::Shapes {
         let groups: BTreeSet<&String> = self.settings.approvers.values().flatten().collect();
-        let people = self
-            .settings
-            .approvers
-            .keys()
-            .chain(self.agents.values().filter_map(|agent| agent.user.as_ref()));
+        let people = self.settings.approvers.keys().chain(self.agents.values().filter_map(|agent| agent.user.as_ref()));
         let people: BTreeSet<&UserId> = people.collect();
         policy::Shapes {
             agents: self.agents.values().map(agent_shape).collect(),
@@ -60,16 +50,10 @@ impl Project {
     /// Every tool that is pinned and whose server is in the inventory.
     #[must_use]
     pub fn tools(&self) -> Vec<Arc<ToolDescription>> {
-        let servers = self
-            .servers
-            .values()
-            .filter_map(|server| Some((server, self.lock.servers.get(&server.id)?)));
+        let servers = self.servers.values().filter_map(|server| Some((server, self.lock.servers.get(&server.id)?)));
         servers
             .flat_map(|(server, pinned)| {
-                pinned
-                    .tools
-                    .iter()
-                    .map(|(name, tool)| Arc::new(described(server, name, tool)))
+                pinned.tools.iter().map(|(name, tool)| Arc::new(described(server, name, tool)))
             })
             .collect()
     }

@@ -2,8 +2,8 @@
 
 use super::format::FactsEntry;
 use policy::{Facts, Findings, Targets};
-use vocab::id::UserId;
 use vocab::Authn;
+use vocab::id::UserId;
 
 /// What a case states of its call. Whatever it leaves out is a fresh session of an agent that behaves.
 #[derive(Debug)]
@@ -27,7 +27,12 @@ struct Entry {
 
 impl Stated {
     pub(super) fn of(entry: FactsEntry, confidence: Option<u8>) -> Self {
-        let FactsEntry { labels, session, targets, .. } = entry;
+        let FactsEntry {
+            labels,
+            session,
+            targets,
+            ..
+        } = entry;
         let count = |count: Option<u32>| count.map_or(0, i64::from);
         let set = Facts {
             now_s: entry.now.map_or(0, |now| i64::try_from(now).unwrap_or(i64::MAX)),

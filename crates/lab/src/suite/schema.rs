@@ -69,8 +69,10 @@ mod tests {
             json!({"suite": "s", "agent": "a", "cases": [case]})
         };
         assert!(accepts(&case(json!({}))));
-        assert!(accepts(&case(json!({"facts": {"labels": {"confidentiality": ["secret"], "integrity": "third_party"},
-            "findings": {"worst": "high", "kinds": ["secret"]}, "origins": {"to": ["request"]}}}))));
+        assert!(accepts(&case(
+            json!({"facts": {"labels": {"confidentiality": ["secret"], "integrity": "third_party"},
+            "findings": {"worst": "high", "kinds": ["secret"]}, "origins": {"to": ["request"]}}})
+        )));
         assert!(!accepts(&case(json!({"expct": "deny"}))));
         assert!(!accepts(&case(json!({"expect": "maybe"}))));
         assert!(!accepts(&case(json!({"args": []}))));

@@ -6,7 +6,7 @@ use govern::project::{Files, Project};
 use govern::protected::Protected;
 use lab::Report;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use vocab::Diagnostic;
 use vocab::id::ServerId;
 
@@ -58,7 +58,8 @@ kind = "path"
 "#;
 
 pub fn files() -> Files {
-    let agent = |tier: &str, more: &str| format!("owner = \"o@example.com\"\npurpose = \"p\"\ntier = \"{tier}\"\n{more}");
+    let agent =
+        |tier: &str, more: &str| format!("owner = \"o@example.com\"\npurpose = \"p\"\ntier = \"{tier}\"\n{more}");
     let tools = "tools = [\"desk/search\", \"desk/close\", \"desk/run\", \"desk/mail\"]\nresources = [\"desk\"]\nprompts = [\"desk/hi\"]\nuser = \"ada\"\n[limits]\ncalls_per_minute = 30\n";
     let texts = [
         ("mortise.toml", "[approvers.ada]\ngroups = [\"secops\"]\n".to_owned()),
@@ -82,15 +83,34 @@ fn lock() -> String {
             {"type": "object", "properties": properties, "required": required, "additionalProperties": false}})
     };
     let tools = vec![
-        tool("search", json!({"query": text, "limit": {"type": "integer"}}), &["query"]),
+        tool(
+            "search",
+            json!({"query": text, "limit": {"type": "integer"}}),
+            &["query"],
+        ),
         tool("close", json!({"id": text}), &["id"]),
-        tool("run", json!({"script": text, "force": {"type": "boolean"}}), &["script"]),
+        tool(
+            "run",
+            json!({"script": text, "force": {"type": "boolean"}}),
+            &["script"],
+        ),
         tool("try_run", json!({"script": text}), &["script"]),
-        tool("mail", json!({"to": text, "note": text, "file": text, "copy": text, "code": {"type": "string", "maxLength": 3}}), &["to"]),
+        tool(
+            "mail",
+            json!({"to": text, "note": text, "file": text, "copy": text, "code": {"type": "string", "maxLength": 3}}),
+            &["to"],
+        ),
         tool("secret_tool", json!({}), &[]),
     ];
-    let listing = Listing { protocol_version: "2025-11-25".into(), server_info: json!({"name": "desk"}), tools };
-    Lock { servers: [(ServerId::new("desk"), pin(&listing).unwrap())].into() }.render()
+    let listing = Listing {
+        protocol_version: "2025-11-25".into(),
+        server_info: json!({"name": "desk"}),
+        tools,
+    };
+    Lock {
+        servers: [(ServerId::new("desk"), pin(&listing).unwrap())].into(),
+    }
+    .render()
 }
 
 pub fn project(files: &Files) -> Arc<Project> {
@@ -100,19 +120,24 @@ pub fn project(files: &Files) -> Arc<Project> {
 pub fn snapshot_of(files: &Files) -> Snapshot {
     let project = project(files);
     let compilation = policy::compile(&project.policies, &project.shapes());
-    let bundle = compilation.bundle.unwrap_or_else(|| panic!("{}", said(&compilation.diagnostics)));
+    let bundle = compilation
+        .bundle
+        .unwrap_or_else(|| panic!("{}", said(&compilation.diagnostics)));
     let protected = Protected::new("/srv/shop", "/var/state", Some("/home/ada")).unwrap();
     Snapshot::new(project, Arc::new(bundle), protected, false)
 }
 
-pub fn snapshot() -> Snapshot {
-    snapshot_of(&files())
+pub fn snapshot() -> &'static Snapshot {
+    static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| snapshot_of(&files()));
+    &SNAPSHOT
 }
 
 /// The project with one more rule.
 pub fn snapshot_and(rule: &str) -> Snapshot {
     let mut files = files();
-    files.texts.insert("mortise/policies/b.cedar".to_owned(), rule.to_owned());
+    files
+        .texts
+        .insert("mortise/policies/b.cedar".to_owned(), rule.to_owned());
     snapshot_of(&files)
 }
 
@@ -123,13 +148,17 @@ pub fn suite(cases: &str) -> String {
 
 /// One case with a name and a kind, and whatever else is given as `key: value` lines.
 pub fn case(name: &str, lines: &str) -> String {
-    let lines: String = lines.trim().lines().map(|line| format!("    {}\n", line.trim())).collect();
+    let lines: String = lines
+        .trim()
+        .lines()
+        .map(|line| format!("    {}\n", line.trim()))
+        .collect();
     format!("  - name: {name}\n    kind: safety\n{lines}")
 }
 
 /// Runs one suite.
 pub fn run(cases: &str) -> Report {
-    lab::run(&snapshot(), [(FILE, suite(cases).as_str())], None).unwrap_or_else(|found| panic!("{}", said(&found)))
+    lab::run(snapshot(), [(FILE, suite(cases).as_str())], None).unwrap_or_else(|found| panic!("{}", said(&found)))
 }
 
 /// What the one case of a suite says about its failure.
@@ -141,7 +170,7 @@ pub fn message(lines: &str) -> Option<String> {
 }
 
 pub fn wrong(text: &str) -> Vec<Diagnostic> {
-    lab::run(&snapshot(), [(FILE, text)], None).map(|_| ()).expect_err(text)
+    lab::run(snapshot(), [(FILE, text)], None).map(|_| ()).expect_err(text)
 }
 
 pub fn said(found: &[Diagnostic]) -> String {

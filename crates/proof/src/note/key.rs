@@ -65,11 +65,7 @@ impl KeyName {
     /// Checks a name.
     pub fn parse(name: &str) -> Result<Self, KeyError> {
         let refused = |c: char| c.is_whitespace() || c == '+' || c < ' ';
-        if name.is_empty() || name.contains(refused) {
-            Err(KeyError::Name)
-        } else {
-            Ok(Self(name.to_owned()))
-        }
+        if name.is_empty() || name.contains(refused) { Err(KeyError::Name) } else { Ok(Self(name.to_owned())) }
     }
 
     /// The name as text.
@@ -87,10 +83,8 @@ impl fmt::Display for KeyName {
 
 impl KeyId {
     fn new(name: &KeyName, key: &VerifyingKey) -> Self {
-        let digest = Sha256::new()
-            .chain_update(name.as_str())
-            .chain_update([b'\n', ED25519])
-            .chain_update(key.as_bytes());
+        let digest =
+            Sha256::new().chain_update(name.as_str()).chain_update([b'\n', ED25519]).chain_update(key.as_bytes());
         let digest: [u8; 32] = digest.finalize().into();
         Self(digest.first_chunk().copied().map_or(0, u32::from_be_bytes))
     }
@@ -108,11 +102,7 @@ impl Signer {
     #[must_use]
     pub fn from_seed(name: KeyName, seed: &[u8; 32]) -> Self {
         let key = SigningKey::from_bytes(seed);
-        Self {
-            id: KeyId::new(&name, &key.verifying_key()),
-            name,
-            key,
-        }
+        Self { id: KeyId::new(&name, &key.verifying_key()), name, key }
     }
 
     /// Reads a signing key `PRIVATE+KEY+name+hash+base64`.
@@ -121,11 +111,7 @@ impl Signer {
         let mut seed = Zeroizing::new([0; 32]);
         seed.copy_from_slice(key_bytes(&encoded)?);
         let signer = Self::from_seed(name, &seed);
-        if signer.id.to_string() == id {
-            Ok(signer)
-        } else {
-            Err(KeyError::Hash)
-        }
+        if signer.id.to_string() == id { Ok(signer) } else { Err(KeyError::Hash) }
     }
 
     /// The signing key as text; to be stored where nobody else reads it.
@@ -153,21 +139,13 @@ impl Signer {
     /// The key that checks this signer's signatures.
     #[must_use]
     pub fn verifier(&self) -> Verifier {
-        Verifier {
-            name: self.name.clone(),
-            id: self.id,
-            key: self.key.verifying_key(),
-        }
+        Verifier { name: self.name.clone(), id: self.id, key: self.key.verifying_key() }
     }
 
     /// Signs a note's text.
     pub(super) fn sign(&self, text: &str) -> NoteSignature {
         let signature = self.key.sign(text.as_bytes()).to_bytes().to_vec();
-        NoteSignature {
-            name: self.name.clone(),
-            id: self.id,
-            signature,
-        }
+        NoteSignature { name: self.name.clone(), id: self.id, signature }
     }
 }
 
@@ -186,16 +164,8 @@ impl Verifier {
         if key.is_weak() {
             return Err(KeyError::Point);
         }
-        let verifier = Self {
-            id: KeyId::new(&name, &key),
-            name,
-            key,
-        };
-        if verifier.id.to_string() == id {
-            Ok(verifier)
-        } else {
-            Err(KeyError::Hash)
-        }
+        let verifier = Self { id: KeyId::new(&name, &key), name, key };
+        if verifier.id.to_string() == id { Ok(verifier) } else { Err(KeyError::Hash) }
     }
 
     /// The verifying key as text, to be pinned by whoever checks the log.
@@ -291,14 +261,8 @@ mod tests {
         assert_eq!(refused(&VKEY.replace("PeterNeumann", "a\u{a0}b")), KeyError::Name);
         assert_eq!(refused(&format!("{VKEY}\n")), KeyError::Form);
         assert_eq!(Signer::from_skey(VKEY).unwrap_err(), KeyError::Form);
-        assert_eq!(
-            Signer::from_skey(&SKEY.replace("c7", "c8")).unwrap_err(),
-            KeyError::Hash
-        );
-        assert_eq!(
-            Signer::from_skey(&SKEY.replace("KDFz", "")).unwrap_err(),
-            KeyError::Form
-        );
+        assert_eq!(Signer::from_skey(&SKEY.replace("c7", "c8")).unwrap_err(), KeyError::Hash);
+        assert_eq!(Signer::from_skey(&SKEY.replace("KDFz", "")).unwrap_err(), KeyError::Form);
     }
 
     #[test]

@@ -101,10 +101,7 @@ impl Note {
         if signers.is_empty() {
             return Err(NoteError::NoSignatures);
         }
-        let mut note = Self {
-            text: text.to_owned(),
-            signatures: Vec::new(),
-        };
+        let mut note = Self { text: text.to_owned(), signatures: Vec::new() };
         for signer in signers {
             note.push(signer.sign(text));
         }
@@ -124,10 +121,7 @@ impl Note {
         if bytes.len() > MAX_NOTE_BYTES {
             return Err(NoteError::TooLong);
         }
-        let note = str::from_utf8(bytes)
-            .ok()
-            .filter(|note| !text::has_control(note))
-            .ok_or(NoteError::Characters)?;
+        let note = str::from_utf8(bytes).ok().filter(|note| !text::has_control(note)).ok_or(NoteError::Characters)?;
         // The *last* blank line separates, so a text cannot smuggle in lines that look like signatures.
         let (text, lines) = note.rsplit_once("\n\n").ok_or(NoteError::NoSignatures)?;
         let lines = lines.strip_suffix('\n').ok_or(NoteError::NoSignatures)?;
@@ -138,10 +132,7 @@ impl Note {
             }
             signatures.push(NoteSignature::parse(content).ok_or(NoteError::Signature { line })?);
         }
-        Ok(Self {
-            text: format!("{text}\n"),
-            signatures,
-        })
+        Ok(Self { text: format!("{text}\n"), signatures })
     }
 
     /// The note as text.
@@ -169,10 +160,7 @@ impl Note {
 
     /// Checks every signature by a known key; a wrong one refuses the note, those of unknown keys are set aside.
     pub fn verify<'a>(&'a self, known: &'a [Verifier]) -> Result<Verified<'a>, VerifyNoteError> {
-        let mut verified = Verified {
-            signed_by: Vec::new(),
-            unknown: Vec::new(),
-        };
+        let mut verified = Verified { signed_by: Vec::new(), unknown: Vec::new() };
         for signature in &self.signatures {
             let mut claimed = known.iter().filter(|verifier| verifier.is_named_by(signature));
             let Some(verifier) = claimed.next() else {
@@ -190,16 +178,11 @@ impl Note {
                 verified.signed_by.push(verifier);
             }
         }
-        if verified.signed_by.is_empty() {
-            Err(VerifyNoteError::NoKnownKey)
-        } else {
-            Ok(verified)
-        }
+        if verified.signed_by.is_empty() { Err(VerifyNoteError::NoKnownKey) } else { Ok(verified) }
     }
 
     fn push(&mut self, signature: NoteSignature) {
-        self.signatures
-            .retain(|old| (&old.name, old.id) != (&signature.name, signature.id));
+        self.signatures.retain(|old| (&old.name, old.id) != (&signature.name, signature.id));
         self.signatures.push(signature);
     }
 
@@ -207,11 +190,7 @@ impl Note {
         if self.signatures.len() > MAX_SIGNATURES {
             return Err(NoteError::TooManySignatures);
         }
-        if self.format().len() > MAX_NOTE_BYTES {
-            Err(NoteError::TooLong)
-        } else {
-            Ok(())
-        }
+        if self.format().len() > MAX_NOTE_BYTES { Err(NoteError::TooLong) } else { Ok(()) }
     }
 }
 
@@ -240,14 +219,8 @@ impl NoteSignature {
         let (name, base64) = line.strip_prefix(SIGNATURE_PREFIX)?.split_once(' ')?;
         let name = KeyName::parse(name).ok()?;
         let encoded = text::from_base64(base64)?;
-        let (id, signature) = encoded
-            .split_first_chunk()
-            .filter(|(_, signature)| !signature.is_empty())?;
-        Some(Self {
-            name,
-            id: KeyId(u32::from_be_bytes(*id)),
-            signature: signature.to_vec(),
-        })
+        let (id, signature) = encoded.split_first_chunk().filter(|(_, signature)| !signature.is_empty())?;
+        Some(Self { name, id: KeyId(u32::from_be_bytes(*id)), signature: signature.to_vec() })
     }
 
     /// The signature line, without its line feed.

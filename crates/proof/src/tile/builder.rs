@@ -34,10 +34,7 @@ impl TileBuilder {
     /// A builder for a new log.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            size: 0,
-            partial: Default::default(),
-        }
+        Self { size: 0, partial: Default::default() }
     }
 
     /// Goes on where a log of `size` leaves ended, from its partial tiles (at most one of each level is read).
@@ -45,10 +42,7 @@ impl TileBuilder {
         if size > MAX_TREE_SIZE {
             return Err(ResumeError::TooLarge);
         }
-        let mut builder = Self {
-            size,
-            partial: Default::default(),
-        };
+        let mut builder = Self { size, partial: Default::default() };
         for (level, hashes) in (0..TILE_LEVELS).zip(&mut builder.partial) {
             let index = size >> (TILE_HEIGHT * u32::from(level)) >> TILE_HEIGHT;
             // A level whose last tile is full has no partial one; neither has a level above the tree.
@@ -119,10 +113,7 @@ pub enum ResumeError {
 
 fn write(level: u8, index: u64, hashes: &[Hash]) -> Option<TileWrite> {
     let tile = TileId::new(level, index, u16::try_from(hashes.len()).ok()?).ok()?;
-    Some(TileWrite {
-        tile,
-        bytes: encode_hashes(hashes),
-    })
+    Some(TileWrite { tile, bytes: encode_hashes(hashes) })
 }
 
 #[cfg(test)]
@@ -159,31 +150,15 @@ mod tests {
         let names = paths(&writes);
         assert_eq!(names.len(), 273 + 1 + 1 + 1 + 1);
         assert_eq!(names[..2], ["tile/0/000", "tile/0/001"]);
-        assert_eq!(
-            names[272..],
-            [
-                "tile/0/272",
-                "tile/1/000",
-                "tile/0/273.p/112",
-                "tile/1/001.p/17",
-                "tile/2/000.p/1"
-            ]
-        );
+        assert_eq!(names[272..], ["tile/0/272", "tile/1/000", "tile/0/273.p/112", "tile/1/001.p/17", "tile/2/000.p/1"]);
     }
 
     #[test]
     fn a_tree_of_256_has_a_full_tile_and_one_hash_above() {
         let mut builder = TileBuilder::new();
         assert_eq!(paths(&builder.append(&leaves(0..255)).unwrap()), ["tile/0/000.p/255"]);
-        assert_eq!(
-            paths(&builder.append(&leaves(255..256)).unwrap()),
-            ["tile/0/000", "tile/1/000.p/1"]
-        );
-        assert_eq!(
-            paths(&builder.append(&leaves(256..257)).unwrap()),
-            ["tile/0/001.p/1"],
-            "level 1 did not change"
-        );
+        assert_eq!(paths(&builder.append(&leaves(255..256)).unwrap()), ["tile/0/000", "tile/1/000.p/1"]);
+        assert_eq!(paths(&builder.append(&leaves(256..257)).unwrap()), ["tile/0/001.p/1"], "level 1 did not change");
         assert_eq!(paths(&builder.append(&[]).unwrap()), [""; 0]);
     }
 
@@ -199,18 +174,12 @@ mod tests {
         let before = builder.clone();
         assert_eq!(builder.append(&leaves(0..1)), Err(TreeFull));
         assert_eq!(builder, before);
-        assert!(matches!(
-            TileBuilder::resume(MAX_TREE_SIZE + 1, &tiles),
-            Err(ResumeError::TooLarge)
-        ));
+        assert!(matches!(TileBuilder::resume(MAX_TREE_SIZE + 1, &tiles), Err(ResumeError::TooLarge)));
     }
 
     #[test]
     fn a_missing_partial_tile_stops_the_resumption() {
-        assert!(matches!(
-            TileBuilder::resume(5, &Tiles::new()),
-            Err(ResumeError::Read(ReadError::Missing(_)))
-        ));
+        assert!(matches!(TileBuilder::resume(5, &Tiles::new()), Err(ResumeError::Read(ReadError::Missing(_)))));
         assert_eq!(TileBuilder::resume(0, &Tiles::new()).unwrap(), TileBuilder::new());
     }
 

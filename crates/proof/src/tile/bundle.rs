@@ -43,10 +43,8 @@ pub fn encode_bundle<E: AsRef<[u8]>>(entries: &[E]) -> Result<Vec<u8>, BundleErr
     }
     let mut bytes = Vec::new();
     for (position, entry) in entries.iter().map(AsRef::as_ref).enumerate() {
-        let length = u16::try_from(entry.len()).map_err(|_| BundleError::EntryTooLong {
-            position,
-            length: entry.len(),
-        })?;
+        let length =
+            u16::try_from(entry.len()).map_err(|_| BundleError::EntryTooLong { position, length: entry.len() })?;
         bytes.extend_from_slice(&length.to_be_bytes());
         bytes.extend_from_slice(entry);
     }
@@ -62,11 +60,7 @@ pub fn decode_bundle(bundle: BundleId, bytes: &[u8]) -> Result<Vec<&[u8]>, Bundl
         entries.push(entry);
         rest = behind;
     }
-    if rest.is_empty() {
-        Ok(entries)
-    } else {
-        Err(BundleError::Trailing { length: rest.len() })
-    }
+    if rest.is_empty() { Ok(entries) } else { Err(BundleError::Trailing { length: rest.len() }) }
 }
 
 fn split_entry(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -92,31 +86,16 @@ mod tests {
         assert_eq!(encode_bundle(&[[0u8; 0]; 257]), Err(BundleError::Count { found: 257 }));
         assert!(encode_bundle(&[vec![0; MAX_ENTRY_BYTES]]).is_ok());
         let too_long = [vec![], vec![0; MAX_ENTRY_BYTES + 1]];
-        assert_eq!(
-            encode_bundle(&too_long),
-            Err(BundleError::EntryTooLong {
-                position: 1,
-                length: 65_536
-            })
-        );
+        assert_eq!(encode_bundle(&too_long), Err(BundleError::EntryTooLong { position: 1, length: 65_536 }));
     }
 
     #[test]
     fn wrong_lengths_are_refused() {
         let two = BundleId::new(0, 2).unwrap();
-        assert_eq!(
-            decode_bundle(two, &[0, 0, 0, 2, 1]),
-            Err(BundleError::Truncated { position: 1 })
-        );
-        assert_eq!(
-            decode_bundle(two, &[0, 0, 0]),
-            Err(BundleError::Truncated { position: 1 })
-        );
+        assert_eq!(decode_bundle(two, &[0, 0, 0, 2, 1]), Err(BundleError::Truncated { position: 1 }));
+        assert_eq!(decode_bundle(two, &[0, 0, 0]), Err(BundleError::Truncated { position: 1 }));
         assert_eq!(decode_bundle(two, &[]), Err(BundleError::Truncated { position: 0 }));
-        assert_eq!(
-            decode_bundle(two, &[0, 0, 0, 0, 0]),
-            Err(BundleError::Trailing { length: 1 })
-        );
+        assert_eq!(decode_bundle(two, &[0, 0, 0, 0, 0]), Err(BundleError::Trailing { length: 1 }));
     }
 
     proptest! {

@@ -26,11 +26,7 @@ pub fn decode_hashes(tile: TileId, bytes: &[u8]) -> Result<Vec<Hash>, TileDataEr
     let (hashes, rest) = bytes.as_chunks::<{ Hash::LEN }>();
     if hashes.len() != usize::from(tile.width()) || !rest.is_empty() {
         let expected = usize::from(tile.width()) * Hash::LEN;
-        return Err(TileDataError {
-            tile,
-            expected,
-            found: bytes.len(),
-        });
+        return Err(TileDataError { tile, expected, found: bytes.len() });
     }
     Ok(hashes.iter().copied().map(Hash).collect())
 }
@@ -39,12 +35,7 @@ pub fn decode_hashes(tile: TileId, bytes: &[u8]) -> Result<Vec<Hash>, TileDataEr
 pub(crate) fn perfect_root(hashes: &[Hash]) -> Hash {
     let mut level = hashes.to_vec();
     while level.len() > 1 {
-        level = level
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .map(|[left, right]| node_hash(left, right))
-            .collect();
+        level = level.as_chunks::<2>().0.iter().map(|[left, right]| node_hash(left, right)).collect();
     }
     level.first().copied().unwrap_or(EMPTY_ROOT)
 }
@@ -62,14 +53,7 @@ mod tests {
         assert_eq!(decode_hashes(tile, &bytes), Ok(hashes));
         for wrong in [&bytes[1..], &bytes[32..], &[], &[&bytes[..], &[0]].concat(), &[0; 8192]] {
             let found = wrong.len();
-            assert_eq!(
-                decode_hashes(tile, wrong),
-                Err(TileDataError {
-                    tile,
-                    expected: 96,
-                    found
-                })
-            );
+            assert_eq!(decode_hashes(tile, wrong), Err(TileDataError { tile, expected: 96, found }));
         }
     }
 }

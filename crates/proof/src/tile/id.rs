@@ -60,9 +60,7 @@ impl TileId {
         }
         // (index * 256 + width) << 8*level must not exceed the maximum; shifting the maximum down cannot overflow.
         let most = MAX_TREE_SIZE.checked_shr(u32::from(level) * TILE_HEIGHT).unwrap_or(0);
-        let end = index
-            .checked_mul(u64::from(TILE_WIDTH))
-            .and_then(|start| start.checked_add(u64::from(width)));
+        let end = index.checked_mul(u64::from(TILE_WIDTH)).and_then(|start| start.checked_add(u64::from(width)));
         match end {
             Some(end) if end <= most => Ok(Self { level, index, width }),
             _ => Err(TileIdError::TooLarge),
@@ -116,10 +114,8 @@ impl TileId {
 
     /// Reads [`path`](Self::path) back; no other spelling is accepted.
     pub fn parse(path: &str) -> Result<Self, TileIdError> {
-        let (level, tail) = path
-            .strip_prefix("tile/")
-            .and_then(|rest| rest.split_once('/'))
-            .ok_or(TileIdError::Prefix)?;
+        let (level, tail) =
+            path.strip_prefix("tile/").and_then(|rest| rest.split_once('/')).ok_or(TileIdError::Prefix)?;
         let level = decimal(level, u64::from(MAX_LEVEL)).and_then(|level| level.try_into().ok());
         let (index, width) = parse_tail(tail)?;
         Self::new(level.ok_or(TileIdError::Level)?, index, width)
@@ -188,12 +184,7 @@ fn parse_tail(tail: &str) -> Result<(u64, u16), TileIdError> {
         None => (tail, TILE_WIDTH),
         Some((index, width)) => {
             let width = decimal(width, u64::from(TILE_WIDTH) - 1);
-            (
-                index,
-                width
-                    .and_then(|width| width.try_into().ok())
-                    .ok_or(TileIdError::Width)?,
-            )
+            (index, width.and_then(|width| width.try_into().ok()).ok_or(TileIdError::Width)?)
         }
     };
     Ok((parse_index(index).ok_or(TileIdError::Index)?, width))
@@ -207,11 +198,7 @@ fn parse_index(text: &str) -> Option<u64> {
         return None;
     }
     while let Some(group) = groups.next() {
-        let digits = if groups.peek().is_some() {
-            group.strip_prefix('x')?
-        } else {
-            group
-        };
+        let digits = if groups.peek().is_some() { group.strip_prefix('x')? } else { group };
         if digits.len() != 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
@@ -291,10 +278,7 @@ mod tests {
     fn the_largest_tiles_are_accepted() {
         assert!(TileId::parse("tile/7/000.p/127").is_ok());
         assert!(TileId::parse("tile/0/x036/x028/x797/x018/x963/967.p/255").is_ok());
-        assert_eq!(
-            TileId::parse("tile/0/x036/x028/x797/x018/x963/967"),
-            Err(TileIdError::TooLarge)
-        );
+        assert_eq!(TileId::parse("tile/0/x036/x028/x797/x018/x963/967"), Err(TileIdError::TooLarge));
     }
 
     proptest! {

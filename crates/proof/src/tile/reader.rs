@@ -52,10 +52,8 @@ pub enum ReadError {
 impl HashReader for BTreeMap<TileId, Vec<Hash>> {
     fn tile_hashes(&self, tile: TileId) -> Result<Vec<Hash>, ReadError> {
         // Ids sort by level, index, width: the next one is this tile or a wider one of the same position.
-        let found = self
-            .range(tile..)
-            .next()
-            .filter(|(id, _)| id.level() == tile.level() && id.index() == tile.index());
+        let found =
+            self.range(tile..).next().filter(|(id, _)| id.level() == tile.level() && id.index() == tile.index());
         found.map(|(_, hashes)| hashes.clone()).ok_or(ReadError::Missing(tile))
     }
 }
@@ -64,10 +62,7 @@ impl HashReader for BTreeMap<TileId, Vec<Hash>> {
 pub(crate) fn read_exact(reader: &(impl HashReader + ?Sized), tile: TileId) -> Result<Vec<Hash>, ReadError> {
     let mut hashes = reader.tile_hashes(tile)?;
     if hashes.len() < usize::from(tile.width()) {
-        return Err(ReadError::Short {
-            tile,
-            found: hashes.len(),
-        });
+        return Err(ReadError::Short { tile, found: hashes.len() });
     }
     hashes.truncate(usize::from(tile.width()));
     Ok(hashes)
@@ -84,10 +79,7 @@ mod tests {
         tiles.insert(TileId::new(0, 1, 9).unwrap(), vec![EMPTY_ROOT; 9]);
         assert_eq!(read_exact(&tiles, TileId::new(0, 1, 4).unwrap()).unwrap().len(), 4);
         for absent in [TileId::new(0, 1, 10), TileId::new(0, 0, 4), TileId::new(1, 1, 4)] {
-            assert!(matches!(
-                read_exact(&tiles, absent.unwrap()),
-                Err(ReadError::Missing(_))
-            ));
+            assert!(matches!(read_exact(&tiles, absent.unwrap()), Err(ReadError::Missing(_))));
         }
     }
 
@@ -95,9 +87,6 @@ mod tests {
     fn a_short_tile_is_refused() {
         let tile = TileId::new(0, 0, 3).unwrap();
         let tiles = BTreeMap::from([(tile, vec![EMPTY_ROOT; 2])]);
-        assert!(matches!(
-            read_exact(&tiles, tile),
-            Err(ReadError::Short { found: 2, .. })
-        ));
+        assert!(matches!(read_exact(&tiles, tile), Err(ReadError::Short { found: 2, .. })));
     }
 }

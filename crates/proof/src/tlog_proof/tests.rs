@@ -23,14 +23,9 @@ fn entry(index: u64) -> Vec<u8> {
 fn proof(index: u64, size: u64) -> TlogProof {
     let leaves: Vec<_> = (0..size).map(|i| leaf_hash(&entry(i))).collect();
     let writes = TileBuilder::new().append(&leaves).unwrap();
-    let tiles: BTreeMap<TileId, _> = writes
-        .into_iter()
-        .map(|w| (w.tile, decode_hashes(w.tile, &w.bytes).unwrap()))
-        .collect();
-    let note = Checkpoint::new(ORIGIN, size, root_at(size, &tiles).unwrap())
-        .unwrap()
-        .sign(&[&signer()])
-        .unwrap();
+    let tiles: BTreeMap<TileId, _> =
+        writes.into_iter().map(|w| (w.tile, decode_hashes(w.tile, &w.bytes).unwrap())).collect();
+    let note = Checkpoint::new(ORIGIN, size, root_at(size, &tiles).unwrap()).unwrap().sign(&[&signer()]).unwrap();
     TlogProof::new(index, inclusion_proof(index, size, &tiles).unwrap(), note).unwrap()
 }
 
@@ -88,8 +83,7 @@ fn malformed_proofs_are_refused() {
         (good.replace(&hash, &format!("{hash}\nAAAA")), Hash { line: 2 }),
         (good.replace(&hash, &[hash.as_str(); 64].join("\n")), TooManyHashes),
         (
-            good.replace("\n\nlog", "\n\n\nlog")
-                .replace("\n\n\u{2014}", "\n\u{2014}"),
+            good.replace("\n\nlog", "\n\n\nlog").replace("\n\n\u{2014}", "\n\u{2014}"),
             Checkpoint(NoteError::NoSignatures),
         ),
         (format!("{good}x"), Checkpoint(NoteError::NoSignatures)),
@@ -104,38 +98,19 @@ fn malformed_proofs_are_refused() {
 fn limits_hold_at_their_edges() {
     let proof = proof(0, 1);
     assert!(proof.clone().with_extra(vec![0; MAX_EXTRA_BYTES]).is_ok());
-    assert_eq!(
-        proof.clone().with_extra(vec![0; MAX_EXTRA_BYTES + 1]),
-        Err(ProofTextError::Extra)
-    );
+    assert_eq!(proof.clone().with_extra(vec![0; MAX_EXTRA_BYTES + 1]), Err(ProofTextError::Extra));
     assert_eq!(proof.with_extra(vec![]), Err(ProofTextError::Extra));
-    assert_eq!(
-        TlogProof::parse(&vec![b'x'; MAX_PROOF_BYTES + 1]),
-        Err(ProofTextError::TooLong)
-    );
-    assert_eq!(
-        TlogProof::parse(&vec![b'x'; MAX_PROOF_BYTES]),
-        Err(ProofTextError::NoCheckpoint)
-    );
+    assert_eq!(TlogProof::parse(&vec![b'x'; MAX_PROOF_BYTES + 1]), Err(ProofTextError::TooLong));
+    assert_eq!(TlogProof::parse(&vec![b'x'; MAX_PROOF_BYTES]), Err(ProofTextError::NoCheckpoint));
 
     // The largest proof there can be still reads back.
     let overhead = Note::sign("\n", &[&signer()]).unwrap().format().len() - 1;
-    let note = Note::sign(
-        &format!("{}\n", "x".repeat(MAX_NOTE_BYTES - overhead - 1)),
-        &[&signer()],
-    )
-    .unwrap();
+    let note = Note::sign(&format!("{}\n", "x".repeat(MAX_NOTE_BYTES - overhead - 1)), &[&signer()]).unwrap();
     let largest = TlogProof::new(MAX_TREE_SIZE - 1, vec![leaf_hash(b""); MAX_PATH_HASHES], note.clone()).unwrap();
     let largest = largest.with_extra(vec![0; MAX_EXTRA_BYTES]).unwrap();
     assert_eq!(parse(&largest.format()), Ok(largest));
-    assert_eq!(
-        TlogProof::new(MAX_TREE_SIZE, vec![], note.clone()),
-        Err(ProofTextError::Index)
-    );
-    assert_eq!(
-        TlogProof::new(0, vec![leaf_hash(b""); 64], note),
-        Err(ProofTextError::TooManyHashes)
-    );
+    assert_eq!(TlogProof::new(MAX_TREE_SIZE, vec![], note.clone()), Err(ProofTextError::Index));
+    assert_eq!(TlogProof::new(0, vec![leaf_hash(b""); 64], note), Err(ProofTextError::TooManyHashes));
 }
 
 proptest! {

@@ -52,11 +52,7 @@ impl Frontier {
         }
         let expected = size.count_ones();
         if u32::try_from(peaks.len()) != Ok(expected) {
-            return Err(FrontierError::Peaks {
-                size,
-                expected,
-                found: peaks.len(),
-            });
+            return Err(FrontierError::Peaks { size, expected, found: peaks.len() });
         }
         Ok(Self { size, peaks })
     }
@@ -66,10 +62,7 @@ impl Frontier {
         if size > MAX_TREE_SIZE {
             return Err(ResumeError::TooLarge);
         }
-        Ok(Self {
-            size,
-            peaks: TileTree::new(size, reader).peaks(0, size)?,
-        })
+        Ok(Self { size, peaks: TileTree::new(size, reader).peaks(0, size)? })
     }
 
     /// Appends one leaf, given its [`leaf_hash`](crate::leaf_hash).
@@ -110,12 +103,7 @@ impl Frontier {
 
 /// The root over perfect subtrees, largest first.
 pub(super) fn bag(peaks: &[Hash]) -> Hash {
-    peaks
-        .iter()
-        .copied()
-        .rev()
-        .reduce(|right, left| node_hash(&left, &right))
-        .unwrap_or(EMPTY_ROOT)
+    peaks.iter().copied().rev().reduce(|right, left| node_hash(&left, &right)).unwrap_or(EMPTY_ROOT)
 }
 
 #[cfg(test)]
@@ -147,15 +135,8 @@ mod tests {
 
     #[test]
     fn parts_that_do_not_fit_are_refused() {
-        assert_eq!(
-            Frontier::from_parts(MAX_TREE_SIZE + 1, vec![EMPTY_ROOT]),
-            Err(FrontierError::TooLarge)
-        );
-        let error = FrontierError::Peaks {
-            size: 6,
-            expected: 2,
-            found: 1,
-        };
+        assert_eq!(Frontier::from_parts(MAX_TREE_SIZE + 1, vec![EMPTY_ROOT]), Err(FrontierError::TooLarge));
+        let error = FrontierError::Peaks { size: 6, expected: 2, found: 1 };
         assert_eq!(Frontier::from_parts(6, vec![EMPTY_ROOT]), Err(error));
     }
 }

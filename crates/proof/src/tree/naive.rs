@@ -20,11 +20,8 @@ pub(crate) fn path(m: usize, leaves: &[Hash]) -> Vec<Hash> {
         return vec![];
     }
     let (left, right) = leaves.split_at(split(leaves.len()));
-    let (mut path, sibling) = if m < left.len() {
-        (path(m, left), root(right))
-    } else {
-        (path(m - left.len(), right), root(left))
-    };
+    let (mut path, sibling) =
+        if m < left.len() { (path(m, left), root(right)) } else { (path(m - left.len(), right), root(left)) };
     path.push(sibling);
     path
 }

@@ -101,11 +101,7 @@ pub fn consistency_proof(old: u64, new: u64, reader: &(impl HashReader + ?Sized)
 }
 
 fn check_size(size: u64) -> Result<(), ProveError> {
-    if size > MAX_TREE_SIZE {
-        Err(ProveError::TooLarge { size })
-    } else {
-        Ok(())
-    }
+    if size > MAX_TREE_SIZE { Err(ProveError::TooLarge { size }) } else { Ok(()) }
 }
 
 /// The hashes of one tree size, read from tiles; each tile is read once.
@@ -118,11 +114,7 @@ pub(super) struct TileTree<'r, R: ?Sized> {
 impl<'r, R: HashReader + ?Sized> TileTree<'r, R> {
     /// `size` is at most [`MAX_TREE_SIZE`].
     pub(super) fn new(size: u64, reader: &'r R) -> Self {
-        Self {
-            size,
-            reader,
-            seen: RefCell::default(),
-        }
+        Self { size, reader, seen: RefCell::default() }
     }
 
     /// Root over the leaves `low..high`, where `low` is a multiple of a power of two >= `high - low`.
@@ -149,9 +141,7 @@ impl<'r, R: HashReader + ?Sized> TileTree<'r, R> {
         let first = index << below;
         let (tile, offset) = (first / u64::from(TILE_WIDTH), first % u64::from(TILE_WIDTH));
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        self.with_tile(level, tile, |hashes| {
-            hashes.get(offset..)?.get(..1 << below).map(perfect_root)
-        })
+        self.with_tile(level, tile, |hashes| hashes.get(offset..)?.get(..1 << below).map(perfect_root))
     }
 
     fn with_tile(&self, level: u8, index: u64, take: impl Fn(&[Hash]) -> Option<Hash>) -> Result<Hash, ReadError> {
@@ -164,9 +154,6 @@ impl<'r, R: HashReader + ?Sized> TileTree<'r, R> {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => entry.insert(read_exact(self.reader, tile)?),
         };
-        take(hashes).ok_or(ReadError::Short {
-            tile,
-            found: hashes.len(),
-        })
+        take(hashes).ok_or(ReadError::Short { tile, found: hashes.len() })
     }
 }

@@ -21,9 +21,7 @@ const CT_LEAVES: [&[u8]; 8] = [
     &[0x30, 0x31],
     &[0x40, 0x41, 0x42, 0x43],
     &[0x50, 0x51, 0x52, 0x53, 0x54, 0x55, 0x56, 0x57],
-    &[
-        0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f,
-    ],
+    &[0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68, 0x69, 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x6f],
 ];
 const CT_ROOTS: [&str; 8] = [
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -38,10 +36,7 @@ const CT_ROOTS: [&str; 8] = [
 
 fn tiles(leaves: &[Hash]) -> Tiles {
     let writes = TileBuilder::new().append(leaves).unwrap();
-    writes
-        .into_iter()
-        .map(|write| (write.tile, decode_hashes(write.tile, &write.bytes).unwrap()))
-        .collect()
+    writes.into_iter().map(|write| (write.tile, decode_hashes(write.tile, &write.bytes).unwrap())).collect()
 }
 
 fn numbered(count: u32) -> Vec<Hash> {
@@ -59,10 +54,7 @@ fn ct_roots() {
     assert_eq!(root_at(0, &tiles).unwrap(), EMPTY_ROOT);
     for (size, expected) in (1..).zip(CT_ROOTS) {
         let mut frontier = Frontier::new();
-        leaves
-            .iter()
-            .take(size)
-            .for_each(|leaf| frontier.append(*leaf).unwrap());
+        leaves.iter().take(size).for_each(|leaf| frontier.append(*leaf).unwrap());
         assert_eq!(frontier.root().to_hex(), expected);
         assert_eq!(root_at(size as u64, &tiles).unwrap().to_hex(), expected);
     }
@@ -86,10 +78,7 @@ fn ct_inclusion_and_consistency_paths() {
     ];
     assert_eq!(inclusion(0, 8), of_leaf_0_in_8);
     assert_eq!(inclusion(5, 8), of_leaf_5_in_8);
-    assert_eq!(
-        inclusion(2, 3),
-        ["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"]
-    );
+    assert_eq!(inclusion(2, 3), ["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"]);
     assert_eq!(
         inclusion(1, 5),
         [
@@ -120,9 +109,7 @@ fn ct_inclusion_and_consistency_paths() {
 fn interesting(limit: usize) -> impl Iterator<Item = usize> {
     let step = if limit <= 40 { 1 } else { 61 };
     let edges = [1, limit.saturating_sub(2), limit.saturating_sub(1), 128, 255, 256, 257];
-    (0..limit)
-        .step_by(step)
-        .chain(edges.into_iter().filter(move |at| *at < limit && step > 1))
+    (0..limit).step_by(step).chain(edges.into_iter().filter(move |at| *at < limit && step > 1))
 }
 
 /// The definition hashes the whole tree for each proof: only for small trees and around the end of a tile.
@@ -181,82 +168,34 @@ fn sizes_and_indexes_out_of_range_are_refused() {
     let none = Tiles::new();
     let max = MAX_TREE_SIZE;
     assert!(matches!(root_at(max + 1, &none), Err(ProveError::TooLarge { .. })));
-    assert!(matches!(
-        root_at(max, &none),
-        Err(ProveError::Read(ReadError::Missing(_)))
-    ));
-    assert!(matches!(
-        inclusion_proof(0, 0, &none),
-        Err(ProveError::IndexOutOfRange { .. })
-    ));
-    assert!(matches!(
-        inclusion_proof(0, u64::MAX, &none),
-        Err(ProveError::TooLarge { .. })
-    ));
-    assert!(matches!(
-        consistency_proof(2, 1, &none),
-        Err(ProveError::Shrinks { .. })
-    ));
-    assert!(matches!(
-        consistency_proof(1, max + 1, &none),
-        Err(ProveError::TooLarge { .. })
-    ));
+    assert!(matches!(root_at(max, &none), Err(ProveError::Read(ReadError::Missing(_)))));
+    assert!(matches!(inclusion_proof(0, 0, &none), Err(ProveError::IndexOutOfRange { .. })));
+    assert!(matches!(inclusion_proof(0, u64::MAX, &none), Err(ProveError::TooLarge { .. })));
+    assert!(matches!(consistency_proof(2, 1, &none), Err(ProveError::Shrinks { .. })));
+    assert!(matches!(consistency_proof(1, max + 1, &none), Err(ProveError::TooLarge { .. })));
 
     let root = EMPTY_ROOT;
-    assert_eq!(
-        verify_inclusion(root, 0, max + 1, &[], &root),
-        Err(VerifyError::TooLarge { size: max + 1 })
-    );
-    assert_eq!(
-        verify_inclusion(root, 0, 0, &[], &root),
-        Err(VerifyError::IndexOutOfRange { index: 0, size: 0 })
-    );
+    assert_eq!(verify_inclusion(root, 0, max + 1, &[], &root), Err(VerifyError::TooLarge { size: max + 1 }));
+    assert_eq!(verify_inclusion(root, 0, 0, &[], &root), Err(VerifyError::IndexOutOfRange { index: 0, size: 0 }));
     assert_eq!(
         verify_inclusion(root, max, max, &[], &root),
         Err(VerifyError::IndexOutOfRange { index: max, size: max })
     );
-    assert_eq!(
-        verify_inclusion(root, 0, max, &[root; 62], &root),
-        Err(VerifyError::Length { found: 62 })
-    );
-    assert_eq!(
-        verify_inclusion(root, 0, max, &[root; 63], &root),
-        Err(VerifyError::RootMismatch)
-    );
-    assert_eq!(
-        verify_inclusion(root, 0, max, &[root; 64], &root),
-        Err(VerifyError::Length { found: 64 })
-    );
-    assert_eq!(
-        verify_consistency(2, 1, &[], &root, &root),
-        Err(VerifyError::Shrinks { old: 2, new: 1 })
-    );
-    assert_eq!(
-        verify_consistency(1, max + 1, &[], &root, &root),
-        Err(VerifyError::TooLarge { size: max + 1 })
-    );
-    assert_eq!(
-        verify_consistency(1, max, &[], &root, &root),
-        Err(VerifyError::Length { found: 0 })
-    );
-    assert_eq!(
-        verify_consistency(0, 7, &[], &leaf_hash(b""), &root),
-        Err(VerifyError::OldRootMismatch)
-    );
-    assert_eq!(
-        verify_consistency(0, 7, &[root], &root, &root),
-        Err(VerifyError::Length { found: 1 })
-    );
+    assert_eq!(verify_inclusion(root, 0, max, &[root; 62], &root), Err(VerifyError::Length { found: 62 }));
+    assert_eq!(verify_inclusion(root, 0, max, &[root; 63], &root), Err(VerifyError::RootMismatch));
+    assert_eq!(verify_inclusion(root, 0, max, &[root; 64], &root), Err(VerifyError::Length { found: 64 }));
+    assert_eq!(verify_consistency(2, 1, &[], &root, &root), Err(VerifyError::Shrinks { old: 2, new: 1 }));
+    assert_eq!(verify_consistency(1, max + 1, &[], &root, &root), Err(VerifyError::TooLarge { size: max + 1 }));
+    assert_eq!(verify_consistency(1, max, &[], &root, &root), Err(VerifyError::Length { found: 0 }));
+    assert_eq!(verify_consistency(0, 7, &[], &leaf_hash(b""), &root), Err(VerifyError::OldRootMismatch));
+    assert_eq!(verify_consistency(0, 7, &[root], &root, &root), Err(VerifyError::Length { found: 1 }));
 }
 
 #[test]
 fn a_pruned_tile_only_stops_the_proofs_that_need_it() {
     let mut tiles = tiles(&numbered(600));
     tiles.remove(&TileId::new(0, 0, 256).unwrap());
-    assert!(matches!(
-        inclusion_proof(3, 600, &tiles),
-        Err(ProveError::Read(ReadError::Missing(_)))
-    ));
+    assert!(matches!(inclusion_proof(3, 600, &tiles), Err(ProveError::Read(ReadError::Missing(_)))));
     assert!(inclusion_proof(300, 600, &tiles).is_ok());
     assert!(consistency_proof(512, 600, &tiles).is_ok());
 }
@@ -286,11 +225,7 @@ impl OneOdd {
     fn root(&self, low: u64, high: u64) -> Hash {
         if (high - low).is_power_of_two() {
             let height = (high - low).ilog2() as usize;
-            return if (low..high).contains(&self.at) {
-                self.odd[height]
-            } else {
-                self.plain[height]
-            };
+            return if (low..high).contains(&self.at) { self.odd[height] } else { self.plain[height] };
         }
         let middle = low + (high - low).next_power_of_two() / 2;
         node_hash(&self.root(low, middle), &self.root(middle, high))
@@ -302,11 +237,7 @@ impl HashReader for OneOdd {
         let height = 8 * usize::from(tile.level());
         let first = tile.index() * 256;
         let hash = |at| {
-            if at == self.at >> height {
-                self.odd[height]
-            } else {
-                self.plain[height]
-            }
+            if at == self.at >> height { self.odd[height] } else { self.plain[height] }
         };
         Ok((first..first + u64::from(tile.width())).map(hash).collect())
     }

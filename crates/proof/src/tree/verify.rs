@@ -53,10 +53,7 @@ pub fn verify_inclusion(leaf: Hash, index: u64, size: u64, path: &[Hash], root: 
         return Err(VerifyError::IndexOutOfRange { index, size });
     }
     let length = VerifyError::Length { found: path.len() };
-    let mut climb = Climb {
-        node: index,
-        last: size - 1,
-    };
+    let mut climb = Climb { node: index, last: size - 1 };
     let mut hash = leaf;
     for sibling in path {
         hash = match climb.step().ok_or(length)? {
@@ -67,11 +64,7 @@ pub fn verify_inclusion(leaf: Hash, index: u64, size: u64, path: &[Hash], root: 
     if !climb.at_root() {
         return Err(length);
     }
-    if hash == *root {
-        Ok(())
-    } else {
-        Err(VerifyError::RootMismatch)
-    }
+    if hash == *root { Ok(()) } else { Err(VerifyError::RootMismatch) }
 }
 
 /// Checks that the tree of `new` leaves with `new_root` begins with the tree of `old` leaves with `old_root`.
@@ -105,10 +98,7 @@ pub fn verify_consistency(
         Some(split) => split,
         None => return Err(length),
     };
-    let mut climb = Climb {
-        node: old - 1,
-        last: new - 1,
-    };
+    let mut climb = Climb { node: old - 1, last: new - 1 };
     climb.skip_right_edge();
     let (mut old_hash, mut new_hash) = (*first, *first);
     for sibling in rest {
@@ -126,11 +116,7 @@ pub fn verify_consistency(
     if old_hash != *old_root {
         return Err(VerifyError::OldRootMismatch);
     }
-    if new_hash == *new_root {
-        Ok(())
-    } else {
-        Err(VerifyError::RootMismatch)
-    }
+    if new_hash == *new_root { Ok(()) } else { Err(VerifyError::RootMismatch) }
 }
 
 /// The way from a node up to the root, in the numbering of its level.

@@ -29,22 +29,12 @@ pub(crate) struct Stored {
 pub(crate) fn read(path: &Path, log: &Verifier) -> Result<Option<Stored>, StoredError> {
     let bytes = match std::fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        read => read.map_err(|source| StoredError::Io {
-            path: path.to_owned(),
-            source,
-        })?,
+        read => read.map_err(|source| StoredError::Io { path: path.to_owned(), source })?,
     };
-    let invalid = |reason: String| StoredError::Invalid {
-        path: path.to_owned(),
-        reason,
-    };
+    let invalid = |reason: String| StoredError::Invalid { path: path.to_owned(), reason };
     let note = Note::parse(&bytes).map_err(|error| invalid(error.to_string()))?;
     let checkpoint = Checkpoint::open(&note, log).map_err(|error| invalid(error.to_string()))?;
-    Ok(Some(Stored {
-        path: path.to_owned(),
-        checkpoint,
-        note,
-    }))
+    Ok(Some(Stored { path: path.to_owned(), checkpoint, note }))
 }
 
 /// Reads the archived checkpoint of this size.

@@ -56,11 +56,7 @@ impl Derived {
         }
         self.write_bundle(how)?;
         self.bundle.clear();
-        for write in self
-            .builder
-            .append(&std::mem::take(&mut self.pending))
-            .map_err(io::Error::other)?
-        {
+        for write in self.builder.append(&std::mem::take(&mut self.pending)).map_err(io::Error::other)? {
             self.partial.remove(&write.tile.level());
             if write.tile.is_full() {
                 self.write_tile(&write, how)?;

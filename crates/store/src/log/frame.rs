@@ -118,17 +118,8 @@ mod tests {
     #[test]
     fn the_layout_is_fixed() {
         let mut out = Vec::new();
-        Frame {
-            place: 2,
-            index: 3,
-            epoch: 4,
-            bytes: b"x",
-        }
-        .encode(&mut out);
-        assert_eq!(
-            out[..20],
-            [b'M', b'L', 2, 0, 1, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0]
-        );
+        Frame { place: 2, index: 3, epoch: 4, bytes: b"x" }.encode(&mut out);
+        assert_eq!(out[..20], [b'M', b'L', 2, 0, 1, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0]);
         assert_eq!(out[24..], *b"x");
     }
 

@@ -68,12 +68,7 @@ impl Log {
     ) -> Result<(Self, Recovery), OpenError> {
         options.check()?;
         let layout = Layout::new(dir);
-        for dir in [
-            dir.to_owned(),
-            layout.segment_dir(),
-            layout.tile_dir(),
-            layout.archive(),
-        ] {
+        for dir in [dir.to_owned(), layout.segment_dir(), layout.tile_dir(), layout.archive()] {
             atomic::create_dir(&dir).map_err(|error| io_error(dir, error))?;
         }
         let lock = Lock::take(&layout.lock()).map_err(|error| match error {
@@ -90,32 +85,15 @@ impl Log {
         if let Tail::Torn(bytes) = end.tail {
             erase(&*medium, &layout.segment(segment), end.offset, bytes).map_err(segments_failed)?;
         }
-        if !layout
-            .checkpoint()
-            .try_exists()
-            .map_err(|error| io_error(layout.checkpoint(), error))?
-        {
+        if !layout.checkpoint().try_exists().map_err(|error| io_error(layout.checkpoint(), error))? {
             checkpoints::publish(&layout, &signer, derived.size(), derived.root(), Keep::UntilNext)
                 .map_err(|error| io_error(layout.checkpoint(), error))?;
         }
-        let at = Position {
-            segment,
-            offset: end.offset,
-            next: end.size,
-            epoch: recovery.epoch,
-        };
+        let at = Position { segment, offset: end.offset, next: end.size, epoch: recovery.epoch };
         let writer =
             SegmentWriter::open(layout.clone(), medium, options.segment_bytes, &at).map_err(segments_failed)?;
-        let log = Self::start(
-            layout,
-            options,
-            signer,
-            Arc::new(lock),
-            writer,
-            derived,
-            recovery.sealed,
-        )
-        .map_err(|error| io_error(dir.to_owned(), error))?;
+        let log = Self::start(layout, options, signer, Arc::new(lock), writer, derived, recovery.sealed)
+            .map_err(|error| io_error(dir.to_owned(), error))?;
         Ok((log, recovery))
     }
 
@@ -129,9 +107,7 @@ impl Log {
             let (reply, answer) = oneshot::channel();
             queue.push(Append::new(records, Some(reply))?).await?;
             // The committer answers every append it takes, unless its thread is gone.
-            answer
-                .await
-                .unwrap_or_else(|_| Err(queue.end().unwrap_or(LogError::Closed)))
+            answer.await.unwrap_or_else(|_| Err(queue.end().unwrap_or(LogError::Closed)))
         }
     }
 
@@ -212,25 +188,15 @@ impl Log {
             published: Instant::now(),
             archived: None,
         };
-        let committer = Committer {
-            queue: Arc::clone(&log.queue),
-            writer,
-            lock,
-            durable: Arc::clone(&log.durable),
-            commits,
-        };
+        let committer =
+            Committer { queue: Arc::clone(&log.queue), writer, lock, durable: Arc::clone(&log.durable), commits };
         let threads = [
-            std::thread::Builder::new()
-                .name("log-commit".to_owned())
-                .spawn(move || committer.run())?,
+            std::thread::Builder::new().name("log-commit".to_owned()).spawn(move || committer.run())?,
             std::thread::Builder::new()
                 .name("log-publish".to_owned())
                 .spawn(move || publisher.run(&durable_commits))?,
         ];
-        log.threads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend(threads);
+        log.threads.lock().unwrap_or_else(PoisonError::into_inner).extend(threads);
         Ok(log)
     }
 }

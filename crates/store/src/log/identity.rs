@@ -12,34 +12,22 @@ use std::{
 pub(crate) fn claim(layout: &Layout, origin: &str, signer: &Signer) -> Result<(), OpenError> {
     let vkey = signer.verifier().to_vkey();
     if signer.name().as_str() != origin {
-        return Err(OpenError::Key {
-            found: vkey,
-            expected: origin.to_owned(),
-        });
+        return Err(OpenError::Key { found: vkey, expected: origin.to_owned() });
     }
     let found = text(&layout.origin(), origin)?;
     if found != origin {
-        return Err(OpenError::Origin {
-            found,
-            expected: origin.to_owned(),
-        });
+        return Err(OpenError::Origin { found, expected: origin.to_owned() });
     }
     let found = text(&layout.vkey(), &vkey)?;
     if found != vkey {
-        return Err(OpenError::Key {
-            found: vkey,
-            expected: found,
-        });
+        return Err(OpenError::Key { found: vkey, expected: found });
     }
     Ok(())
 }
 
 /// The file's line; `fresh` where there was none, after writing it.
 fn text(path: &Path, fresh: &str) -> Result<String, OpenError> {
-    let failed = |source| OpenError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| OpenError::Io { path: path.to_owned(), source };
     match read_line(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut scratch = path.as_os_str().to_owned();
@@ -59,9 +47,6 @@ pub(crate) fn read_line(path: &Path) -> io::Result<String> {
         text.pop();
         Ok(text)
     } else {
-        Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "it does not end with a line feed",
-        ))
+        Err(io::Error::new(io::ErrorKind::InvalidData, "it does not end with a line feed"))
     }
 }

@@ -84,11 +84,7 @@ impl Layout {
     pub(crate) fn segments(&self) -> io::Result<Vec<u64>> {
         let named = |name: &str| {
             let digits = name.strip_suffix(".log").filter(|digits| digits.len() == 20)?;
-            digits
-                .bytes()
-                .all(|byte| byte.is_ascii_digit())
-                .then(|| digits.parse().ok())
-                .flatten()
+            digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
         };
         numbers_in(&self.segment_dir(), named)
     }

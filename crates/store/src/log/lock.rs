@@ -24,17 +24,8 @@ pub(crate) enum LockError {
 
 impl Lock {
     pub(crate) fn take(path: &Path) -> Result<Self, LockError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path);
-        let mut lock = Self {
-            path: path.to_owned(),
-            file: file.map_err(LockError::Io)?,
-        };
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+        let mut lock = Self { path: path.to_owned(), file: file.map_err(LockError::Io)? };
         match lock.file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::Held(lock.holder())),

@@ -67,10 +67,7 @@ impl Medium for Disk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(Box::new(DiskFile {
-            path: path.to_owned(),
-            file,
-        }))
+        Ok(Box::new(DiskFile { path: path.to_owned(), file }))
     }
 }
 

@@ -41,8 +41,7 @@ impl Publisher {
         // A defect in this thread must not leave appends waiting for room.
         let _guard = KillOnExit(Arc::clone(&self.queue));
         if let Err(error) = self.follow(commits) {
-            self.queue
-                .kill(reason("checkpoints or tiles cannot be written", &error));
+            self.queue.kill(reason("checkpoints or tiles cannot be written", &error));
         }
     }
 
@@ -75,8 +74,7 @@ impl Publisher {
             many if many >= self.options.checkpoint_entries => MIN_CHECKPOINT_SPACING,
             _ => self.options.checkpoint_interval,
         };
-        due.min(self.options.checkpoint_interval)
-            .saturating_sub(self.published.elapsed())
+        due.min(self.options.checkpoint_interval).saturating_sub(self.published.elapsed())
     }
 
     fn publish(&mut self, keep: Keep) -> io::Result<()> {
@@ -84,18 +82,10 @@ impl Publisher {
         if !self.lock.in_place()? {
             return Err(io::Error::other("the log's directory was removed or replaced"));
         }
-        let old = self
-            .archived
-            .is_none_or(|archived| archived.elapsed() >= ARCHIVE_INTERVAL);
+        let old = self.archived.is_none_or(|archived| archived.elapsed() >= ARCHIVE_INTERVAL);
         let keep = if old { Keep::ForGood } else { keep };
         self.derived.write_partial(Write::Always)?;
-        checkpoints::publish(
-            &self.layout,
-            &self.signer,
-            self.derived.size(),
-            self.derived.root(),
-            keep,
-        )?;
+        checkpoints::publish(&self.layout, &self.signer, self.derived.size(), self.derived.root(), keep)?;
         self.sealed.store(self.derived.size(), Ordering::Release);
         self.published = Instant::now();
         if keep == Keep::ForGood {
@@ -106,10 +96,6 @@ impl Publisher {
 
     fn finish(&mut self) -> io::Result<()> {
         let archived = self.layout.archived(self.derived.size()).try_exists()?;
-        if self.unsealed() > 0 || !archived {
-            self.publish(Keep::ForGood)
-        } else {
-            Ok(())
-        }
+        if self.unsealed() > 0 || !archived { self.publish(Keep::ForGood) } else { Ok(()) }
     }
 }

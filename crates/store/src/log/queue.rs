@@ -78,17 +78,8 @@ impl Append {
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        let state = State {
-            appends: VecDeque::new(),
-            urgent: 0,
-            lazy_since: None,
-            end: None,
-        };
-        Self {
-            state: Mutex::new(state),
-            arrived: Condvar::new(),
-            room: Semaphore::new(QUEUE_BYTES),
-        }
+        let state = State { appends: VecDeque::new(), urgent: 0, lazy_since: None, end: None };
+        Self { state: Mutex::new(state), arrived: Condvar::new(), room: Semaphore::new(QUEUE_BYTES) }
     }
 
     /// Waits for room and enters.
@@ -130,11 +121,7 @@ impl Queue {
             if wait.is_zero() {
                 break;
             }
-            state = self
-                .arrived
-                .wait_timeout(state, wait)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.arrived.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
         let taken = state.take_commit();
         Some(taken)
@@ -190,11 +177,7 @@ impl State {
             self.urgent -= usize::from(append.reply.is_some());
             taken.push(append);
         }
-        self.lazy_since = self
-            .appends
-            .iter()
-            .any(|append| append.reply.is_none())
-            .then(Instant::now);
+        self.lazy_since = self.appends.iter().any(|append| append.reply.is_none()).then(Instant::now);
         taken
     }
 }

@@ -44,22 +44,13 @@ pub(crate) fn recover(
     visit: &mut dyn FnMut(u64, &[u8]),
 ) -> Result<Recovered, OpenError> {
     let checkpoints = newest(layout, log)?;
-    let sealed = checkpoints
-        .iter()
-        .map(|stored| stored.checkpoint.size())
-        .max()
-        .unwrap_or(0);
+    let sealed = checkpoints.iter().map(|stored| stored.checkpoint.size()).max().unwrap_or(0);
     let mut derived = Derived::new(layout.clone());
     let mut calls = Calls::default();
-    let derive_failed = |source| OpenError::Io {
-        path: layout.tile_dir(),
-        source,
-    };
+    let derive_failed = |source| OpenError::Io { path: layout.tile_dir(), source };
 
     let end = walk(layout, &mut |frame| {
-        derived
-            .push(frame.bytes.to_vec(), Write::WhereMissing)
-            .map_err(derive_failed)?;
+        derived.push(frame.bytes.to_vec(), Write::WhereMissing).map_err(derive_failed)?;
         check_root(&checkpoints, &derived)?;
         if let Ok(event) = Event::from_bytes(frame.bytes) {
             calls.see(frame.index, &event);
@@ -72,10 +63,7 @@ pub(crate) fn recover(
         // What a checkpoint sealed had been durable: no crash tears it.
         Tail::Torn(_) if end.size < sealed => return Err(OpenError::Altered { index: end.size }),
         Tail::Clean if end.size < sealed => {
-            return Err(OpenError::Missing {
-                index: end.size,
-                sealed,
-            });
+            return Err(OpenError::Missing { index: end.size, sealed });
         }
         Tail::Torn(bytes) => bytes,
         Tail::Clean => 0,
@@ -85,29 +73,17 @@ pub(crate) fn recover(
     }
     derived.write_partial(Write::WhereMissing).map_err(derive_failed)?;
     let epoch = end.epoch.saturating_add(1);
-    let recovery = Recovery {
-        size: end.size,
-        sealed,
-        dropped_bytes,
-        epoch,
-        unfinished: calls.into_unfinished(),
-    };
+    let recovery = Recovery { size: end.size, sealed, dropped_bytes, epoch, unfinished: calls.into_unfinished() };
     Ok(Recovered { recovery, derived, end })
 }
 
 /// The published checkpoint and the newest archived one. Earlier ones are left to `verify`.
 fn newest(layout: &Layout, log: &Verifier) -> Result<Vec<Stored>, OpenError> {
-    let sizes = layout.archived_sizes().map_err(|source| OpenError::Io {
-        path: layout.archive(),
-        source,
-    })?;
+    let sizes = layout.archived_sizes().map_err(|source| OpenError::Io { path: layout.archive(), source })?;
     let published = checkpoints::read(&layout.checkpoint(), log)?;
     if published.is_none() && !sizes.is_empty() {
         let source = io::ErrorKind::NotFound.into();
-        return Err(OpenError::Io {
-            path: layout.checkpoint(),
-            source,
-        });
+        return Err(OpenError::Io { path: layout.checkpoint(), source });
     }
     let archived = match sizes.last() {
         Some(size) => checkpoints::read_archived(layout, *size, log)?,

@@ -50,15 +50,7 @@ impl SegmentScan {
     /// A position at the start of the segment whose first record is `first`, written in `epoch` or later.
     pub(crate) fn open(path: &Path, first: u64, epoch: u32) -> io::Result<Self> {
         let file = File::open(path)?;
-        Ok(Self {
-            file,
-            buffer: Vec::new(),
-            start: 0,
-            offset: 0,
-            next: first,
-            place: None,
-            epoch,
-        })
+        Ok(Self { file, buffer: Vec::new(), start: 0, offset: 0, next: first, place: None, epoch })
     }
 
     /// Index of the next record.
@@ -94,12 +86,7 @@ impl SegmentScan {
         self.place = Some(place);
         self.epoch = epoch;
         let bytes = self.buffer.get(record..self.start).unwrap_or_default();
-        Ok(Step::Record(Frame {
-            place,
-            index,
-            epoch,
-            bytes,
-        }))
+        Ok(Step::Record(Frame { place, index, epoch, bytes }))
     }
 
     /// Forgets what was read ahead, so that the next step sees what a writer has added since.

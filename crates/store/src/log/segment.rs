@@ -71,17 +71,11 @@ impl SegmentWriter {
         let size = (HEADER_BYTES + record.len()) as u64;
         if self.offset + self.pending.len() as u64 + size > self.length {
             self.commit()?;
-            self.begin_segment()
-                .map_err(|error| reason("the next segment cannot be begun", &error))?;
+            self.begin_segment().map_err(|error| reason("the next segment cannot be begun", &error))?;
         } else if self.pending_frames == u16::MAX {
             self.commit()?;
         }
-        let frame = Frame {
-            place: self.pending_frames,
-            index: self.next,
-            epoch: self.epoch,
-            bytes: record,
-        };
+        let frame = Frame { place: self.pending_frames, index: self.next, epoch: self.epoch, bytes: record };
         frame.encode(&mut self.pending);
         self.pending_frames += 1;
         self.next += 1;
@@ -96,9 +90,7 @@ impl SegmentWriter {
             self.file
                 .write(&self.pending, self.offset)
                 .map_err(|error| reason("a record cannot be written", &error))?;
-            self.file
-                .sync()
-                .map_err(|error| reason("a record cannot be made durable", &error))?;
+            self.file.sync().map_err(|error| reason("a record cannot be made durable", &error))?;
             self.offset += self.pending.len() as u64;
             self.pending.clear();
             self.pending_frames = 0;
@@ -120,9 +112,7 @@ impl SegmentWriter {
     /// INVARIANT: everything before is durable, so records of the new segment prove that those of the old were there.
     fn begin_segment(&mut self) -> io::Result<()> {
         let spare = self.spare.take().or_else(|| self.fill());
-        let filled = spare
-            .ok_or_else(|| io::Error::other("no thread can be started"))?
-            .join();
+        let filled = spare.ok_or_else(|| io::Error::other("no thread can be started"))?.join();
         filled.unwrap_or_else(|_| Err(io::Error::other("filling it was interrupted")))?;
         let path = self.layout.segment(self.next);
         self.medium.name(&self.layout.spare(), &path)?;

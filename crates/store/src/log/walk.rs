@@ -38,17 +38,8 @@ pub(crate) fn walk<E: From<WalkError>>(
     layout: &Layout,
     visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), E>,
 ) -> Result<End, E> {
-    let segments = layout.segments().map_err(|source| WalkError::Io {
-        path: layout.segment_dir(),
-        source,
-    })?;
-    let mut end = End {
-        size: 0,
-        epoch: 0,
-        segment: None,
-        offset: 0,
-        tail: Tail::Clean,
-    };
+    let segments = layout.segments().map_err(|source| WalkError::Io { path: layout.segment_dir(), source })?;
+    let mut end = End { size: 0, epoch: 0, segment: None, offset: 0, tail: Tail::Clean };
     for first in segments {
         // INVARIANT: a segment is begun only when the one before holds all its records, and these are durable.
         match end.tail {
@@ -72,10 +63,7 @@ fn segment<E: From<WalkError>>(
     visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), E>,
 ) -> Result<End, E> {
     let path = layout.segment(first);
-    let failed = |source| WalkError::Io {
-        path: path.clone(),
-        source,
-    };
+    let failed = |source| WalkError::Io { path: path.clone(), source };
     let mut scan = SegmentScan::open(&path, first, epoch).map_err(failed)?;
     let tail = loop {
         while let Step::Record(frame) = scan.step().map_err(failed)? {
@@ -93,11 +81,5 @@ fn segment<E: From<WalkError>>(
             Step::End | Step::Bad => break tail,
         }
     };
-    Ok(End {
-        size: scan.next_index(),
-        epoch: scan.epoch(),
-        segment: Some(first),
-        offset: scan.offset(),
-        tail,
-    })
+    Ok(End { size: scan.next_index(), epoch: scan.epoch(), segment: Some(first), offset: scan.offset(), tail })
 }

@@ -26,17 +26,11 @@ enum Fault {
 
 impl Fault {
     fn altered(place: Place, what: impl Into<String>) -> Self {
-        Self::Verdict(Verdict::Altered {
-            place,
-            what: what.into(),
-        })
+        Self::Verdict(Verdict::Altered { place, what: what.into() })
     }
 
     fn missing(place: Place, what: impl Into<String>) -> Self {
-        Self::Verdict(Verdict::Missing {
-            place,
-            what: what.into(),
-        })
+        Self::Verdict(Verdict::Missing { place, what: what.into() })
     }
 }
 

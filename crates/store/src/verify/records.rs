@@ -111,10 +111,7 @@ impl Pass {
             return Err(Fault::altered(file(), "it is not the key given"));
         }
         if stored.name().as_str() != self.origin {
-            return Err(Fault::altered(
-                Place::File(layout.origin()),
-                "it is not the name of the key",
-            ));
+            return Err(Fault::altered(Place::File(layout.origin()), "it is not the name of the key"));
         }
         Ok(stored)
     }
@@ -129,24 +126,16 @@ impl Pass {
         self.latest = self.latest.max(event.t);
         self.calls.see(frame.index, &event);
         let leaf = leaf_hash(frame.bytes);
-        self.frontier
-            .append(leaf)
-            .map_err(|error| Fault::altered(place(), error.to_string()))?;
+        self.frontier.append(leaf).map_err(|error| Fault::altered(place(), error.to_string()))?;
         tiles.push(frame.bytes, leaf)?;
         self.check_roots()
     }
 
     /// Compares the tree with the checkpoints of its size.
     fn check_roots(&mut self) -> Result<(), Fault> {
-        while let Some(stored) = self
-            .ahead
-            .pop_front_if(|stored| stored.checkpoint.size() == self.frontier.size())
-        {
+        while let Some(stored) = self.ahead.pop_front_if(|stored| stored.checkpoint.size() == self.frontier.size()) {
             if *stored.checkpoint.root() != self.frontier.root() {
-                return Err(Fault::altered(
-                    Place::File(stored.path),
-                    "the records before it are not those it is over",
-                ));
+                return Err(Fault::altered(Place::File(stored.path), "the records before it are not those it is over"));
             }
             self.checkpoints += 1;
         }
@@ -177,10 +166,7 @@ fn load(layout: &Layout, key: &Verifier) -> Result<VecDeque<Stored>, Fault> {
     let published = checkpoints::read(&layout.checkpoint(), key)?
         .ok_or_else(|| Fault::missing(Place::File(layout.checkpoint()), "every log has one"))?;
     let mut by_size = BTreeMap::from([((published.checkpoint.size(), 1), published)]);
-    for size in layout
-        .archived_sizes()
-        .map_err(|error| Fault::Io(layout.archive(), error))?
-    {
+    for size in layout.archived_sizes().map_err(|error| Fault::Io(layout.archive(), error))? {
         if let Some(stored) = checkpoints::read_archived(layout, size, key)? {
             by_size.insert((size, 0), stored);
         }
@@ -198,14 +184,8 @@ fn line(path: &Path) -> Result<String, Fault> {
 
 /// The same verdict with the file named from the log's directory.
 fn relative(mut verdict: Verdict, dir: &Path) -> Verdict {
-    if let Verdict::Missing {
-        place: Place::File(path),
-        ..
-    }
-    | Verdict::Altered {
-        place: Place::File(path),
-        ..
-    } = &mut verdict
+    if let Verdict::Missing { place: Place::File(path), .. } | Verdict::Altered { place: Place::File(path), .. } =
+        &mut verdict
         && let Ok(relative) = path.strip_prefix(dir)
     {
         *path = relative.to_owned();

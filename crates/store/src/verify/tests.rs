@@ -85,13 +85,7 @@ fn missing_is_told_from_altered() {
     append(&log, (5..8).map(|number| record(number, 0)).collect()).unwrap();
     log.close().unwrap();
     std::fs::copy(other.path().join("seg/00000000000000000000.log"), &path).unwrap();
-    assert!(matches!(
-        verdict(dir.path()),
-        Verdict::Altered {
-            place: Place::File(_),
-            ..
-        }
-    ));
+    assert!(matches!(verdict(dir.path()), Verdict::Altered { place: Place::File(_), .. }));
 }
 
 #[test]
@@ -102,9 +96,7 @@ fn a_record_that_is_no_event_is_altered() {
     newer.v = 2;
     append(&log, vec![record(0, 0), newer.to_bytes().unwrap()]).unwrap();
     drop(log);
-    let Verdict::Altered { place, what } = verdict(dir.path()) else {
-        panic!()
-    };
+    let Verdict::Altered { place, what } = verdict(dir.path()) else { panic!() };
     assert_eq!((place, what.as_str()), (Place::Record(1), "it is of unknown version 2"));
 }
 
@@ -112,22 +104,13 @@ fn a_record_that_is_no_event_is_altered() {
 fn foreign_keys_files_and_tiles_are_found() {
     let dir = tempfile::tempdir().unwrap();
     closed(dir.path(), 300);
-    let other = proof::Signer::from_seed(signer().name().clone(), &[9; 32])
-        .verifier()
-        .to_vkey();
+    let other = proof::Signer::from_seed(signer().name().clone(), &[9; 32]).verifier().to_vkey();
     let report = verify(dir.path(), Some(&other)).unwrap();
     assert!(matches!(report.verdict, Verdict::Altered { place: Place::File(file), .. } if file == Path::new("vkey")));
     assert!(matches!(verify(dir.path(), Some("x")), Err(VerifyError::Key(_))));
-    assert!(matches!(
-        verify(&dir.path().join("seg"), None),
-        Err(VerifyError::NoLog(_))
-    ));
+    assert!(matches!(verify(&dir.path().join("seg"), None), Err(VerifyError::NoLog(_))));
 
-    for (path, good) in [
-        ("tile/0/000", false),
-        ("tile/0/001.p/45", false),
-        ("tile/0/001.p/x", false),
-    ] {
+    for (path, good) in [("tile/0/000", false), ("tile/0/001.p/45", false), ("tile/0/001.p/x", false)] {
         let path = dir.path().join(path);
         let before = std::fs::read(&path).ok();
         std::fs::write(&path, [0; 45 * 32]).unwrap();
@@ -153,10 +136,7 @@ fn a_log_at_work_verifies_with_what_is_not_sealed_yet() {
     append(&log, (2..7).map(|number| record(number, 0)).collect()).unwrap();
     let report = verify(dir.path(), Some(&vkey())).unwrap();
     assert_eq!(report.verdict, Verdict::Ok);
-    assert_eq!(
-        (report.events, report.sealed, report.unsealed, report.checkpoints),
-        (7, 2, 5, 2)
-    );
+    assert_eq!((report.events, report.sealed, report.unsealed, report.checkpoints), (7, 2, 5, 2));
     assert_eq!(report.epochs, 2);
     let killed = tempfile::tempdir().unwrap();
     copy(dir.path(), killed.path());
@@ -221,16 +201,7 @@ fn proofs_are_accepted_with_and_without_tiles() {
     std::fs::remove_dir_all(dir.path().join("tile")).unwrap();
     check(256);
     let error = prove(dir.path(), 300).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            crate::ProveError::NotSealed {
-                index: 300,
-                sealed: 300
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, crate::ProveError::NotSealed { index: 300, sealed: 300 }), "{error}");
 
     let mut options = options();
     options.checkpoint_entries = 1;

@@ -42,11 +42,7 @@ impl<'a> Tiles<'a> {
     pub(super) fn push(&mut self, record: &[u8], leaf: Hash) -> Result<(), Fault> {
         self.hashes.push(leaf);
         self.entries.push(record.to_vec());
-        if self.entries.len() == usize::from(TILE_WIDTH) {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.entries.len() == usize::from(TILE_WIDTH) { self.flush() } else { Ok(()) }
     }
 
     /// Compares what is partial, and finds files beyond the log.
@@ -58,10 +54,7 @@ impl<'a> Tiles<'a> {
         match self.stored.into_iter().next() {
             Some(((level, index), widths)) => {
                 let path = path(level, index, widths.first().copied().unwrap_or(TILE_WIDTH));
-                Err(Fault::altered(
-                    Place::File(path.into()),
-                    "it is beyond the end of the log",
-                ))
+                Err(Fault::altered(Place::File(path.into()), "it is beyond the end of the log"))
             }
             None => Ok(self.missing),
         }
@@ -73,9 +66,7 @@ impl<'a> Tiles<'a> {
         }
         let index = self.builder.size() / u64::from(TILE_WIDTH);
         let entries = std::mem::take(&mut self.entries);
-        self.compare((None, index), entries.len(), |width| {
-            encode_bundle(entries.get(..width)?).ok()
-        })?;
+        self.compare((None, index), entries.len(), |width| encode_bundle(entries.get(..width)?).ok())?;
         let writes = self.builder.append(&std::mem::take(&mut self.hashes));
         for write in writes.map_err(|error| Fault::Io(self.layout.tile_dir(), io::Error::other(error)))? {
             self.partial.remove(&write.tile.level());
@@ -114,10 +105,7 @@ impl<'a> Tiles<'a> {
                 read => read.map_err(|error| Fault::Io(file, error))?,
             };
             if expected(usize::from(found)) != Some(bytes) {
-                return Err(Fault::altered(
-                    Place::File(name.into()),
-                    "it does not follow from the records",
-                ));
+                return Err(Fault::altered(Place::File(name.into()), "it does not follow from the records"));
             }
         }
         Ok(())

@@ -30,10 +30,7 @@ use crate::key::PseudonymKey;
 pub const MASK: &str = "[redacted]";
 
 /// The entry in [`REDACTORS`](super::REDACTORS).
-pub const REDACTOR: Redactor = Redactor {
-    method: Method::Mask,
-    redact,
-};
+pub const REDACTOR: Redactor = Redactor { method: Method::Mask, redact };
 
 /// Whether a text is the mask.
 pub(crate) fn is_mask(text: &str) -> bool {

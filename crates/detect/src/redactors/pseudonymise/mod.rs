@@ -36,10 +36,7 @@ use crate::key::PseudonymKey;
 pub const PREFIX: &str = "pseudo_";
 
 /// The entry in [`REDACTORS`](super::REDACTORS).
-pub const REDACTOR: Redactor = Redactor {
-    method: Method::Pseudonymise,
-    redact,
-};
+pub const REDACTOR: Redactor = Redactor { method: Method::Pseudonymise, redact };
 
 /// Hexadecimal digits of the name.
 const NAME_DIGITS: usize = 12;
@@ -53,14 +50,9 @@ const CHECK_DOMAIN: &[u8] = b"mortise/pseudonym/check/v1\0";
 
 /// Whether a text is a pseudonym made with this key.
 pub(crate) fn is_pseudonym(text: &str, key: &PseudonymKey) -> bool {
-    text.strip_prefix(PREFIX)
-        .and_then(|digits| digits.split_at_checked(NAME_DIGITS))
-        .is_some_and(|(name, check)| {
-            check
-                .as_bytes()
-                .ct_eq(tag(key, CHECK_DOMAIN, name.as_bytes(), CHECK_DIGITS).as_bytes())
-                .into()
-        })
+    text.strip_prefix(PREFIX).and_then(|digits| digits.split_at_checked(NAME_DIGITS)).is_some_and(|(name, check)| {
+        check.as_bytes().ct_eq(tag(key, CHECK_DOMAIN, name.as_bytes(), CHECK_DIGITS).as_bytes()).into()
+    })
 }
 
 fn redact(value: &Value, key: &PseudonymKey) -> Edit {
@@ -117,13 +109,8 @@ mod tests {
     fn a_look_alike_is_not_left_alone() {
         let name = name_of(&json!("ann"), &key());
         let forged = format!("{}0000", name.get(..name.len() - 4).unwrap());
-        for text in [
-            "pseudo_",
-            "pseudo_0123456789ab",
-            "pseudo_0123456789abcdef",
-            forged.as_str(),
-            &format!("{name}0"),
-        ] {
+        for text in ["pseudo_", "pseudo_0123456789ab", "pseudo_0123456789abcdef", forged.as_str(), &format!("{name}0")]
+        {
             assert!(!is_pseudonym(text, &key()), "{text}");
         }
     }

@@ -17,10 +17,7 @@ use super::Redactor;
 use crate::key::PseudonymKey;
 
 /// The entry in [`REDACTORS`](super::REDACTORS).
-pub const REDACTOR: Redactor = Redactor {
-    method: Method::Remove,
-    redact,
-};
+pub const REDACTOR: Redactor = Redactor { method: Method::Remove, redact };
 
 fn redact(_: &Value, _: &PseudonymKey) -> Edit {
     Edit::Remove

@@ -17,11 +17,7 @@ use vocab::{Call, CallParts, Operation, Target, Untrusted};
 ///
 /// # Errors
 /// The params do not have the method's shape.
-pub(super) async fn submit(
-    conversation: &Arc<Conversation>,
-    request: Request,
-    alive: Alive,
-) -> Result<Answer, String> {
+pub(super) async fn submit(conversation: &Arc<Conversation>, request: Request, alive: Alive) -> Result<Answer, String> {
     let snapshot = conversation.snapshot();
     let params = request.params.as_deref().unwrap_or(b"{}");
     let params = parse(params, &conversation.limits).map_err(|error| format!("params refused: {error}"))?;
@@ -80,12 +76,10 @@ struct Asked {
     confidence: Option<u8>,
 }
 
-fn tool(
-    conversation: &Conversation,
-    snapshot: &Snapshot,
-    mut params: Map<String, Value>,
-) -> Result<Asked, String> {
-    let Some(Value::String(name)) = params.shift_remove("name") else { return Err("`name` is not a string".to_owned()) };
+fn tool(conversation: &Conversation, snapshot: &Snapshot, mut params: Map<String, Value>) -> Result<Asked, String> {
+    let Some(Value::String(name)) = params.shift_remove("name") else {
+        return Err("`name` is not a string".to_owned());
+    };
     let mut arguments = params.shift_remove("arguments").unwrap_or_else(|| json!({}));
     if !arguments.is_object() {
         return Err("`arguments` is not an object".to_owned());

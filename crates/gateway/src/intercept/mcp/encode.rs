@@ -67,11 +67,7 @@ fn refused(id: &Id, shape: Shape, refusal: &Refusal) -> Bytes {
 }
 
 fn failed(id: &Id, shape: Shape, failure: &Failure) -> Bytes {
-    let advice = if failure.may_have_run {
-        "It may have run: look before you repeat it."
-    } else {
-        "It did not run."
-    };
+    let advice = if failure.may_have_run { "It may have run: look before you repeat it." } else { "It did not run." };
     let text = format!("Mortise: {}. {advice}", failure.text);
     let structured = json!({ "mortise": { "call": failure.call, "may_have_run": failure.may_have_run } });
     match shape {

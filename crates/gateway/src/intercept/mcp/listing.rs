@@ -129,7 +129,8 @@ impl Added {
     /// Takes them out of a call's arguments again, unless the tool itself has such an argument.
     #[must_use]
     pub fn strip(self, arguments: &mut Value, schema: Option<&Value>) -> (Option<String>, Option<u8>) {
-        let own = |name: &str| schema.and_then(|schema| schema.get("properties")).is_some_and(|p| p.get(name).is_some());
+        let own =
+            |name: &str| schema.and_then(|schema| schema.get("properties")).is_some_and(|p| p.get(name).is_some());
         let Some(arguments) = arguments.as_object_mut() else { return (None, None) };
         let purpose = match arguments.get(PURPOSE) {
             Some(Value::String(text)) if self.purpose && !own(PURPOSE) && !text.trim().is_empty() => Some(text.clone()),
@@ -162,7 +163,8 @@ mod tests {
 
     #[test]
     fn added_arguments_go_in_and_come_out_again() {
-        let mut tool = json!({"name": "x", "inputSchema": {"type": "object", "properties": {"a": {}}, "required": ["a"]}});
+        let mut tool =
+            json!({"name": "x", "inputSchema": {"type": "object", "properties": {"a": {}}, "required": ["a"]}});
         BOTH.extend(&mut tool);
         assert_eq!(tool["inputSchema"]["required"], json!(["a", "purpose"]));
         let mut arguments = json!({"purpose": "to see", "a": 1, "confidence": 40});

@@ -159,12 +159,7 @@ async fn merged(conversation: &Arc<Conversation>, opened: &Opened, request: &Req
     jsonrpc::response(&request.id, Value::Object(result).to_string().as_bytes())
 }
 
-async fn lists(
-    conversation: &Conversation,
-    opened: &Opened,
-    method: &str,
-    key: &str,
-) -> Vec<(ServerId, Vec<Value>)> {
+async fn lists(conversation: &Conversation, opened: &Opened, method: &str, key: &str) -> Vec<(ServerId, Vec<Value>)> {
     let capability = if key == "prompts" { "prompts" } else { "resources" };
     let mut lists = Vec::new();
     for server in opened.links.keys() {
@@ -208,7 +203,9 @@ pub(super) async fn server_of_resource(conversation: &Conversation, uri: &str) -
     let templates = lists(conversation, opened, "resources/templates/list", "resourceTemplates").await;
     let fits = |items: &[Value]| {
         let templates = items.iter().filter_map(|item| item.get("uriTemplate").and_then(Value::as_str));
-        templates.filter_map(|template| template.split('{').next()).any(|head| !head.is_empty() && uri.starts_with(head))
+        templates
+            .filter_map(|template| template.split('{').next())
+            .any(|head| !head.is_empty() && uri.starts_with(head))
     };
     templates.into_iter().find(|(_, items)| fits(items)).map(|(server, _)| server)
 }

@@ -63,7 +63,11 @@ impl Port for HttpPort {
         let of_request = |id: &Id| streams.requests.get(id);
         let stream = match about {
             Some(id) => of_request(id),
-            None => streams.listening.as_ref().filter(|known| !known.is_closed()).or_else(|| of_request(streams.newest.as_ref()?)),
+            None => streams
+                .listening
+                .as_ref()
+                .filter(|known| !known.is_closed())
+                .or_else(|| of_request(streams.newest.as_ref()?)),
         };
         stream.is_some_and(|stream| stream.try_send(frame).is_ok())
     }

@@ -36,7 +36,8 @@ impl Table {
         let entry = Arc::new(Entry { conversation, port, used: Mutex::new(Instant::now()) });
         let mut table = self.lock();
         if table.len() >= MAX_CONVERSATIONS {
-            let (oldest, used) = table.iter().map(|(id, entry)| (id.clone(), entry.used())).min_by_key(|(_, used)| *used)?;
+            let (oldest, used) =
+                table.iter().map(|(id, entry)| (id.clone(), entry.used())).min_by_key(|(_, used)| *used)?;
             if used.elapsed() < IDLE {
                 return None;
             }

@@ -71,7 +71,9 @@ pub async fn serve(
 fn is_in_order(frame: &[u8]) -> bool {
     let limits = canon::json::Limits::default();
     canon::json::scan(frame, &limits).map_or(true, |scan| {
-        scan.member("id").is_none() || scan.member("method").is_none() || scan.member("method") == Some(b"\"initialize\"")
+        scan.member("id").is_none()
+            || scan.member("method").is_none()
+            || scan.member("method") == Some(b"\"initialize\"")
     })
 }
 

@@ -58,9 +58,7 @@ impl Endpoint {
         let uri: Uri = url.parse().map_err(|_| bad_url())?;
         let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
         // A password in an address ends up in logs; there are headers for it.
-        let plain = uri
-            .authority()
-            .is_some_and(|authority| !authority.as_str().contains('@'));
+        let plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
         if !scheme || !plain {
             return Err(bad_url());
         }
@@ -74,21 +72,13 @@ impl Endpoint {
             value.set_sensitive(true);
             map.append(header, value);
         }
-        Ok(Self {
-            url: uri,
-            headers: map,
-            ca_file: None,
-            listen: true,
-        })
+        Ok(Self { url: uri, headers: map, ca_file: None, listen: true })
     }
 
     /// Trusts the certificates of a PEM file beside those of the system.
     #[must_use]
     pub fn with_ca_file(self, file: impl Into<PathBuf>) -> Self {
-        Self {
-            ca_file: Some(file.into()),
-            ..self
-        }
+        Self { ca_file: Some(file.into()), ..self }
     }
 
     /// Does not open a stream for what the server sends of its own accord.
@@ -104,20 +94,10 @@ mod tests {
 
     #[test]
     fn addresses() {
-        for url in [
-            "http://127.0.0.1:3001/mcp",
-            "https://example.com/mcp?x=1",
-            "http://[::1]:1/",
-        ] {
+        for url in ["http://127.0.0.1:3001/mcp", "https://example.com/mcp?x=1", "http://[::1]:1/"] {
             assert!(Endpoint::new(url, []).is_ok(), "{url}");
         }
-        for url in [
-            "",
-            "/mcp",
-            "example.com/mcp",
-            "file:///etc/passwd",
-            "http://user:secret@example.com/",
-        ] {
+        for url in ["", "/mcp", "example.com/mcp", "file:///etc/passwd", "http://user:secret@example.com/"] {
             assert_eq!(Endpoint::new(url, []).unwrap_err(), EndpointError::Url(url.to_owned()));
         }
     }

@@ -54,9 +54,7 @@ pub(super) async fn events(
         let Ok(chunk) = frame.map_err(|_| UpstreamError::Died { dispatched: true })?.into_data() else {
             continue;
         };
-        parser
-            .feed(&chunk, &mut found)
-            .map_err(|error| UpstreamError::garbage(&error))?;
+        parser.feed(&chunk, &mut found).map_err(|error| UpstreamError::garbage(&error))?;
         for event in found.drain(..) {
             // Events without data only carry an id.
             if event.message && !event.data.is_empty() {
@@ -71,16 +69,13 @@ async fn answers(wire: &Wire, id: u64, frame: Bytes) -> Result<(), UpstreamError
     match answer_content(head.status, &head.headers)? {
         Content::Events => events(wire, &mut Parser::new(wire.connection.limits.bytes), body, Some(id)).await,
         _ => {
-            let whole = Limited::new(body, wire.connection.limits.bytes)
-                .collect()
-                .await
-                .map_err(|error| {
-                    if error.is::<http_body_util::LengthLimitError>() {
-                        UpstreamError::garbage("answer larger than the limit")
-                    } else {
-                        UpstreamError::Died { dispatched: true }
-                    }
-                })?;
+            let whole = Limited::new(body, wire.connection.limits.bytes).collect().await.map_err(|error| {
+                if error.is::<http_body_util::LengthLimitError>() {
+                    UpstreamError::garbage("answer larger than the limit")
+                } else {
+                    UpstreamError::Died { dispatched: true }
+                }
+            })?;
             wire.connection.receive(&whole.to_bytes()).await
         }
     }
@@ -89,9 +84,6 @@ async fn answers(wire: &Wire, id: u64, frame: Bytes) -> Result<(), UpstreamError
 fn answer_content(status: StatusCode, headers: &HeaderMap) -> Result<Content, UpstreamError> {
     match content(headers) {
         content @ (Content::Json | Content::Events) if status == StatusCode::OK => Ok(content),
-        _ => Err(UpstreamError::garbage(&format!(
-            "HTTP status {} without a message for a request",
-            status.as_u16()
-        ))),
+        _ => Err(UpstreamError::garbage(&format!("HTTP status {} without a message for a request", status.as_u16()))),
     }
 }

@@ -27,11 +27,7 @@ impl Link {
     /// Connects to nothing yet.
     pub(in crate::upstream) fn new(endpoint: &Endpoint, connection: &Arc<Connection>) -> Result<Self, UpstreamError> {
         let wire = Arc::new(Wire::new(endpoint, connection)?);
-        Ok(Self {
-            wire,
-            wants_to_listen: endpoint.listen,
-            listening: OnceLock::new(),
-        })
+        Ok(Self { wire, wants_to_listen: endpoint.listen, listening: OnceLock::new() })
     }
 
     /// Posts a request in the background.
@@ -58,8 +54,7 @@ impl Link {
 
     pub(in crate::upstream) fn listen(&self) {
         if self.wants_to_listen {
-            self.listening
-                .get_or_init(|| tokio::spawn(listen(Arc::clone(&self.wire))).abort_handle());
+            self.listening.get_or_init(|| tokio::spawn(listen(Arc::clone(&self.wire))).abort_handle());
         }
     }
 

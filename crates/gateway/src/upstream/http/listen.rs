@@ -28,9 +28,7 @@ pub(super) async fn listen(wire: Arc<Wire>) {
             }
             Err(error) => {
                 // 405: the server has no such stream, which the protocol allows.
-                let none = UpstreamError::Status {
-                    status: StatusCode::METHOD_NOT_ALLOWED.as_u16(),
-                };
+                let none = UpstreamError::Status { status: StatusCode::METHOD_NOT_ALLOWED.as_u16() };
                 debug!(server = wire.connection.name, offered = error != none, %error, "not listening");
                 return;
             }
@@ -46,9 +44,7 @@ async fn once(wire: &Wire, parser: &mut Parser, last_id: Option<&str>) -> Result
     let last_id = last_id.and_then(|id| HeaderValue::from_str(id).ok());
     let response = wire.get(last_id).await?;
     if content(response.headers()) != Content::Events {
-        return Err(UpstreamError::Status {
-            status: response.status().as_u16(),
-        });
+        return Err(UpstreamError::Status { status: response.status().as_u16() });
     }
     events(wire, parser, response.into_body(), None).await
 }

@@ -94,11 +94,8 @@ impl Parser {
 
     fn take_line(&mut self, line: &[u8], events: &mut Vec<Event>) -> Result<(), StreamError> {
         let line = std::str::from_utf8(line).map_err(|_| StreamError::NotUtf8)?;
-        let line = if std::mem::take(&mut self.first_line) {
-            line.strip_prefix('\u{feff}').unwrap_or(line)
-        } else {
-            line
-        };
+        let line =
+            if std::mem::take(&mut self.first_line) { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line };
         if line.is_empty() {
             self.dispatch(events);
             return Ok(());
@@ -148,11 +145,7 @@ mod tests {
             parser.feed(chunk, &mut events)?;
         }
         let text = |event: Event| {
-            format!(
-                "{}{}",
-                if event.message { "" } else { "!" },
-                String::from_utf8(event.data).unwrap()
-            )
+            format!("{}{}", if event.message { "" } else { "!" }, String::from_utf8(event.data).unwrap())
         };
         Ok(events.into_iter().map(text).collect())
     }
@@ -168,11 +161,7 @@ mod tests {
 
     #[test]
     fn all_three_line_ends() {
-        for stream in [
-            "data: a\n\ndata: b\n\n",
-            "data: a\r\n\r\ndata: b\r\n\r\n",
-            "data: a\r\rdata: b\r\r",
-        ] {
+        for stream in ["data: a\n\ndata: b\n\n", "data: a\r\n\r\ndata: b\r\n\r\n", "data: a\r\rdata: b\r\r"] {
             assert_eq!(read(&[stream.as_bytes()], 64).unwrap(), ["a", "b"], "{stream:?}");
         }
         // Were the `\n` of a `\r\n` a line end of its own, the event would end after its first line.
@@ -184,11 +173,7 @@ mod tests {
         assert_eq!(read(&[b"data: 12345678\n\n"], 8).unwrap(), ["12345678"]);
         assert_eq!(read(&[b"data: 1234\ndata: 567\n\n"], 8).unwrap(), ["1234\n567"]);
         for stream in ["data: 123456789\n\n", "data: 123456789", "data: 1234\ndata: 5678\n\n"] {
-            assert_eq!(
-                read(&[stream.as_bytes()], 8).unwrap_err(),
-                StreamError::TooLarge(8),
-                "{stream:?}"
-            );
+            assert_eq!(read(&[stream.as_bytes()], 8).unwrap_err(), StreamError::TooLarge(8), "{stream:?}");
         }
     }
 

@@ -21,11 +21,7 @@ pub(super) fn connector(endpoint: &Endpoint) -> Result<HttpsConnector<HttpConnec
     tcp.set_connect_timeout(Some(CONNECT_WAIT));
     tcp.enforce_http(false);
     let secure = endpoint.url.scheme_str() == Some("https");
-    let roots = if secure {
-        roots(endpoint.ca_file.as_deref())?
-    } else {
-        RootCertStore::empty()
-    };
+    let roots = if secure { roots(endpoint.ca_file.as_deref())? } else { RootCertStore::empty() };
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
@@ -49,18 +45,12 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
             |error: &dyn std::fmt::Display| format!("cannot use certificates in `{}`: {error}", file.display());
         let mut found = false;
         for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))? {
-            roots
-                .add(certificate.map_err(|error| unreadable(&error))?)
-                .map_err(|error| unreadable(&error))?;
+            roots.add(certificate.map_err(|error| unreadable(&error))?).map_err(|error| unreadable(&error))?;
             found = true;
         }
         if !found {
             return Err(unreadable(&"it holds none"));
         }
     }
-    if roots.is_empty() {
-        Err("no certificate authority is trusted".to_owned())
-    } else {
-        Ok(roots)
-    }
+    if roots.is_empty() { Err("no certificate authority is trusted".to_owned()) } else { Ok(roots) }
 }

@@ -72,9 +72,7 @@ impl Wire {
     /// Posts a frame.
     pub(super) async fn post(&self, frame: Bytes) -> Result<Response<Body>, UpstreamError> {
         let mut request = self.request(Method::POST, Full::new(frame));
-        request
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let accepted = HeaderValue::from_static("application/json, text/event-stream");
         request.headers_mut().insert(ACCEPT, accepted);
         let response = self.send(request).await?;
@@ -85,9 +83,7 @@ impl Wire {
     /// Asks for the stream of what the server sends of its own accord.
     pub(super) async fn get(&self, last_event: Option<HeaderValue>) -> Result<Response<Body>, UpstreamError> {
         let mut request = self.request(Method::GET, Full::default());
-        request
-            .headers_mut()
-            .insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         if let Some(id) = last_event {
             request.headers_mut().insert(LAST_EVENT, id);
         }
@@ -130,9 +126,7 @@ impl Wire {
                 self.connection.end(&UpstreamError::SessionLost { dispatched: true });
                 Err(lost)
             }
-            status => Err(UpstreamError::Status {
-                status: status.as_u16(),
-            }),
+            status => Err(UpstreamError::Status { status: status.as_u16() }),
         }
     }
 
@@ -160,10 +154,7 @@ impl Wire {
 
 /// What an answer says it is.
 pub(super) fn content(headers: &HeaderMap) -> Content {
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
         Content::Json

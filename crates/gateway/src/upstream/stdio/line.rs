@@ -29,12 +29,7 @@ pub(super) enum LineError {
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     pub(super) fn new(reader: R, max: usize) -> Self {
-        Self {
-            reader,
-            buffer: BytesMut::new(),
-            searched: 0,
-            max,
-        }
+        Self { reader, buffer: BytesMut::new(), searched: 0, max }
     }
 
     /// The next line that is not blank, without its line end; `None` at the end of the output.
@@ -47,11 +42,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             }
             self.buffer.reserve(CHUNK);
             if self.reader.read_buf(&mut self.buffer).await? == 0 {
-                return if self.buffer.trim_ascii().is_empty() {
-                    Ok(None)
-                } else {
-                    Err(LineError::Torn)
-                };
+                return if self.buffer.trim_ascii().is_empty() { Ok(None) } else { Err(LineError::Torn) };
             }
         }
     }
@@ -61,11 +52,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         let Some(at) = memchr::memchr(b'\n', unseen).map(|at| self.searched + at) else {
             self.searched = self.buffer.len();
             // One byte more than the limit may still be the `\r` of the line end.
-            return if self.searched > self.max + 1 {
-                Err(LineError::TooLong(self.max))
-            } else {
-                Ok(None)
-            };
+            return if self.searched > self.max + 1 { Err(LineError::TooLong(self.max)) } else { Ok(None) };
         };
         let mut line = self.buffer.split_to(at).freeze();
         self.buffer.advance(1);
@@ -73,11 +60,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         if line.last() == Some(&b'\r') {
             line.truncate(line.len() - 1);
         }
-        if line.len() > self.max {
-            Err(LineError::TooLong(self.max))
-        } else {
-            Ok(Some(line))
-        }
+        if line.len() > self.max { Err(LineError::TooLong(self.max)) } else { Ok(Some(line)) }
     }
 }
 
@@ -129,11 +112,7 @@ mod tests {
         assert_eq!((lines.len(), error), (2, None));
         for text in ["123456789\n", "123456789\r\n", "1234567890"] {
             let (lines, error) = read(vec![text.into()], 8).await;
-            assert_eq!(
-                (lines.len(), error.as_deref()),
-                (0, Some("line longer than 8 bytes")),
-                "{text:?}"
-            );
+            assert_eq!((lines.len(), error.as_deref()), (0, Some("line longer than 8 bytes")), "{text:?}");
         }
     }
 

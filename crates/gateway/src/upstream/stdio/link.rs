@@ -37,31 +37,21 @@ impl Link {
         command: &Command,
         connection: &Arc<Connection>,
     ) -> Result<Self, UpstreamError> {
-        let Guarded { stdin, stdout, guard } = guardian.spawn(command).map_err(|error| UpstreamError::NotStarted {
-            reason: error.to_string(),
-        })?;
+        let Guarded { stdin, stdout, guard } =
+            guardian.spawn(command).map_err(|error| UpstreamError::NotStarted { reason: error.to_string() })?;
         let guard = Arc::new(Mutex::new(Some(guard)));
         let (outbox, frames) = mpsc::channel(OUTBOX);
         let (exited, exit) = watch::channel(None);
         let writer = tokio::spawn(write(stdin, frames, Arc::clone(connection)));
         let reader = tokio::spawn(read(stdout, Arc::clone(connection), Arc::clone(&guard), exited));
         let tasks = [writer.abort_handle(), reader.abort_handle()];
-        Ok(Self {
-            outbox: Mutex::new(Some(outbox)),
-            guard,
-            exit,
-            tasks,
-        })
+        Ok(Self { outbox: Mutex::new(Some(outbox)), guard, exit, tasks })
     }
 
     /// Queues a frame, waiting for room.
     pub(in crate::upstream) async fn send(&self, frame: Bytes) -> Result<(), UpstreamError> {
         let closed = || UpstreamError::Died { dispatched: false };
-        self.outbox()
-            .ok_or_else(closed)?
-            .send(frame)
-            .await
-            .map_err(|_| closed())
+        self.outbox().ok_or_else(closed)?.send(frame).await.map_err(|_| closed())
     }
 
     /// Queues a frame if there is room.
@@ -124,11 +114,7 @@ async fn read(
     connection.end(&error);
     let Some(guard) = take(&guard) else { return };
     // A server that closed its stdout may be on its way out; one that broke the protocol gets no time.
-    let grace = if matches!(error, UpstreamError::Died { .. }) {
-        GRACE
-    } else {
-        Duration::ZERO
-    };
+    let grace = if matches!(error, UpstreamError::Died { .. }) { GRACE } else { Duration::ZERO };
     let code = guard.stop(grace).await.ok();
     debug!(server = connection.name, code, "command ended");
     exited.send_replace(code);

@@ -47,10 +47,7 @@ fn unknown_keys_are_set_aside_and_alone_not_enough() {
 fn one_wrong_signature_of_a_known_key_refuses_the_note() {
     let (a, b) = (signer("a", 1), signer("b", 2));
     let other = Note::sign("other\n", &[&b]).unwrap();
-    let note = Note::sign(TEXT, &[&a])
-        .unwrap()
-        .with_signature(other.signatures()[0].clone())
-        .unwrap();
+    let note = Note::sign(TEXT, &[&a]).unwrap().with_signature(other.signatures()[0].clone()).unwrap();
     let (name, id) = (b.name().clone(), b.verifier().id());
     let both = [a.verifier(), b.verifier()];
     assert_eq!(note.verify(&both), Err(VerifyNoteError::BadSignature { name, id }));
@@ -62,10 +59,7 @@ fn one_wrong_signature_of_a_known_key_refuses_the_note() {
     // A second line by the same key must hold as well.
     let good = Note::sign(TEXT, &[&a]).unwrap().format();
     let doubled = parse(&format!("{good}{}\n", short.signatures[0].line())).unwrap();
-    assert!(matches!(
-        doubled.verify(&both),
-        Err(VerifyNoteError::BadSignature { .. })
-    ));
+    assert!(matches!(doubled.verify(&both), Err(VerifyNoteError::BadSignature { .. })));
 }
 
 #[test]
@@ -75,10 +69,7 @@ fn two_known_keys_under_one_name_and_id_refuse_the_note() {
     let line = Note::sign(TEXT, &[&a]).unwrap().signatures()[0].clone();
     impostor.id = a.verifier().id();
     let note = Note::sign(TEXT, &[&a]).unwrap().with_signature(line).unwrap();
-    assert!(matches!(
-        note.verify(&[a.verifier(), impostor]),
-        Err(VerifyNoteError::Ambiguous { .. })
-    ));
+    assert!(matches!(note.verify(&[a.verifier(), impostor]), Err(VerifyNoteError::Ambiguous { .. })));
     assert!(note.verify(&[a.verifier(), a.verifier()]).is_ok());
 }
 
@@ -110,10 +101,7 @@ fn malformed_notes_are_refused() {
         (good.replace('\u{2014}', "-"), Signature { line: 1 }),
         (good.replace("PeterNeumann", ""), Signature { line: 1 }),
         (good.replace("PeterNeumann", "Peter+Neumann"), Signature { line: 1 }),
-        (
-            good.replace("PeterNeumann", "Peter\u{2003}Neumann"),
-            Signature { line: 1 },
-        ),
+        (good.replace("PeterNeumann", "Peter\u{2003}Neumann"), Signature { line: 1 }),
         (good.replace("nAM=", "nAM"), Signature { line: 1 }),
         (good.replace("nAM=", "nAN="), Signature { line: 1 }),
         (good.replace("nAM=\n", "nAM= \n"), Signature { line: 1 }),
@@ -122,10 +110,7 @@ fn malformed_notes_are_refused() {
         assert_eq!(parse(&note), Err(error), "{note:?}");
     }
     assert_eq!(Note::parse(b"a\n\n\xe2\x80 a AAAAAAA=\n"), Err(Characters));
-    assert!(
-        parse(&format!("{TEXT}\n\u{2014} a AAAAAAA=\n")).is_ok(),
-        "one byte of an unknown type of signature"
-    );
+    assert!(parse(&format!("{TEXT}\n\u{2014} a AAAAAAA=\n")).is_ok(), "one byte of an unknown type of signature");
 }
 
 #[test]

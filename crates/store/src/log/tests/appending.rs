@@ -12,11 +12,7 @@ use crate::{
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 fn contents(dir: &std::path::Path) -> Vec<Vec<u8>> {
-    LogReader::open(dir)
-        .unwrap()
-        .iter_from(0)
-        .map(|record| record.unwrap().bytes)
-        .collect()
+    LogReader::open(dir).unwrap().iter_from(0).map(|record| record.unwrap().bytes).collect()
 }
 
 #[test]
@@ -44,11 +40,7 @@ fn records_of_one_append_stand_together_and_in_order() {
     });
     let found = contents(dir.path());
     assert_eq!((found.len(), log.size()), (600, 600));
-    let places: HashMap<&[u8], usize> = found
-        .iter()
-        .enumerate()
-        .map(|(at, bytes)| (bytes.as_slice(), at))
-        .collect();
+    let places: HashMap<&[u8], usize> = found.iter().enumerate().map(|(at, bytes)| (bytes.as_slice(), at)).collect();
     let place = |number: u64| places[record(number, 0).as_slice()];
     for writer in 0..20 {
         let places: Vec<_> = (0..30).map(|at| place(writer * 30 + at)).collect();
@@ -95,10 +87,7 @@ fn limits_hold_at_their_edges() {
     let dir = tempfile::tempdir().unwrap();
     let (log, _) = open(dir.path());
     assert_eq!(append(&log, vec![vec![b'x'; 65_535]]), Ok(0..1));
-    assert_eq!(
-        append(&log, vec![vec![b'x'; 65_536]]),
-        Err(LogError::RecordTooLong(65_536))
-    );
+    assert_eq!(append(&log, vec![vec![b'x'; 65_536]]), Err(LogError::RecordTooLong(65_536)));
     let most = MAX_APPEND_BYTES / (65_536 / 2);
     let mut half: Vec<Vec<u8>> = vec![vec![1; 65_536 / 2 - HEADER_BYTES]; most];
     assert_eq!(append(&log, half.clone()), Ok(1..1 + most as u64));

@@ -12,16 +12,7 @@ use std::sync::Arc;
 fn appends() -> Vec<Vec<Vec<u8>>> {
     let mut number = 0;
     let mut appends = Vec::new();
-    for (count, bytes) in [
-        (1, 0),
-        (3, 700),
-        (2, 50_000),
-        (4, 300),
-        (1, 60_000),
-        (2, 1_500),
-        (3, 40_000),
-        (5, 900),
-    ] {
+    for (count, bytes) in [(1, 0), (3, 700), (2, 50_000), (4, 300), (1, 60_000), (2, 1_500), (3, 40_000), (5, 900)] {
         let next = (0..count).map(|at| record(number + at, bytes)).collect();
         number += count;
         appends.push(next);
@@ -49,16 +40,9 @@ fn what_was_acknowledged_survives_a_power_cut_at_any_operation() {
                 }
             }
             let (log, recovery, found) = reopen(dir.path());
-            assert!(
-                recovery.size >= acknowledged,
-                "cut {at}: {} of {acknowledged}",
-                recovery.size
-            );
+            assert!(recovery.size >= acknowledged, "cut {at}: {} of {acknowledged}", recovery.size);
             assert_eq!(found, all[..found.len()], "cut {at}");
-            assert_eq!(
-                append(&log, vec![record(9_000, 0)]),
-                Ok(recovery.size..recovery.size + 1)
-            );
+            assert_eq!(append(&log, vec![record(9_000, 0)]), Ok(recovery.size..recovery.size + 1));
             log.close().unwrap();
             let report = verify(dir.path(), Some(&vkey())).unwrap();
             assert_eq!(report.verdict, Verdict::Ok, "cut {at}");

@@ -13,9 +13,7 @@ fn run(dir: &Path, at: u64, kind: ErrorKind) -> (String, u64) {
     let (log, _) = Log::open_on(disk, dir, &options(), signer(), &mut |_, _| {}).unwrap();
     for number in 0.. {
         if let Err(error) = append(&log, vec![record(number, 20_000)]) {
-            let LogError::Dead(reason) = &error else {
-                panic!("{error}")
-            };
+            let LogError::Dead(reason) = &error else { panic!("{error}") };
             // No second try, whatever the disk would say now.
             assert_eq!(append(&log, records(1)), Err(error.clone()));
             assert_eq!(log.failure(), Some(error.clone()));
@@ -62,10 +60,7 @@ fn a_removed_directory_kills_the_log() {
     append(&log, records(1)).unwrap();
     std::fs::remove_dir_all(&log_dir).unwrap();
     let error = append(&log, records(1)).unwrap_err();
-    assert_eq!(
-        error,
-        LogError::Dead("the log's directory was removed or replaced".into())
-    );
+    assert_eq!(error, LogError::Dead("the log's directory was removed or replaced".into()));
     drop(log);
     assert!(!log_dir.join("checkpoint").exists());
 }
@@ -101,8 +96,6 @@ fn a_log_that_cannot_be_sealed_takes_no_more() {
     // A directory in the place of the scratch file: root, too, cannot write it.
     std::fs::create_dir(dir.path().join("checkpoint.unfinished")).unwrap();
     while append(&log, records(1)).is_ok() {}
-    let Some(LogError::Dead(reason)) = log.failure() else {
-        panic!("alive")
-    };
+    let Some(LogError::Dead(reason)) = log.failure() else { panic!("alive") };
     assert!(reason.starts_with("checkpoints or tiles cannot be written"), "{reason}");
 }

@@ -39,11 +39,7 @@ struct FaultyFile {
 
 impl Faults {
     pub(super) fn new(at: u64, kind: Fault) -> Arc<Self> {
-        Arc::new(Self {
-            at,
-            seen: AtomicU64::new(0),
-            kind,
-        })
+        Arc::new(Self { at, seen: AtomicU64::new(0), kind })
     }
 
     pub(super) fn happened(&self) -> bool {
@@ -63,9 +59,7 @@ impl Faults {
 
 impl Medium for FaultyDisk {
     fn fill(&self, path: &Path, length: u64) -> io::Result<()> {
-        self.0
-            .count()
-            .inspect_err(|_| std::fs::write(path, [0; 100]).unwrap())?;
+        self.0.count().inspect_err(|_| std::fs::write(path, [0; 100]).unwrap())?;
         Disk.fill(path, length)
     }
 
@@ -76,11 +70,7 @@ impl Medium for FaultyDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         let (faults, file) = (Arc::clone(&self.0), Disk.open(path)?);
-        Ok(Box::new(FaultyFile {
-            faults,
-            file,
-            unsynced: Mutex::default(),
-        }))
+        Ok(Box::new(FaultyFile { faults, file, unsynced: Mutex::default() }))
     }
 }
 

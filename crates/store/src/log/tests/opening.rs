@@ -35,10 +35,7 @@ fn a_second_gateway_is_told_who_the_first_is() {
     let dir = tempfile::tempdir().unwrap();
     let (log, _) = open(dir.path());
     let error = try_open(dir.path()).unwrap_err();
-    assert!(
-        matches!(error, OpenError::Locked { pid: Some(pid) } if pid == std::process::id()),
-        "{error}"
-    );
+    assert!(matches!(error, OpenError::Locked { pid: Some(pid) } if pid == std::process::id()), "{error}");
     drop(log);
     try_open(dir.path()).unwrap();
 }
@@ -49,10 +46,7 @@ fn a_log_is_only_its_own() {
     closed(dir.path(), 1);
     let other = |name: &str, seed| Signer::from_seed(KeyName::parse(name).unwrap(), &[seed; 32]);
     let try_as = |origin: &str, signer| Log::open(dir.path(), &LogOptions::new(origin), signer, &mut |_, _| {});
-    assert!(matches!(
-        try_as("other", other("other", 7)),
-        Err(OpenError::Origin { .. })
-    ));
+    assert!(matches!(try_as("other", other("other", 7)), Err(OpenError::Origin { .. })));
     assert!(matches!(try_as(ORIGIN, other("other", 7)), Err(OpenError::Key { .. })));
     assert!(matches!(try_as(ORIGIN, other(ORIGIN, 8)), Err(OpenError::Key { .. })));
     assert!(try_as(ORIGIN, signer()).is_ok());
@@ -61,12 +55,7 @@ fn a_log_is_only_its_own() {
 #[test]
 fn segment_sizes_are_checked_at_their_edges() {
     let dir = tempfile::tempdir().unwrap();
-    for (bytes, good) in [
-        (128 * 1024 - 1, false),
-        (128 * 1024, true),
-        (1 << 30, true),
-        ((1 << 30) + 1, false),
-    ] {
+    for (bytes, good) in [(128 * 1024 - 1, false), (128 * 1024, true), (1 << 30, true), ((1 << 30) + 1, false)] {
         let mut options = options();
         options.segment_bytes = bytes;
         let opened = Log::open(dir.path(), &options, signer(), &mut |_, _| {});
@@ -116,27 +105,15 @@ fn what_was_sealed_must_be_there_and_the_same() {
     let last = 4 * frame as usize;
     assert!(with(&|_| {}).is_ok());
     let cut = with(&|bytes| bytes.truncate(last));
-    assert!(
-        matches!(cut, Err(OpenError::Missing { index: 4, sealed: 5 })),
-        "{cut:?}"
-    );
+    assert!(matches!(cut, Err(OpenError::Missing { index: 4, sealed: 5 })), "{cut:?}");
     let zeroed = with(&|bytes| bytes[last..].fill(0));
-    assert!(
-        matches!(zeroed, Err(OpenError::Missing { index: 4, sealed: 5 })),
-        "{zeroed:?}"
-    );
+    assert!(matches!(zeroed, Err(OpenError::Missing { index: 4, sealed: 5 })), "{zeroed:?}");
     let torn = with(&|bytes| bytes[last + 30] ^= 1);
     assert!(matches!(torn, Err(OpenError::Altered { index: 4 })), "{torn:?}");
     let forged = with(&|bytes| {
         let mut frame = Vec::new();
         let bytes_of = record(7, 0);
-        crate::log::frame::Frame {
-            place: 0,
-            index: 4,
-            epoch: 1,
-            bytes: &bytes_of,
-        }
-        .encode(&mut frame);
+        crate::log::frame::Frame { place: 0, index: 4, epoch: 1, bytes: &bytes_of }.encode(&mut frame);
         bytes.splice(last.., frame);
     });
     assert!(matches!(forged, Err(OpenError::Rewritten { size: 5 })), "{forged:?}");
@@ -144,10 +121,7 @@ fn what_was_sealed_must_be_there_and_the_same() {
     assert!(matches!(shifted, Err(OpenError::Altered { index: 0 })), "{shifted:?}");
     std::fs::remove_file(segment(dir.path())).unwrap();
     let removed = try_open(dir.path());
-    assert!(
-        matches!(removed, Err(OpenError::Missing { index: 0, sealed: 5 })),
-        "{removed:?}"
-    );
+    assert!(matches!(removed, Err(OpenError::Missing { index: 0, sealed: 5 })), "{removed:?}");
 }
 
 #[test]
@@ -187,25 +161,14 @@ fn tiles_are_derived_again() {
     }
     log.close().unwrap();
     let tile = |path: &str| dir.path().join("tile").join(path);
-    for path in [
-        "0/000",
-        "0/001",
-        "0/002.p/88",
-        "1/000.p/2",
-        "entries/000",
-        "entries/001",
-        "entries/002.p/88",
-    ] {
+    for path in ["0/000", "0/001", "0/002.p/88", "1/000.p/2", "entries/000", "entries/001", "entries/002.p/88"] {
         assert!(tile(path).exists(), "{path}");
         std::fs::write(tile(path), b"torn").unwrap();
     }
     std::fs::remove_file(tile("0/001")).unwrap();
     drop(reopen(dir.path()).0);
     let report = verify(dir.path(), Some(&vkey())).unwrap();
-    assert_eq!(
-        (report.verdict, report.derived_missing, report.events),
-        (Verdict::Ok, 0, 600)
-    );
+    assert_eq!((report.verdict, report.derived_missing, report.events), (Verdict::Ok, 0, 600));
 }
 
 #[test]
@@ -235,16 +198,9 @@ fn calls_without_an_end_are_reported() {
     ];
     append(&log, events.iter().map(|event| event.to_bytes().unwrap()).collect()).unwrap();
     drop(log);
-    let unfinished = |call: &str, index, state| Unfinished {
-        call: call.to_owned(),
-        session: Some("s".to_owned()),
-        index,
-        state,
-    };
-    let expected = [
-        unfinished("asked", 0, CallState::NotRun),
-        unfinished("sent", 4, CallState::Unknown),
-    ];
+    let unfinished =
+        |call: &str, index, state| Unfinished { call: call.to_owned(), session: Some("s".to_owned()), index, state };
+    let expected = [unfinished("asked", 0, CallState::NotRun), unfinished("sent", 4, CallState::Unknown)];
     assert_eq!(reopen(dir.path()).1.unfinished, expected);
     let report = verify(dir.path(), None).unwrap();
     assert_eq!((report.verdict, report.unknown, report.not_run), (Verdict::Ok, 1, 1));
