@@ -13,11 +13,7 @@ fn main() {
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     #[expect(clippy::print_stdout, reason = "a benchmark prints its conditions")]
     {
-        println!(
-            "{build} build, one thread of {cores}, {} {}",
-            std::env::consts::OS,
-            std::env::consts::ARCH
-        );
+        println!("{build} build, one thread of {cores}, {} {}", std::env::consts::OS, std::env::consts::ARCH);
     }
     divan::main();
 }

@@ -58,10 +58,7 @@ impl Bundle {
     #[must_use]
     pub fn deny_all(reason: &str) -> Self {
         let digest = digest(&[b"mortise-policy-1 deny-all", reason.as_bytes()]);
-        Self {
-            digest,
-            kind: Kind::DenyAll { reason: reason.into() },
-        }
+        Self { digest, kind: Kind::DenyAll { reason: reason.into() } }
     }
 
     /// Digest over everything that can change a decision: rules, schema, agents, servers.
@@ -88,19 +85,14 @@ impl Bundle {
         if rule.as_str() == crate::decide::UNCERTAIN {
             return Some(&live.uncertain_text);
         }
-        let rule = live
-            .by_id
-            .get(&PolicyId::new(rule.as_str()))
-            .and_then(|&number| live.rules.get(number))?;
+        let rule = live.by_id.get(&PolicyId::new(rule.as_str())).and_then(|&number| live.rules.get(number))?;
         matches!(rule.kind, RuleKind::Guard(_)).then_some(&rule.text)
     }
 
     /// Per action that has any, what of its arguments policies cannot see.
     pub fn invisible(&self) -> impl Iterator<Item = (&str, &[Invisible])> {
         let actions = self.live().into_iter().flat_map(|live| live.shapes.values());
-        actions
-            .filter(|action| !action.invisible.is_empty())
-            .map(|action| (&*action.id, &*action.invisible))
+        actions.filter(|action| !action.invisible.is_empty()).map(|action| (&*action.id, &*action.invisible))
     }
 
     pub(crate) fn live(&self) -> Option<&Live> {
@@ -120,19 +112,15 @@ pub(crate) fn bundle_digest(
     actions: &Actions,
 ) -> Digest {
     let mut parts: Vec<String> = vec!["mortise-policy-1".to_owned(), schema.to_owned()];
-    let mut lines: Vec<String> = rules
-        .iter()
-        .map(|rule| format!("rule {} {}", rule.id, rule.text))
-        .collect();
+    let mut lines: Vec<String> = rules.iter().map(|rule| format!("rule {} {}", rule.id, rule.text)).collect();
     // Debug output of plain data: every field, in a fixed order; a new field changes the digest, as it must.
     lines.extend(agents.iter().map(|agent| format!("agent {agent:?}")));
     lines.extend(servers.iter().map(|server| format!("server {server:?}")));
-    lines.extend(actions.values().map(|action| {
-        format!(
-            "action {} {:?} {:?} {}",
-            action.id, action.effect, action.declared, action.definition
-        )
-    }));
+    lines.extend(
+        actions.values().map(|action| {
+            format!("action {} {:?} {:?} {}", action.id, action.effect, action.declared, action.definition)
+        }),
+    );
     lines.sort();
     parts.extend(lines);
     let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();

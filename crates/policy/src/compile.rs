@@ -29,20 +29,11 @@ pub fn compile(sources: &[Source], shapes: &Shapes) -> Compilation {
     let bundle = bundle(sources, shapes, &mut diagnostics);
     diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     diagnostics.dedup();
-    let failed = diagnostics
-        .iter()
-        .any(|diagnostic| diagnostic.severity == Severity::Error);
+    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     if bundle.is_none() && !failed {
-        diagnostics.push(Diagnostic::error(
-            "policy/internal",
-            "",
-            "the rules did not load, and nothing says why",
-        ));
+        diagnostics.push(Diagnostic::error("policy/internal", "", "the rules did not load, and nothing says why"));
     }
-    Compilation {
-        bundle: bundle.filter(|_| !failed),
-        diagnostics,
-    }
+    Compilation { bundle: bundle.filter(|_| !failed), diagnostics }
 }
 
 fn bundle(sources: &[Source], shapes: &Shapes, diagnostics: &mut Vec<Diagnostic>) -> Option<Bundle> {
@@ -51,11 +42,7 @@ fn bundle(sources: &[Source], shapes: &Shapes, diagnostics: &mut Vec<Diagnostic>
     check_shapes(shapes, diagnostics);
     let (actions, twice) = actions(shapes.servers.iter().map(|server| &server.id), &shapes.tools, &names);
     for id in twice {
-        diagnostics.push(Diagnostic::error(
-            "schema/duplicate",
-            "",
-            format!("`{id}` is declared twice"),
-        ));
+        diagnostics.push(Diagnostic::error("schema/duplicate", "", format!("`{id}` is declared twice")));
     }
     let text = schema_text(&envs, &actions);
     let schema = match Schema::from_cedarschema_str(&text) {
@@ -71,28 +58,19 @@ fn bundle(sources: &[Source], shapes: &Shapes, diagnostics: &mut Vec<Diagnostic>
     };
     let loaded = load(sources, shapes, &actions, diagnostics);
     validate(&schema, &loaded, diagnostics);
-    if diagnostics
-        .iter()
-        .any(|diagnostic| diagnostic.severity == Severity::Error)
-    {
+    if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return None;
     }
     let stores = Stores::new(shapes, &schema, &names)
         .and_then(|stores| stores.prove(&actions, shapes, &names).map(|()| stores))
         .map_err(|why| diagnostics.push(Diagnostic::error("policy/canary", "", why)))
         .ok()?;
-    let (policies, rules): (Vec<_>, Vec<_>) = loaded
-        .into_iter()
-        .map(|(parsed, rule)| ((parsed.policy, Parts::of(&parsed.json)), rule))
-        .unzip();
+    let (policies, rules): (Vec<_>, Vec<_>) =
+        loaded.into_iter().map(|(parsed, rule)| ((parsed.policy, Parts::of(&parsed.json)), rule)).unzip();
     let digest = bundle_digest(&text, &rules, &shapes.agents, &shapes.servers, &actions);
     let agent_type = EntityTypeName::from_str("Agent").ok()?;
     let live = Live {
-        by_id: policies
-            .iter()
-            .enumerate()
-            .map(|(number, (policy, _))| (policy.id().clone(), number))
-            .collect(),
+        by_id: policies.iter().enumerate().map(|(number, (policy, _))| (policy.id().clone(), number)).collect(),
         rules,
         index: Index::new(policies, &agent_type, EntityTypeName::from_str("Server").ok()),
         schema,
@@ -106,19 +84,12 @@ fn bundle(sources: &[Source], shapes: &Shapes, diagnostics: &mut Vec<Diagnostic>
         authorizer: Authorizer::new(),
         uncertain_text: uncertain_text(),
     };
-    Some(Bundle {
-        digest,
-        kind: Kind::Live(Box::new(live)),
-    })
+    Some(Bundle { digest, kind: Kind::Live(Box::new(live)) })
 }
 
 fn check_shapes(shapes: &Shapes, diagnostics: &mut Vec<Diagnostic>) {
     let servers: HashSet<&str> = shapes.servers.iter().map(|server| server.id.as_str()).collect();
-    for tool in shapes
-        .tools
-        .iter()
-        .filter(|tool| !servers.contains(tool.server.as_str()))
-    {
+    for tool in shapes.tools.iter().filter(|tool| !servers.contains(tool.server.as_str())) {
         diagnostics.push(Diagnostic::error(
             "schema/unknown-server",
             "",
@@ -127,11 +98,7 @@ fn check_shapes(shapes: &Shapes, diagnostics: &mut Vec<Diagnostic>) {
     }
     let mut agents = HashSet::new();
     for agent in shapes.agents.iter().filter(|agent| !agents.insert(&agent.id)) {
-        diagnostics.push(Diagnostic::error(
-            "schema/duplicate",
-            "",
-            format!("agent `{}` is declared twice", agent.id),
-        ));
+        diagnostics.push(Diagnostic::error("schema/duplicate", "", format!("agent `{}` is declared twice", agent.id)));
     }
     let mut seen = HashSet::new();
     for server in shapes.servers.iter().filter(|server| !seen.insert(&server.id)) {
@@ -149,17 +116,9 @@ fn load(
     actions: &Actions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<(Parsed, Rule)> {
-    let approvers: Vec<&str> = shapes
-        .approver_groups
-        .iter()
-        .chain(&shapes.users)
-        .map(String::as_str)
-        .collect();
+    let approvers: Vec<&str> = shapes.approver_groups.iter().chain(&shapes.users).map(String::as_str).collect();
     let inventory = Inventory::new(shapes, actions);
-    let shipped = Source {
-        file: SHIPPED_FILE.into(),
-        text: SHIPPED.into(),
-    };
+    let shipped = Source { file: SHIPPED_FILE.into(), text: SHIPPED.into() };
     let sources = std::iter::once((&shipped, true)).chain(sources.iter().map(|source| (source, false)));
     let mut first: BTreeMap<RuleId, (Arc<str>, u32)> = BTreeMap::new();
     let mut loaded = Vec::new();
@@ -173,11 +132,8 @@ fn load(
             check_redactions(&parsed, &rule, actions, diagnostics);
             let line = rule.place.as_ref().map_or(0, |place| place.line);
             if let Some((file, line)) = first.get(&rule.id) {
-                let error = parsed.error_at(
-                    "policy/duplicate-id",
-                    "id",
-                    format!("`{}` is the id of another rule", rule.id),
-                );
+                let error =
+                    parsed.error_at("policy/duplicate-id", "id", format!("`{}` is the id of another rule", rule.id));
                 diagnostics.push(error.with_help(format!("the other is at {file}:{line}; give this one another id")));
                 continue;
             }
@@ -193,14 +149,7 @@ fn placed_actions(actions: &Actions, names: &Names) -> Option<HashMap<Arc<str>, 
     let of = |(number, (id, shape)): (usize, (&Arc<str>, &crate::schema::ActionShape))| {
         let groups: Option<Vec<_>> = shape.groups.iter().map(|group| names.uid("Action", group)).collect();
         let uids = std::iter::once(shape.uid.clone()).chain(groups?).collect();
-        Some((
-            id.clone(),
-            Placed {
-                number,
-                uids,
-                about: id.clone(),
-            },
-        ))
+        Some((id.clone(), Placed { number, uids, about: id.clone() }))
     };
     actions.iter().enumerate().map(of).collect()
 }
@@ -209,14 +158,7 @@ fn placed_agents(shapes: &Shapes, names: &Names) -> Option<HashMap<vocab::id::Ag
     let agents = shapes.agents.iter().enumerate().map(|(number, agent)| {
         let uid = names.uid("Agent", agent.id.as_str())?;
         let uids = std::iter::once(uid).chain(agent_parents(agent, names)?).collect();
-        Some((
-            agent.id.clone(),
-            Placed {
-                number,
-                uids,
-                about: agent.mode,
-            },
-        ))
+        Some((agent.id.clone(), Placed { number, uids, about: agent.mode }))
     });
     agents.collect()
 }

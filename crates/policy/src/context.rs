@@ -54,9 +54,7 @@ pub(crate) fn context(
     };
     add("args", &mut || Ok(args.clone()))?;
     add("derived", &mut || derived(action, arguments))?;
-    add("arg_origin", &mut || {
-        origins_by_argument(action, arguments, facts, names)
-    })?;
+    add("arg_origin", &mut || origins_by_argument(action, arguments, facts, names))?;
     add("targets", &mut || targets(facts, names))?;
     add("call", &mut || call(action, facts, representable, names))?;
     add("session", &mut || session(facts, mode))?;
@@ -102,10 +100,7 @@ fn long(number: &Number, representable: &mut bool) -> RestrictedExpression {
         return RestrictedExpression::new_long(float as i64);
     }
     *representable = false;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "`as` holds floats at the ends of the range"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "`as` holds floats at the ends of the range")]
     RestrictedExpression::new_long(float as i64)
 }
 
@@ -115,17 +110,12 @@ fn record(
     representable: &mut bool,
 ) -> Result<Option<RestrictedExpression>, ContextError> {
     // A member that the schema does not name is one that no policy can speak about.
-    *representable &= map
-        .keys()
-        .all(|key| shape.fields.contains_key(key.as_str()) || shape.hidden.contains(key.as_str()));
+    *representable &=
+        map.keys().all(|key| shape.fields.contains_key(key.as_str()) || shape.hidden.contains(key.as_str()));
     let mut pairs = Pairs::with_capacity(shape.fields.len());
     for (name, field) in &shape.fields {
         let present = map.get(&**name).filter(|value| field.required || !value.is_null());
-        match present
-            .map(|present| value(&field.shape, present, representable))
-            .transpose()?
-            .flatten()
-        {
+        match present.map(|present| value(&field.shape, present, representable)).transpose()?.flatten() {
             Some(value) => pairs.push((name.to_string(), value)),
             None if field.required => return Ok(None),
             None => *representable &= present.is_none(),
@@ -136,12 +126,7 @@ fn record(
 
 fn derived(action: &ActionShape, arguments: &Map<String, Value>) -> Built {
     let mut pairs = Pairs::with_capacity(action.arguments.fields.len());
-    for (name, _) in action
-        .arguments
-        .fields
-        .iter()
-        .filter(|(_, field)| ActionShape::is_text(&field.shape))
-    {
+    for (name, _) in action.arguments.fields.iter().filter(|(_, field)| ActionShape::is_text(&field.shape)) {
         if let Some(text) = arguments.get(&**name).and_then(Value::as_str) {
             let bytes = RestrictedExpression::new_long(i64::try_from(text.len()).unwrap_or(i64::MAX));
             pairs.push((name.to_string(), new_record([("bytes".to_owned(), bytes)])?));
@@ -153,11 +138,7 @@ fn derived(action: &ActionShape, arguments: &Map<String, Value>) -> Built {
 /// Where a present argument comes from: at least one origin. What nobody knows is `nowhere`.
 fn origins_of<'a>(name: &str, facts: &'a Facts) -> &'a BTreeSet<Origin> {
     static NOWHERE: LazyLock<BTreeSet<Origin>> = LazyLock::new(|| BTreeSet::from([Origin::Nowhere]));
-    facts
-        .origins
-        .get(name)
-        .filter(|origins| !origins.is_empty())
-        .unwrap_or(&NOWHERE)
+    facts.origins.get(name).filter(|origins| !origins.is_empty()).unwrap_or(&NOWHERE)
 }
 
 /// A null is an absent argument to policies, but it still has come from somewhere.
@@ -198,38 +179,23 @@ fn call(action: &ActionShape, facts: &Facts, representable: bool, names: &Names)
     let mut pairs = Pairs::with_capacity(9);
     pairs.extend([
         ("now".to_owned(), RestrictedExpression::new_long(facts.now_s)),
-        (
-            "chain_depth".to_owned(),
-            RestrictedExpression::new_long(facts.chain_depth),
-        ),
+        ("chain_depth".to_owned(), RestrictedExpression::new_long(facts.chain_depth)),
         ("effect".to_owned(), word("Effect", action.effect.as_str(), names)?),
-        (
-            "request_attested".to_owned(),
-            RestrictedExpression::new_bool(facts.request_attested),
-        ),
-        (
-            "unrepresentable".to_owned(),
-            RestrictedExpression::new_bool(!representable),
-        ),
+        ("request_attested".to_owned(), RestrictedExpression::new_bool(facts.request_attested)),
+        ("unrepresentable".to_owned(), RestrictedExpression::new_bool(!representable)),
     ]);
     if let Some(purpose) = &facts.purpose {
         pairs.push(("purpose".to_owned(), RestrictedExpression::new_string(purpose.clone())));
     }
     if let Some(confidence) = facts.confidence {
-        pairs.push((
-            "confidence".to_owned(),
-            RestrictedExpression::new_long(i64::from(confidence)),
-        ));
+        pairs.push(("confidence".to_owned(), RestrictedExpression::new_long(i64::from(confidence))));
     }
     if let Some(user) = &facts.on_behalf_of {
         let uid = names.uid("User", user.as_str()).ok_or(ContextError::Word("User"))?;
         pairs.push(("on_behalf_of".to_owned(), RestrictedExpression::new_entity_uid(uid)));
     }
     if let Some(destination) = &facts.destination {
-        pairs.push((
-            "destination".to_owned(),
-            RestrictedExpression::new_string(destination.clone()),
-        ));
+        pairs.push(("destination".to_owned(), RestrictedExpression::new_string(destination.clone())));
     }
     new_record(pairs)
 }
@@ -245,24 +211,15 @@ fn session(facts: &Facts, mode: Mode) -> Built {
         long("tool_calls_1m", facts.tool_calls_1m),
         long("agent_limit_1m", facts.agent_limit_1m),
         long("tool_limit_1m", facts.tool_limit_1m),
-        (
-            "mode".to_owned(),
-            RestrictedExpression::new_string(mode.as_str().to_owned()),
-        ),
+        ("mode".to_owned(), RestrictedExpression::new_string(mode.as_str().to_owned())),
     ])
 }
 
 fn labels(facts: &Facts, names: &Names) -> Built {
     let confidentiality = names.confidentialities(&facts.confidentiality);
     new_record([
-        (
-            "integrity".to_owned(),
-            word("Integrity", facts.integrity.as_str(), names)?,
-        ),
-        (
-            "confidentiality".to_owned(),
-            confidentiality.ok_or(ContextError::Word("Confidentiality"))?,
-        ),
+        ("integrity".to_owned(), word("Integrity", facts.integrity.as_str(), names)?),
+        ("confidentiality".to_owned(), confidentiality.ok_or(ContextError::Word("Confidentiality"))?),
         ("sources".to_owned(), texts(&facts.sources)),
     ])
 }
@@ -273,10 +230,7 @@ fn findings(facts: &Facts, names: &Names) -> Built {
     }
     new_record([
         ("worst".to_owned(), word("Severity", &facts.findings.worst, names)?),
-        (
-            "kinds".to_owned(),
-            words("FindingKind", facts.findings.kinds.iter().map(String::as_str), names)?,
-        ),
+        ("kinds".to_owned(), words("FindingKind", facts.findings.kinds.iter().map(String::as_str), names)?),
     ])
 }
 

@@ -48,13 +48,7 @@ impl Bundle {
                 rule.mode == RuleMode::Enforce && (rule.kind == RuleKind::Permit || rule.verdict() > level)
             })
         };
-        let policies = prepared
-            .slice
-            .permits
-            .policies()
-            .chain(prepared.slice.guards.policies())
-            .filter(stays)
-            .cloned();
+        let policies = prepared.slice.permits.policies().chain(prepared.slice.guards.policies()).filter(stays).cloned();
         let policies = PolicySet::from_policies(policies).ok()?;
         let response = Authorizer::new().is_authorized(&prepared.request, &policies, prepared.entities);
         Some(response.decision() == cedar_policy::Decision::Allow)
@@ -64,24 +58,12 @@ impl Bundle {
         let live = match &self.kind {
             Kind::Live(live) => live,
             Kind::DenyAll { reason } => {
-                return refusal(
-                    &self.digest,
-                    NO_POLICY,
-                    reason,
-                    FaultKind::NoPolicy,
-                    "no policy is loaded",
-                );
+                return refusal(&self.digest, NO_POLICY, reason, FaultKind::NoPolicy, "no policy is loaded");
             }
         };
         match Prepared::of(live, request, reach) {
             Ok(prepared) => Evaluated::of(live, &prepared).combine(live, request, &self.digest),
-            Err(why) => refusal(
-                &self.digest,
-                UNDECIDABLE,
-                "this call cannot be decided",
-                FaultKind::Request,
-                &why,
-            ),
+            Err(why) => refusal(&self.digest, UNDECIDABLE, "this call cannot be decided", FaultKind::Request, &why),
         }
     }
 }
@@ -96,13 +78,7 @@ enum Reach {
 /// Runs the decision; a panic in it is a refusal.
 fn guarded(bundle: &Digest, decide: impl FnOnce() -> Decision) -> Decision {
     catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
-        refusal(
-            bundle,
-            UNDECIDABLE,
-            "this call cannot be decided",
-            FaultKind::Panic,
-            "deciding panicked",
-        )
+        refusal(bundle, UNDECIDABLE, "this call cannot be decided", FaultKind::Panic, "deciding panicked")
     })
 }
 
@@ -113,23 +89,13 @@ fn refusal(bundle: &Digest, rule: &'static str, reason: &str, kind: FaultKind, t
         permits: Vec::new(),
         obligations: Obligations::default(),
         would: Vec::new(),
-        faults: vec![Fault {
-            kind,
-            rule: None,
-            text: text.to_owned(),
-        }],
+        faults: vec![Fault { kind, rule: None, text: text.to_owned() }],
         bundle: bundle.clone(),
     }
 }
 
 fn builtin(rule: &str, verdict: Verdict, text: &str) -> Reason {
-    Reason {
-        rule: RuleId::new(rule),
-        verdict,
-        text: Some(text.into()),
-        place: None,
-        discharged_by: None,
-    }
+    Reason { rule: RuleId::new(rule), verdict, text: Some(text.into()), place: None, discharged_by: None }
 }
 
 /// What the two evaluations gave.
@@ -169,20 +135,13 @@ impl<'a> Prepared<'a> {
         let mode = request.facts.mode.max(agent.about);
         let first = |uids: &[cedar_policy::EntityUid]| uids.first().cloned().ok_or("an entity has no name");
         let (principal, resource) = (first(&agent.uids)?, first(server)?);
-        let standing = Standing {
-            action: (action.number, &action.uids),
-            agent: (agent.number, &agent.uids),
-            server,
-        };
+        let standing = Standing { action: (action.number, &action.uids), agent: (agent.number, &agent.uids), server };
         let slice = match reach {
             Reach::Index => live.index.slice(&standing),
             Reach::Everything => Arc::new(live.index.whole()),
         };
         let context = context(shape, request, mode, slice.parts, &live.names).map_err(|error| error.to_string())?;
-        let entities = live
-            .stores
-            .of(request.authn)
-            .ok_or("no entities for this way of authenticating")?;
+        let entities = live.stores.of(request.authn).ok_or("no entities for this way of authenticating")?;
         // INVARIANT: `context` builds by the shapes that the schema was generated from, so that every part it gives fits
         // the schema. Checking that again would double the cost; the evaluation of everything does, and every test
         // compares the two.
@@ -193,13 +152,7 @@ impl<'a> Prepared<'a> {
         // Cedar's error text quotes values; ours must not.
         let cedar = cedar_policy::Request::new(principal, shape.uid.clone(), resource, context, schema)
             .map_err(|_| "the request does not fit the schema")?;
-        Ok(Self {
-            request: cedar,
-            entities,
-            slice,
-            effect: shape.effect,
-            mode,
-        })
+        Ok(Self { request: cedar, entities, slice, effect: shape.effect, mode })
     }
 }
 
@@ -217,44 +170,19 @@ impl<'a> Evaluated<'a> {
         }
         let (satisfied, failed) = run(&prepared.slice.guards);
         for rule in &failed {
-            faults.push(fault(
-                rule,
-                FaultKind::GuardError,
-                "a guard failed to evaluate and counts as matched",
-            ));
+            faults.push(fault(rule, FaultKind::GuardError, "a guard failed to evaluate and counts as matched"));
         }
         faults.sort_by(|a, b| a.rule.cmp(&b.rule));
-        let matched = |failed: bool| {
-            move |rule: &'a Rule| Matched {
-                rule,
-                verdict: rule.verdict(),
-                failed,
-            }
-        };
-        let guards = satisfied
-            .into_iter()
-            .map(matched(false))
-            .chain(failed.into_iter().map(matched(true)))
-            .collect();
-        Self {
-            permits,
-            guards,
-            faults,
-            effect: prepared.effect,
-            mode: prepared.mode,
-        }
+        let matched = |failed: bool| move |rule: &'a Rule| Matched { rule, verdict: rule.verdict(), failed };
+        let guards = satisfied.into_iter().map(matched(false)).chain(failed.into_iter().map(matched(true))).collect();
+        Self { permits, guards, faults, effect: prepared.effect, mode: prepared.mode }
     }
 
     fn combine(self, live: &Live, request: &Request<'_>, bundle: &Digest) -> Decision {
         let facts = request.facts;
         let (binding, recorded): (Vec<_>, Vec<_>) = self.guards.iter().partition(|guard| binds(guard, self.mode));
-        let mut would: Vec<Would> = recorded
-            .iter()
-            .map(|guard| Would {
-                rule: guard.rule.id.clone(),
-                verdict: guard.verdict,
-            })
-            .collect();
+        let mut would: Vec<Would> =
+            recorded.iter().map(|guard| Would { rule: guard.rule.id.clone(), verdict: guard.verdict }).collect();
         let mut answer = Answer::default();
         for guard in &binding {
             answer.add(guard, facts);
@@ -264,16 +192,10 @@ impl<'a> Evaluated<'a> {
         }
         let (permits, shadow): (Vec<&Rule>, Vec<&Rule>) =
             self.permits.iter().partition(|rule| rule.mode == RuleMode::Enforce);
-        would.extend(shadow.iter().map(|rule| Would {
-            rule: rule.id.clone(),
-            verdict: Verdict::Allow,
-        }));
+        would.extend(shadow.iter().map(|rule| Would { rule: rule.id.clone(), verdict: Verdict::Allow }));
         if permits.is_empty() {
             if self.mode == Mode::Observe {
-                would.push(Would {
-                    rule: RuleId::new(NO_PERMIT),
-                    verdict: Verdict::Deny,
-                });
+                would.push(Would { rule: RuleId::new(NO_PERMIT), verdict: Verdict::Deny });
             } else {
                 answer.push(builtin(NO_PERMIT, Verdict::Deny, "no permit rule allows this"), true);
             }
@@ -281,9 +203,7 @@ impl<'a> Evaluated<'a> {
         let mut permits: Vec<RuleId> = permits.iter().map(|rule| rule.id.clone()).collect();
         permits.sort();
         would.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.rule.cmp(&b.rule)));
-        answer
-            .reasons
-            .sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.rule.cmp(&b.rule)));
+        answer.reasons.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.rule.cmp(&b.rule)));
         Decision {
             verdict: answer.verdict,
             reasons: answer.reasons,
@@ -297,11 +217,7 @@ impl<'a> Evaluated<'a> {
 }
 
 fn fault(rule: &Rule, kind: FaultKind, text: &str) -> Fault {
-    Fault {
-        kind,
-        rule: Some(rule.id.clone()),
-        text: text.to_owned(),
-    }
+    Fault { kind, rule: Some(rule.id.clone()), text: text.to_owned() }
 }
 
 /// Satisfied rules of a set, and rules that failed to evaluate.
@@ -343,11 +259,7 @@ struct Answer {
 
 impl Default for Answer {
     fn default() -> Self {
-        Self {
-            verdict: Verdict::Allow,
-            reasons: Vec::new(),
-            obligations: Obligations::default(),
-        }
+        Self { verdict: Verdict::Allow, reasons: Vec::new(), obligations: Obligations::default() }
     }
 }
 
@@ -412,10 +324,7 @@ fn is_met(guard: &Matched<'_>, facts: &crate::Facts) -> bool {
     }
     let terms = &guard.rule.redactions;
     let has_arguments = terms.iter().any(|term| term.root == Root::Args);
-    let mut counted = terms
-        .iter()
-        .filter(|term| !has_arguments || term.root == Root::Args)
-        .peekable();
+    let mut counted = terms.iter().filter(|term| !has_arguments || term.root == Root::Args).peekable();
     counted.peek().is_some() && counted.all(|term| facts.fulfilled.contains(&term.to_string()))
 }
 
@@ -434,10 +343,7 @@ mod tests {
         let decision = guarded(&bundle, || panic!("a defect"));
         assert_eq!(decision.verdict, Verdict::Deny);
         assert_eq!(decision.faults.first().map(|fault| fault.kind), Some(FaultKind::Panic));
-        let allow = Decision {
-            verdict: Verdict::Allow,
-            ..decision
-        };
+        let allow = Decision { verdict: Verdict::Allow, ..decision };
         assert_eq!(guarded(&bundle, || allow.clone()), allow);
     }
 }

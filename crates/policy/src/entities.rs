@@ -21,17 +21,13 @@ pub(crate) struct Stores(Vec<(Authn, Entities)>);
 impl Stores {
     /// Builds the stores.
     pub(crate) fn new(shapes: &Shapes, schema: &Schema, names: &Names) -> Result<Self, String> {
-        let stores = Authn::ALL
-            .iter()
-            .map(|&authn| Ok((authn, store(authn, shapes, schema, names)?)));
+        let stores = Authn::ALL.iter().map(|&authn| Ok((authn, store(authn, shapes, schema, names)?)));
         stores.collect::<Result<_, String>>().map(Self)
     }
 
     /// The store for a way of authenticating.
     pub(crate) fn of(&self, authn: Authn) -> Option<&Entities> {
-        self.0
-            .iter()
-            .find_map(|(this, entities)| (*this == authn).then_some(entities))
+        self.0.iter().find_map(|(this, entities)| (*this == authn).then_some(entities))
     }
 
     /// Asks a canary guard per membership whether it matches.
@@ -58,14 +54,8 @@ fn store(authn: Authn, shapes: &Shapes, schema: &Schema, names: &Names) -> Resul
         let attributes = HashMap::from([
             ("trust".to_owned(), RestrictedExpression::new_long(server.trust)),
             ("pinned".to_owned(), RestrictedExpression::new_bool(server.pinned)),
-            (
-                "transport".to_owned(),
-                RestrictedExpression::new_string(server.transport.clone()),
-            ),
-            (
-                "confinement".to_owned(),
-                RestrictedExpression::new_string(server.confinement.clone()),
-            ),
+            ("transport".to_owned(), RestrictedExpression::new_string(server.transport.clone())),
+            ("confinement".to_owned(), RestrictedExpression::new_string(server.confinement.clone())),
         ]);
         let entity = Entity::new(uid, attributes, zone.into_iter().collect());
         entities.push(entity.map_err(|error| error.to_string())?);
@@ -82,11 +72,7 @@ fn agent_entity(
     names: &Names,
 ) -> Result<Entity, String> {
     let uid = names.uid("Agent", agent.id.as_str()).ok_or("an agent has no name")?;
-    let word = |kind, word: &str| {
-        names
-            .word(kind, word)
-            .ok_or_else(|| format!("`{word}` is not a word of {kind}"))
-    };
+    let word = |kind, word: &str| names.word(kind, word).ok_or_else(|| format!("`{word}` is not a word of {kind}"));
     let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
     let attributes = HashMap::from([
         ("tier".to_owned(), word("Tier", agent.tier.as_str())?),
@@ -95,10 +81,7 @@ fn agent_entity(
         ("model".to_owned(), text(&agent.model)),
         ("model_version".to_owned(), text(&agent.model_version)),
         ("owner".to_owned(), text(&agent.owner)),
-        (
-            "eval_passed".to_owned(),
-            RestrictedExpression::new_bool(agent.eval_passed),
-        ),
+        ("eval_passed".to_owned(), RestrictedExpression::new_bool(agent.eval_passed)),
     ]);
     Entity::new(uid, attributes, parents).map_err(|error| error.to_string())
 }
@@ -118,31 +101,19 @@ fn prove(entities: &Entities, actions: &Actions, shapes: &Shapes, names: &Names)
     for ActionShape { uid, groups, .. } in actions.values() {
         for group in groups {
             let group = names.uid("Action", group).ok_or("no name for a group")?;
-            canaries.ask(
-                entities,
-                format!("principal, action in {group}, resource"),
-                (&nobody, uid, &nowhere),
-            )?;
+            canaries.ask(entities, format!("principal, action in {group}, resource"), (&nobody, uid, &nowhere))?;
         }
     }
     for agent in &shapes.agents {
         let uid = names.uid("Agent", agent.id.as_str()).ok_or("no name for an agent")?;
         for group in agent_parents(agent, names).ok_or("no name for a group")? {
-            canaries.ask(
-                entities,
-                format!("principal in {group}, action, resource"),
-                (&uid, &nothing, &nowhere),
-            )?;
+            canaries.ask(entities, format!("principal in {group}, action, resource"), (&uid, &nothing, &nowhere))?;
         }
     }
     for server in &shapes.servers {
         let uid = names.uid("Server", server.id.as_str()).ok_or("no name for a server")?;
         for zone in server.zone.iter().filter_map(|zone| names.uid("Zone", zone)) {
-            canaries.ask(
-                entities,
-                format!("principal, action, resource in {zone}"),
-                (&nobody, &nothing, &uid),
-            )?;
+            canaries.ask(entities, format!("principal, action, resource in {zone}"), (&nobody, &nothing, &uid))?;
         }
     }
     Ok(())
@@ -167,23 +138,11 @@ impl Canaries {
                 entry.insert(PolicySet::from_policies([canary]).map_err(|error| error.to_string())?)
             }
         };
-        let request = Request::new(
-            principal.clone(),
-            action.clone(),
-            resource.clone(),
-            Context::empty(),
-            None,
-        );
+        let request = Request::new(principal.clone(), action.clone(), resource.clone(), Context::empty(), None);
         let request = request.map_err(|error| error.to_string())?;
         let response = Authorizer::new().is_authorized(&request, canaries, entities);
         let matched = response.decision() == Decision::Deny && response.diagnostics().reason().next().is_some();
-        if matched {
-            Ok(())
-        } else {
-            Err(format!(
-                "a guard on a group does not match {principal} {action} {resource}"
-            ))
-        }
+        if matched { Ok(()) } else { Err(format!("a guard on a group does not match {principal} {action} {resource}")) }
     }
 }
 
@@ -200,9 +159,7 @@ mod tests {
         let (actions, _) = actions([ServerId::new("desk")].iter(), &[], &names);
         let shapes = Shapes::default();
         assert!(prove(&Entities::empty(), &actions, &shapes, &names).is_err());
-        let schema = Schema::from_cedarschema_str(&crate::schema::schema_text(&[], &actions))
-            .unwrap()
-            .0;
+        let schema = Schema::from_cedarschema_str(&crate::schema::schema_text(&[], &actions)).unwrap().0;
         let whole = store(Authn::Local, &shapes, &schema, &names).unwrap();
         assert_eq!(prove(&whole, &actions, &shapes, &names), Ok(()));
     }

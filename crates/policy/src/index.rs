@@ -73,24 +73,13 @@ impl Index {
                 filed.entry(Key(action, principal.clone())).or_default().push(number);
             }
         }
-        Self {
-            policies,
-            filed,
-            server_type: server,
-            ready: RwLock::default(),
-        }
+        Self { policies, filed, server_type: server, ready: RwLock::default() }
     }
 
     /// The rules that can speak about a call.
     pub(crate) fn slice(&self, standing: &Standing<'_>) -> Arc<Slice> {
         let pair = (standing.action.0, standing.agent.0);
-        if let Some(slice) = self
-            .ready
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pairs
-            .get(&pair)
-        {
+        if let Some(slice) = self.ready.read().unwrap_or_else(PoisonError::into_inner).pairs.get(&pair) {
             return Arc::clone(slice);
         }
         let numbers = self.numbers(standing);
@@ -100,9 +89,7 @@ impl Index {
             return slice;
         }
         drop(ready);
-        let slice = Arc::new(slice(
-            numbers.iter().filter_map(|&number| self.policies.get(number as usize)),
-        ));
+        let slice = Arc::new(slice(numbers.iter().filter_map(|&number| self.policies.get(number as usize))));
         let mut ready = self.ready.write().unwrap_or_else(PoisonError::into_inner);
         if ready.held.saturating_add(numbers.len()) > MAX_HELD {
             *ready = Ready::default();
@@ -117,10 +104,7 @@ impl Index {
 
     /// All rules, for comparing.
     pub(crate) fn whole(&self) -> Slice {
-        Slice {
-            parts: Parts::ALL,
-            ..slice(self.policies.iter())
-        }
+        Slice { parts: Parts::ALL, ..slice(self.policies.iter()) }
     }
 
     fn numbers(&self, standing: &Standing<'_>) -> Vec<u32> {
@@ -131,20 +115,13 @@ impl Index {
         let mut numbers = Vec::new();
         for action in any_or(standing.action.1) {
             for principal in &principals {
-                numbers.extend(
-                    self.filed
-                        .get(&Key(action.clone(), principal.clone()))
-                        .into_iter()
-                        .flatten(),
-                );
+                numbers.extend(self.filed.get(&Key(action.clone(), principal.clone())).into_iter().flatten());
             }
         }
         numbers.sort_unstable();
         numbers.dedup();
         numbers.retain(|&number| {
-            self.policies
-                .get(number as usize)
-                .is_some_and(|(policy, _)| self.reaches(policy, standing.server))
+            self.policies.get(number as usize).is_some_and(|(policy, _)| self.reaches(policy, standing.server))
         });
         numbers
     }

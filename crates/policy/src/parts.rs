@@ -6,17 +6,8 @@
 use serde_json::Value;
 
 /// The attributes of the context, in the order of their bits.
-const NAMES: [&str; 9] = [
-    "args",
-    "derived",
-    "arg_origin",
-    "targets",
-    "call",
-    "session",
-    "labels",
-    "origin",
-    "findings",
-];
+const NAMES: [&str; 9] =
+    ["args", "derived", "arg_origin", "targets", "call", "session", "labels", "origin", "findings"];
 
 /// A set of parts of the context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,10 +19,7 @@ impl Parts {
 
     /// Whether a part is in it.
     pub(crate) fn has(self, name: &str) -> bool {
-        NAMES
-            .iter()
-            .position(|known| *known == name)
-            .is_none_or(|bit| self.0 >> bit & 1 == 1)
+        NAMES.iter().position(|known| *known == name).is_none_or(|bit| self.0 >> bit & 1 == 1)
     }
 
     /// Both.
@@ -45,29 +33,20 @@ impl Parts {
     }
 
     fn named(name: &str) -> Self {
-        NAMES
-            .iter()
-            .position(|known| *known == name)
-            .map_or(Self::ALL, |bit| Self(1 << bit))
+        NAMES.iter().position(|known| *known == name).map_or(Self::ALL, |bit| Self(1 << bit))
     }
 }
 
 fn mentioned(expression: &Value) -> Parts {
     match expression {
         Value::Array(items) => items.iter().map(mentioned).fold(Parts::default(), Parts::union),
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| operation(key, value))
-            .fold(Parts::default(), Parts::union),
+        Value::Object(map) => map.iter().map(|(key, value)| operation(key, value)).fold(Parts::default(), Parts::union),
         _ => Parts::default(),
     }
 }
 
 fn operation(key: &str, value: &Value) -> Parts {
-    let of_context = value
-        .get("left")
-        .and_then(|left| left.get("Var"))
-        .is_some_and(|name| name == "context");
+    let of_context = value.get("left").and_then(|left| left.get("Var")).is_some_and(|name| name == "context");
     match (key, value.get("attr")) {
         ("." | "has", Some(Value::String(name))) if of_context => Parts::named(name),
         ("Var", _) if value == "context" => Parts::ALL,
@@ -91,10 +70,7 @@ mod tests {
     fn a_rule_looks_at_what_it_names() {
         assert!(parts("").is_empty());
         assert!(parts("when { principal.owner == \"context.args\" }").is_empty());
-        assert_eq!(
-            parts("when { context.args.x == 1 } unless { context.call has purpose }"),
-            ["args", "call"]
-        );
+        assert_eq!(parts("when { context.args.x == 1 } unless { context.call has purpose }"), ["args", "call"]);
         assert_eq!(parts("when { context[\"session\"].calls > 1 }"), ["session"]);
         assert_eq!(
             parts("when { context has labels && {a: context.origin}.a.target.isEmpty() }"),

@@ -102,10 +102,7 @@ pub struct Findings {
 
 impl Default for Findings {
     fn default() -> Self {
-        Self {
-            worst: "none".to_owned(),
-            kinds: BTreeSet::new(),
-        }
+        Self { worst: "none".to_owned(), kinds: BTreeSet::new() }
     }
 }
 

@@ -45,11 +45,7 @@ pub fn tightening(old: &[Source], new: &[Source]) -> Change {
 impl Change {
     fn add(&mut self, tightens: bool, id: &str, what: &str, rule: &Text) {
         let kind = if rule.is_guard() { "guard" } else { "permit rule" };
-        let list = if tightens {
-            &mut self.tightens
-        } else {
-            &mut self.loosens
-        };
+        let list = if tightens { &mut self.tightens } else { &mut self.loosens };
         list.push(format!("{kind} `{id}` {what}"));
     }
 }
@@ -73,13 +69,7 @@ fn rules(sources: &[Source], unreadable: &mut Vec<String>) -> BTreeMap<String, T
                     continue;
                 }
             };
-            rules.insert(
-                id,
-                Text {
-                    effect: parsed.policy.effect(),
-                    json: parsed.json,
-                },
-            );
+            rules.insert(id, Text { effect: parsed.policy.effect(), json: parsed.json });
         }
         if !diagnostics.is_empty() {
             unreadable.push(format!("`{}` cannot be read", source.file));
@@ -98,9 +88,7 @@ impl Text {
     }
 
     fn verdict(&self) -> Verdict {
-        self.annotation("decision")
-            .and_then(Verdict::from_word)
-            .unwrap_or(Verdict::Deny)
+        self.annotation("decision").and_then(Verdict::from_word).unwrap_or(Verdict::Deny)
     }
 
     fn is_shadow(&self) -> bool {

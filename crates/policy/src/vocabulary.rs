@@ -34,40 +34,18 @@ const NO_ENV: &str = "production";
 /// The enum entity types of the schema with their words.
 pub(crate) fn enums(envs: &[String]) -> Vec<(&'static str, Vec<String>)> {
     let words = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    let mut envs = if envs.is_empty() {
-        vec![NO_ENV.to_owned()]
-    } else {
-        envs.to_vec()
-    };
+    let mut envs = if envs.is_empty() { vec![NO_ENV.to_owned()] } else { envs.to_vec() };
     envs.sort();
     envs.dedup();
     vec![
-        (
-            "Origin",
-            Origin::ALL.iter().map(|word| word.as_str().to_owned()).collect(),
-        ),
-        (
-            "Confidentiality",
-            Confidentiality::ALL
-                .iter()
-                .map(|word| word.as_str().to_owned())
-                .collect(),
-        ),
-        (
-            "Integrity",
-            Integrity::ALL.iter().map(|word| word.as_str().to_owned()).collect(),
-        ),
+        ("Origin", Origin::ALL.iter().map(|word| word.as_str().to_owned()).collect()),
+        ("Confidentiality", Confidentiality::ALL.iter().map(|word| word.as_str().to_owned()).collect()),
+        ("Integrity", Integrity::ALL.iter().map(|word| word.as_str().to_owned()).collect()),
         ("FindingKind", words(FINDING_KINDS)),
         ("Severity", words(SEVERITIES)),
-        (
-            "Effect",
-            Effect::ALL.iter().map(|word| word.as_str().to_owned()).collect(),
-        ),
+        ("Effect", Effect::ALL.iter().map(|word| word.as_str().to_owned()).collect()),
         ("Tier", Tier::ALL.iter().map(|word| word.as_str().to_owned()).collect()),
-        (
-            "Authn",
-            Authn::ALL.iter().map(|word| word.as_str().to_owned()).collect(),
-        ),
+        ("Authn", Authn::ALL.iter().map(|word| word.as_str().to_owned()).collect()),
         ("Env", envs),
     ]
 }
@@ -100,27 +78,16 @@ impl Names {
         for (name, words) in enums {
             for word in words {
                 let uid = uid(&types, name, &word)?;
-                of_words
-                    .entry(name)
-                    .or_default()
-                    .insert(word, RestrictedExpression::new_entity_uid(uid));
+                of_words.entry(name).or_default().insert(word, RestrictedExpression::new_entity_uid(uid));
             }
         }
         let word = |kind: &str, word: &str| of_words.get(kind)?.get(word).cloned();
-        let origins: Option<Vec<_>> = Origin::ALL
-            .iter()
-            .map(|origin| word("Origin", origin.as_str()))
-            .collect();
-        let labels: Option<Vec<_>> = Confidentiality::ALL
-            .iter()
-            .map(|label| word("Confidentiality", label.as_str()))
-            .collect();
+        let origins: Option<Vec<_>> = Origin::ALL.iter().map(|origin| word("Origin", origin.as_str())).collect();
+        let labels: Option<Vec<_>> =
+            Confidentiality::ALL.iter().map(|label| word("Confidentiality", label.as_str())).collect();
         let none = || RestrictedExpression::new_set([]);
         let no_targets = ["hosts", "paths", "sql_classes", "commands"].map(|key| (key.to_owned(), none()));
-        let no_findings = [
-            ("worst".to_owned(), word("Severity", "none")?),
-            ("kinds".to_owned(), none()),
-        ];
+        let no_findings = [("worst".to_owned(), word("Severity", "none")?), ("kinds".to_owned(), none())];
         Some(Self {
             types,
             origin_sets: subsets(&origins?),
@@ -141,9 +108,7 @@ impl Names {
         &self,
         labels: impl IntoIterator<Item = &'a Confidentiality>,
     ) -> Option<RestrictedExpression> {
-        self.confidentiality_sets
-            .get(bits(labels, Confidentiality::ALL))
-            .cloned()
+        self.confidentiality_sets.get(bits(labels, Confidentiality::ALL)).cloned()
     }
 
     /// The entity of a type and id.
@@ -158,10 +123,7 @@ impl Names {
 }
 
 fn uid(types: &HashMap<&'static str, EntityTypeName>, kind: &'static str, id: &str) -> Option<EntityUid> {
-    Some(EntityUid::from_type_name_and_id(
-        types.get(kind)?.clone(),
-        EntityId::new(id),
-    ))
+    Some(EntityUid::from_type_name_and_id(types.get(kind)?.clone(), EntityId::new(id)))
 }
 
 fn subsets(words: &[RestrictedExpression]) -> Vec<RestrictedExpression> {
@@ -174,7 +136,5 @@ fn subsets(words: &[RestrictedExpression]) -> Vec<RestrictedExpression> {
 
 /// A value that is in no list gives a number beyond all sets.
 fn bits<'a, T: PartialEq + 'a>(chosen: impl IntoIterator<Item = &'a T>, all: &[T]) -> usize {
-    chosen.into_iter().fold(0, |bits, word| {
-        bits | 1 << all.iter().position(|other| other == word).unwrap_or(16)
-    })
+    chosen.into_iter().fold(0, |bits, word| bits | 1 << all.iter().position(|other| other == word).unwrap_or(16))
 }

@@ -39,17 +39,10 @@ fn statistic(report: &Report, paint: &dyn Fn(Tone, &str) -> String) -> String {
     let (blocking, advisory) = (report.failed(Severity::Blocking), report.failed(Severity::Advisory));
     let passed = paint(Tone::Pass, &format!("{} passed", report.passed()));
     let failed = format!("{blocking} failed");
-    let failed = if blocking > 0 {
-        paint(Tone::Fail, &failed)
-    } else {
-        failed
-    };
+    let failed = if blocking > 0 { paint(Tone::Fail, &failed) } else { failed };
     match advisory {
         0 => format!("{passed}, {failed}"),
-        _ => format!(
-            "{passed}, {failed}, {}",
-            paint(Tone::Advisory, &format!("{advisory} advisory"))
-        ),
+        _ => format!("{passed}, {failed}, {}", paint(Tone::Advisory, &format!("{advisory} advisory"))),
     }
 }
 
@@ -78,31 +71,15 @@ fn failed(text: &mut String, case: &CaseResult, paint: &dyn Fn(Tone, &str) -> St
 /// Which rules spoke, one a line, aligned.
 fn rules(case: &CaseResult, paint: &dyn Fn(Tone, &str) -> String) -> Vec<String> {
     let width = case.reasons.iter().map(|reason| reason.rule.as_str().chars().count());
-    let width = width
-        .chain(case.permits.iter().map(|rule| rule.as_str().chars().count()))
-        .max()
-        .unwrap_or(0);
+    let width = width.chain(case.permits.iter().map(|rule| rule.as_str().chars().count())).max().unwrap_or(0);
     let reasons = case.reasons.iter().map(|reason| {
-        let place = reason
-            .place
-            .as_ref()
-            .map_or_else(String::new, |place| format!("{}:{}", place.file, place.line));
-        let text = reason
-            .text
-            .as_deref()
-            .map_or_else(String::new, |text| format!("  {}", printable(text)));
-        let line = format!(
-            "{} {:<width$}  {place}{text}",
-            verdict(reason.verdict, paint),
-            reason.rule.as_str()
-        );
+        let place = reason.place.as_ref().map_or_else(String::new, |place| format!("{}:{}", place.file, place.line));
+        let text = reason.text.as_deref().map_or_else(String::new, |text| format!("  {}", printable(text)));
+        let line = format!("{} {:<width$}  {place}{text}", verdict(reason.verdict, paint), reason.rule.as_str());
         line.trim_end().to_owned()
     });
     let permits = case.permits.iter().map(|rule| format!("{:<8} {rule}", "permit"));
-    let would = case
-        .would
-        .iter()
-        .map(|would| format!("{:<8} {} (would {})", "recorded", would.rule, would.verdict));
+    let would = case.would.iter().map(|would| format!("{:<8} {} (would {})", "recorded", would.rule, would.verdict));
     reasons.chain(permits).chain(would).collect()
 }
 
@@ -119,12 +96,7 @@ fn passed(text: &mut String, report: &Report, paint: &dyn Fn(Tone, &str) -> Stri
         }
         let kind = paint(Tone::Quiet, &format!("{:<11}", case.kind.as_str()));
         let name = printable(&case.name);
-        let _ = writeln!(
-            text,
-            "  {}  {} {kind} {name}",
-            paint(Tone::Pass, "ok"),
-            verdict(case.got, paint)
-        );
+        let _ = writeln!(text, "  {}  {} {kind} {name}", paint(Tone::Pass, "ok"), verdict(case.got, paint));
     }
     if suite.is_some() {
         text.push('\n');

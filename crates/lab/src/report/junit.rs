@@ -10,10 +10,7 @@ pub fn junit(report: &Report, strict: bool) -> String {
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let counts = Counts::of(&report.cases, strict);
     let _ = writeln!(xml, "<testsuites name=\"mortise\"{counts}>");
-    for cases in report
-        .cases
-        .chunk_by(|a, b| a.suite == b.suite && a.place.file == b.place.file)
-    {
+    for cases in report.cases.chunk_by(|a, b| a.suite == b.suite && a.place.file == b.place.file) {
         suite(&mut xml, cases, strict);
     }
     xml.push_str("</testsuites>\n");
@@ -23,33 +20,20 @@ pub fn junit(report: &Report, strict: bool) -> String {
 fn suite(xml: &mut String, cases: &[CaseResult], strict: bool) {
     let Some(first) = cases.first() else { return };
     let (name, file) = (escaped(&first.suite), escaped(&first.place.file));
-    let _ = writeln!(
-        xml,
-        "  <testsuite name=\"{name}\" file=\"{file}\"{}>",
-        Counts::of(cases, strict)
-    );
+    let _ = writeln!(xml, "  <testsuite name=\"{name}\" file=\"{file}\"{}>", Counts::of(cases, strict));
     for case in cases {
         let (name, line) = (escaped(&case.name), case.place.line);
         let classname = escaped(&format!("{}.{}", case.suite, case.kind.as_str()));
-        let _ = write!(
-            xml,
-            "    <testcase name=\"{name}\" classname=\"{classname}\" file=\"{file}\" line=\"{line}\""
-        );
+        let _ = write!(xml, "    <testcase name=\"{name}\" classname=\"{classname}\" file=\"{file}\" line=\"{line}\"");
         match outcome(case, strict) {
             Outcome::Passed => xml.push_str("/>\n"),
             Outcome::Failed => {
                 let (message, detail) = (escaped(message(case)), escaped(&detail(case)));
-                let _ = writeln!(
-                    xml,
-                    ">\n      <failure message=\"{message}\">{detail}</failure>\n    </testcase>"
-                );
+                let _ = writeln!(xml, ">\n      <failure message=\"{message}\">{detail}</failure>\n    </testcase>");
             }
             Outcome::Skipped => {
                 let message = escaped(message(case));
-                let _ = writeln!(
-                    xml,
-                    ">\n      <skipped message=\"advisory: {message}\"/>\n    </testcase>"
-                );
+                let _ = writeln!(xml, ">\n      <skipped message=\"advisory: {message}\"/>\n    </testcase>");
             }
         }
     }
@@ -80,25 +64,14 @@ struct Counts {
 impl Counts {
     fn of(cases: &[CaseResult], strict: bool) -> Self {
         let count = |wanted: Outcome| cases.iter().filter(|case| outcome(case, strict) == wanted).count();
-        Self {
-            tests: cases.len(),
-            failures: count(Outcome::Failed),
-            skipped: count(Outcome::Skipped),
-        }
+        Self { tests: cases.len(), failures: count(Outcome::Failed), skipped: count(Outcome::Skipped) }
     }
 }
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            tests,
-            failures,
-            skipped,
-        } = self;
-        write!(
-            f,
-            " tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\""
-        )
+        let Self { tests, failures, skipped } = self;
+        write!(f, " tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\"")
     }
 }
 

@@ -44,28 +44,11 @@ pub(super) struct Counting {
 impl Counting {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
         let own = snapshot.bundle.rules().filter(|rule| !rule.shipped);
-        let rules: Vec<RuleCoverage> = own
-            .map(|rule| RuleCoverage {
-                rule: rule.id.clone(),
-                place: rule.place.clone(),
-                cases: 0,
-            })
-            .collect();
-        let by_id = rules
-            .iter()
-            .enumerate()
-            .map(|(number, rule)| (rule.rule.clone(), number))
-            .collect();
-        let kinds = snapshot
-            .project
-            .agents
-            .keys()
-            .map(|agent| (agent.clone(), BTreeSet::new()))
-            .collect();
-        Self {
-            coverage: Coverage { rules, kinds },
-            by_id,
-        }
+        let rules: Vec<RuleCoverage> =
+            own.map(|rule| RuleCoverage { rule: rule.id.clone(), place: rule.place.clone(), cases: 0 }).collect();
+        let by_id = rules.iter().enumerate().map(|(number, rule)| (rule.rule.clone(), number)).collect();
+        let kinds = snapshot.project.agents.keys().map(|agent| (agent.clone(), BTreeSet::new())).collect();
+        Self { coverage: Coverage { rules, kinds }, by_id }
     }
 
     pub(super) fn count(&mut self, agent: &AgentId, kind: Kind, decision: &Decision) {
@@ -76,10 +59,7 @@ impl Counting {
         let would = decision.would.iter().map(|would| &would.rule);
         let spoke: BTreeSet<&RuleId> = reasons.chain(&decision.permits).chain(would).collect();
         for rule in spoke {
-            let entry = self
-                .by_id
-                .get(rule)
-                .and_then(|&number| self.coverage.rules.get_mut(number));
+            let entry = self.by_id.get(rule).and_then(|&number| self.coverage.rules.get_mut(number));
             if let Some(entry) = entry {
                 entry.cases += 1;
             }

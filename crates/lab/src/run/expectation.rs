@@ -13,27 +13,13 @@ pub(super) fn failure(case: &Case, found: &Preview) -> Option<String> {
     if decision.verdict != case.expect {
         broken.push(verdict(case, found));
     }
-    if let Some(rule) = case
-        .rule
-        .as_ref()
-        .map(|rule| &rule.value)
-        .filter(|rule| !spoke(decision, rule))
-    {
+    if let Some(rule) = case.rule.as_ref().map(|rule| &rule.value).filter(|rule| !spoke(decision, rule)) {
         broken.push(silent(decision, rule));
     }
-    if let Some(rule) = case
-        .not_rule
-        .as_ref()
-        .map(|rule| &rule.value)
-        .filter(|rule| spoke(decision, rule))
-    {
+    if let Some(rule) = case.not_rule.as_ref().map(|rule| &rule.value).filter(|rule| spoke(decision, rule)) {
         broken.push(format!("rule `{rule}` spoke, and should not have"));
     }
-    if let Some(wanted) = case
-        .redact
-        .as_ref()
-        .filter(|wanted| **wanted != decision.obligations.redact)
-    {
+    if let Some(wanted) = case.redact.as_ref().filter(|wanted| **wanted != decision.obligations.redact) {
         broken.push(redactions(wanted, &decision.obligations.redact));
     }
     (!broken.is_empty()).then(|| broken.join("; "))
@@ -84,22 +70,12 @@ fn silent(decision: &Decision, rule: &RuleId) -> String {
 }
 
 fn redactions(wanted: &BTreeSet<String>, got: &BTreeSet<String>) -> String {
-    let list = |terms: Vec<&String>| {
-        terms
-            .iter()
-            .map(|term| format!("`{term}`"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let list = |terms: Vec<&String>| terms.iter().map(|term| format!("`{term}`")).collect::<Vec<_>>().join(", ");
     let missing: Vec<&String> = wanted.difference(got).collect();
     let extra: Vec<&String> = got.difference(wanted).collect();
     match (missing.is_empty(), extra.is_empty()) {
         (false, true) => format!("not redacted: {}", list(missing)),
         (true, _) => format!("redacted beyond what is expected: {}", list(extra)),
-        (false, false) => format!(
-            "not redacted: {}; redacted beyond what is expected: {}",
-            list(missing),
-            list(extra)
-        ),
+        (false, false) => format!("not redacted: {}; redacted beyond what is expected: {}", list(missing), list(extra)),
     }
 }

@@ -26,12 +26,7 @@ pub fn run<'a>(
     files: impl IntoIterator<Item = (&'a str, &'a str)>,
     filter: Option<&str>,
 ) -> Result<Report, Vec<Diagnostic>> {
-    let mut running = Running {
-        snapshot,
-        filter,
-        report: Report::default(),
-        counting: Counting::of(snapshot),
-    };
+    let mut running = Running { snapshot, filter, report: Report::default(), counting: Counting::of(snapshot) };
     let mut wrong = Vec::new();
     for (file, text) in files {
         match suite::read(file, text) {
@@ -45,11 +40,7 @@ pub fn run<'a>(
             Err(found) => wrong.extend(found),
         }
     }
-    if wrong.is_empty() {
-        Ok(running.finish())
-    } else {
-        Err(wrong)
-    }
+    if wrong.is_empty() { Ok(running.finish()) } else { Err(wrong) }
 }
 
 struct Running<'a> {
@@ -61,34 +52,20 @@ struct Running<'a> {
 
 impl Running<'_> {
     fn suite(&mut self, suite: &Suite) {
-        let selected = |name: &str| {
-            self.filter
-                .is_none_or(|filter| suite.name.contains(filter) || name.contains(filter))
-        };
+        let selected =
+            |name: &str| self.filter.is_none_or(|filter| suite.name.contains(filter) || name.contains(filter));
         for case in suite.cases.iter().filter(|case| selected(&case.name)) {
             let (agent, target) = (&suite.agent.value, &case.target.value);
             let below = self.snapshot.project.settings.uncertain_below;
             let facts = case.stated.over(&declared(self.snapshot, agent, target), below);
-            let probe = Probe {
-                agent,
-                authn: case.stated.authn,
-                target,
-                arguments: &case.arguments,
-                facts: &facts,
-            };
+            let probe = Probe { agent, authn: case.stated.authn, target, arguments: &case.arguments, facts: &facts };
             let found = preview(self.snapshot, &probe);
             self.counting.count(agent, case.kind, &found.decision);
             if let Some(warning) = unintended(suite, case, &found) {
                 self.report.warnings.push(warning);
             }
             let message = expectation::failure(case, &found);
-            self.report.cases.push(CaseResult::of(
-                Arc::clone(&suite.name),
-                agent,
-                case,
-                found.decision,
-                message,
-            ));
+            self.report.cases.push(CaseResult::of(Arc::clone(&suite.name), agent, case, found.decision, message));
         }
     }
 
@@ -111,12 +88,11 @@ fn unintended(suite: &Suite, case: &suite::Case, found: &Preview) -> Option<Diag
     }
     let rule = BuiltIn::Schema.id(&suite.agent.value, &case.target.value);
     let what = expectation::schema_complaints(found);
-    let message = format!(
-        "`{}` is denied by the tool's schema before any rule is asked: {what}",
-        case.name
-    );
+    let message = format!("`{}` is denied by the tool's schema before any rule is asked: {what}", case.name);
     let warning = Diagnostic::warning("tests/denied-by-schema", &*suite.file, message);
-    Some(case.target.complain(warning.with_help(format!(
-        "correct the arguments, or say `rule: {rule}` if this is what is meant"
-    ))))
+    Some(
+        case.target.complain(
+            warning.with_help(format!("correct the arguments, or say `rule: {rule}` if this is what is meant")),
+        ),
+    )
 }

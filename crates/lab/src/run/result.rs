@@ -101,10 +101,7 @@ impl Report {
     /// How many failed, of one severity.
     #[must_use]
     pub fn failed(&self, severity: Severity) -> usize {
-        self.cases
-            .iter()
-            .filter(|case| !case.passed && case.severity == severity)
-            .count()
+        self.cases.iter().filter(|case| !case.passed && case.severity == severity).count()
     }
 
     /// The exit code: blocking failures first, then, when `strict`, advisory ones and warnings.

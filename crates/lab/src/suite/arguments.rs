@@ -96,9 +96,7 @@ impl<'de> Visitor<'de> for Any {
         if value.abs() >= BEYOND_I64 {
             return Err(E::custom(TOO_LARGE));
         }
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::invalid_value(Unexpected::Float(value), &self))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::invalid_value(Unexpected::Float(value), &self))
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {

@@ -106,11 +106,6 @@ impl<T> Located<T> {
     /// A complaint about the value.
     #[must_use]
     pub fn complain(&self, complaint: Diagnostic) -> Diagnostic {
-        Diagnostic {
-            line: self.line,
-            column: self.column,
-            span: self.span,
-            ..complaint
-        }
+        Diagnostic { line: self.line, column: self.column, span: self.span, ..complaint }
     }
 }

@@ -13,12 +13,7 @@ use vocab::{Diagnostic, Operation, Target};
 /// Everything in a suite that names what the project does not have.
 #[must_use]
 pub fn check(suite: &Suite, snapshot: &Snapshot) -> Vec<Diagnostic> {
-    let mut checking = Checking {
-        suite,
-        snapshot,
-        rules: rule_ids(snapshot),
-        found: Vec::new(),
-    };
+    let mut checking = Checking { suite, snapshot, rules: rule_ids(snapshot), found: Vec::new() };
     checking.agent();
     for case in &suite.cases {
         checking.call(case);
@@ -48,13 +43,7 @@ impl Checking<'_> {
             let known = self.snapshot.project.agents.keys().map(vocab::id::AgentId::as_str);
             let near = nearest(agent.value.as_str(), known);
             let message = format!("there is no agent `{}`", agent.value);
-            self.complain(
-                agent,
-                "tests/unknown-agent",
-                message,
-                "agents are files in `mortise/agents/`",
-                near,
-            );
+            self.complain(agent, "tests/unknown-agent", message, "agents are files in `mortise/agents/`", near);
         }
     }
 
@@ -69,35 +58,17 @@ impl Checking<'_> {
         let meant = format!("for a case about what is not declared, add `rule: {absence}`");
         if !project.servers.contains_key(server) {
             let near = nearest(server.as_str(), project.servers.keys().map(vocab::id::ServerId::as_str));
-            self.complain(
-                &case.target,
-                "tests/unknown-server",
-                format!("there is no server `{server}`"),
-                meant,
-                near,
-            );
+            self.complain(&case.target, "tests/unknown-server", format!("there is no server `{server}`"), meant, near);
         } else if !matches!(operation, Operation::Tool(_)) {
         } else if !project.lock.servers.contains_key(server) {
             let message = format!("the tools of `{server}` are not pinned, so none of them can be called");
-            self.complain(
-                &case.target,
-                "tests/not-pinned",
-                message,
-                "run `mortise lock`",
-                Vec::new(),
-            );
+            self.complain(&case.target, "tests/not-pinned", message, "run `mortise lock`", Vec::new());
         } else if self.snapshot.tool(&case.target.value).is_none() {
             let action = case.target.value.action();
             let tools = project.tools();
             let known: Vec<String> = tools.iter().map(|tool| tool.action()).collect();
             let near = nearest(&action, known.iter().map(String::as_str));
-            self.complain(
-                &case.target,
-                "tests/unknown-tool",
-                format!("there is no tool `{action}`"),
-                meant,
-                near,
-            );
+            self.complain(&case.target, "tests/unknown-tool", format!("there is no tool `{action}`"), meant, near);
         }
     }
 
@@ -109,13 +80,7 @@ impl Checking<'_> {
         let known = self.rules.iter().copied().chain(built_in.iter().map(RuleId::as_str));
         let near = nearest(rule.value.as_str(), known);
         let help = "a rule is named by its `@id`";
-        self.complain(
-            rule,
-            "tests/unknown-rule",
-            format!("there is no rule `{}`", rule.value),
-            help,
-            near,
-        );
+        self.complain(rule, "tests/unknown-rule", format!("there is no rule `{}`", rule.value), help, near);
     }
 
     fn complain<T>(
@@ -126,9 +91,7 @@ impl Checking<'_> {
         help: impl Into<String>,
         near: Vec<String>,
     ) {
-        let complaint = Diagnostic::error(code, &*self.suite.file, message)
-            .with_help(help)
-            .with_candidates(near);
+        let complaint = Diagnostic::error(code, &*self.suite.file, message).with_help(help).with_candidates(near);
         self.found.push(at.complain(complaint));
     }
 }

@@ -16,20 +16,12 @@ const MAX_SHOWN: usize = 40;
 /// One complaint about a file that could not be read.
 pub(super) fn diagnose(file: &str, text: &str, error: &Error) -> Diagnostic {
     let error = error.without_snippet();
-    let location = error
-        .locations()
-        .and_then(serde_saphyr::Locations::primary_location)
-        .or_else(|| error.location());
+    let location = error.locations().and_then(serde_saphyr::Locations::primary_location).or_else(|| error.location());
     let place = location.map(|location| place(&location));
     let found = place.and_then(|(_, _, span)| word_at(text, span?)).unwrap_or("a value");
     let complaint = complaint(file, found, innermost(error));
     match place {
-        Some((line, column, span)) if line > 0 => Diagnostic {
-            line,
-            column,
-            span,
-            ..complaint
-        },
+        Some((line, column, span)) if line > 0 => Diagnostic { line, column, span, ..complaint },
         // The parser knows no place when the file ends too early.
         _ if matches!(error, Error::Eof { .. }) => complaint.at(text, (text.len(), text.len())),
         _ => complaint,
@@ -63,27 +55,17 @@ fn complaint(file: &str, found: &str, error: &Error) -> Diagnostic {
         wrong_type(format!("{found} is of the wrong kind")).with_help(format!("write {}", plain(expected)))
     };
     match error {
-        Error::SerdeUnknownField { field, expected, .. } => unknown(
-            file,
-            "tests/unknown-key",
-            format!("unknown key `{field}`"),
-            field,
-            expected,
-        ),
-        Error::SerdeUnknownVariant { variant, expected, .. } => unknown(
-            file,
-            "tests/unknown-word",
-            format!("unknown word `{variant}`"),
-            variant,
-            expected,
-        ),
+        Error::SerdeUnknownField { field, expected, .. } => {
+            unknown(file, "tests/unknown-key", format!("unknown key `{field}`"), field, expected)
+        }
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            unknown(file, "tests/unknown-word", format!("unknown word `{variant}`"), variant, expected)
+        }
         Error::SerdeMissingField { field, .. } => {
             Diagnostic::error("tests/missing-key", file, format!("the key `{field}` is missing"))
         }
         Error::DuplicateMappingKey { key, .. } => {
-            let key = key
-                .as_ref()
-                .map_or_else(|| "a key".to_owned(), |key| format!("the key `{key}`"));
+            let key = key.as_ref().map_or_else(|| "a key".to_owned(), |key| format!("the key `{key}`"));
             Diagnostic::error("tests/duplicate-key", file, format!("{key} is given twice"))
         }
         Error::SerdeInvalidType { expected, .. } | Error::SerdeInvalidValue { expected, .. } => wrong_kind(expected),
@@ -114,25 +96,20 @@ fn complaint(file: &str, found: &str, error: &Error) -> Diagnostic {
             Diagnostic::error("tests/merge-key", file, "merge keys (`<<`) are not read")
                 .with_help("write the keys out, or share a whole value with an alias")
         }
-        Error::MultipleDocuments { .. }
-        | Error::Budget {
-            breach: BudgetBreach::Documents { .. },
-            ..
-        } => Diagnostic::error("tests/documents", file, "more than one document (`---`)")
-            .with_help("one file is one suite: put the second into a file of its own"),
+        Error::MultipleDocuments { .. } | Error::Budget { breach: BudgetBreach::Documents { .. }, .. } => {
+            Diagnostic::error("tests/documents", file, "more than one document (`---`)")
+                .with_help("one file is one suite: put the second into a file of its own")
+        }
         Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. }
-        | Error::AliasReplayCounterOverflow { .. } => Diagnostic::error(
-            "tests/aliases",
-            file,
-            "aliases that unfold to more than a suite may hold",
-        ),
+        | Error::AliasReplayCounterOverflow { .. } => {
+            Diagnostic::error("tests/aliases", file, "aliases that unfold to more than a suite may hold")
+        }
         Error::UnknownAnchor { .. } => Diagnostic::error("tests/aliases", file, "an alias without its anchor"),
-        Error::Budget {
-            breach: BudgetBreach::Depth { .. },
-            ..
-        } => Diagnostic::error("tests/too-deep", file, format!("nested deeper than {MAX_DEPTH} levels")),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => {
+            Diagnostic::error("tests/too-deep", file, format!("nested deeper than {MAX_DEPTH} levels"))
+        }
         Error::Budget { .. } => Diagnostic::error("tests/too-much", file, "more than a suite may hold"),
         Error::Eof { .. } => Diagnostic::error("tests/syntax", file, "the file is empty, or ends too early"),
         Error::InvalidUtf8Input => Diagnostic::error("tests/syntax", file, "not UTF-8"),

@@ -27,12 +27,7 @@ struct Entry {
 
 impl Stated {
     pub(super) fn of(entry: FactsEntry, confidence: Option<u8>) -> Self {
-        let FactsEntry {
-            labels,
-            session,
-            targets,
-            ..
-        } = entry;
+        let FactsEntry { labels, session, targets, .. } = entry;
         let count = |count: Option<u32>| count.map_or(0, i64::from);
         let set = Facts {
             now_s: entry.now.map_or(0, |now| i64::try_from(now).unwrap_or(i64::MAX)),

@@ -7,10 +7,7 @@ use vocab::Diagnostic;
 
 /// Path and text of every suite of a project, in order of path.
 pub fn texts<'a>(project: &'a Project, files: &'a Files) -> impl Iterator<Item = (&'a str, &'a str)> {
-    project
-        .tests
-        .iter()
-        .filter_map(|path| Some((path.as_str(), files.text(path)?)))
+    project.tests.iter().filter_map(|path| Some((path.as_str(), files.text(path)?)))
 }
 
 /// Every suite that reads, and what is wrong with the others.

@@ -38,16 +38,9 @@ pub fn read(file: &str, text: &str) -> Result<Suite, Vec<Diagnostic>> {
     }
     let parsed: SuiteFile =
         serde_saphyr::from_str_with_options(text, options()).map_err(|error| vec![diagnose(file, text, &error)])?;
-    let mut reading = Reading {
-        file: file.into(),
-        found: Vec::new(),
-    };
+    let mut reading = Reading { file: file.into(), found: Vec::new() };
     let suite = reading.suite(parsed);
-    if reading.found.is_empty() {
-        Ok(suite)
-    } else {
-        Err(reading.found)
-    }
+    if reading.found.is_empty() { Ok(suite) } else { Err(reading.found) }
 }
 
 /// YAML 1.2 without its traps: one document, no merge keys, no unknown tags, no guesses.
@@ -74,40 +67,21 @@ struct Reading {
 
 impl Reading {
     fn suite(&mut self, parsed: SuiteFile) -> Suite {
-        let SuiteFile {
-            suite: name,
-            agent,
-            cases,
-        } = parsed;
+        let SuiteFile { suite: name, agent, cases } = parsed;
         self.not_empty("suite", &name);
         if !is_canonical(&agent.value) {
             let help = "an agent has the name of its file: lower-case letters, digits, `-` and `_`";
-            self.complain(
-                &agent,
-                "tests/agent",
-                format!("`{}` is not an agent name", agent.value),
-                help,
-            );
+            self.complain(&agent, "tests/agent", format!("`{}` is not an agent name", agent.value), help);
         }
         if let Some(beyond) = cases.get(MAX_CASES) {
             let help = "split the suite into several files";
-            self.complain(
-                beyond,
-                "tests/too-many-cases",
-                format!("more than {MAX_CASES} cases"),
-                help,
-            );
+            self.complain(beyond, "tests/too-many-cases", format!("more than {MAX_CASES} cases"), help);
         }
         let mut names: HashMap<String, u32> = HashMap::new();
         let cases = cases.into_iter().take(MAX_CASES);
         let cases = cases.filter_map(|case| self.case(case, &mut names)).collect();
         let agent = located(&agent, AgentId::new(agent.value.as_str()));
-        Suite {
-            name: name.value.into(),
-            file: Arc::clone(&self.file),
-            agent,
-            cases,
-        }
+        Suite { name: name.value.into(), file: Arc::clone(&self.file), agent, cases }
     }
 
     fn case(&mut self, case: Spanned<CaseEntry>, names: &mut HashMap<String, u32>) -> Option<Case> {
@@ -116,18 +90,9 @@ impl Reading {
         self.not_empty("name", &entry.name);
         if let Some(first) = names.insert(entry.name.value.clone(), line) {
             let message = format!("`{}` is the name of another case", entry.name.value);
-            self.complain(
-                &entry.name,
-                "tests/duplicate-name",
-                message,
-                format!("the other is in line {first}"),
-            );
+            self.complain(&entry.name, "tests/duplicate-name", message, format!("the other is in line {first}"));
         }
-        let confidence = entry
-            .facts
-            .confidence
-            .as_ref()
-            .and_then(|confidence| self.percent(confidence));
+        let confidence = entry.facts.confidence.as_ref().and_then(|confidence| self.percent(confidence));
         if let Some(findings) = &entry.facts.findings {
             self.findings(findings);
         }
@@ -144,10 +109,7 @@ impl Reading {
             not_rule: entry.not_rule.as_ref().map(rule),
             redact,
             severity: entry.severity,
-            place: Place {
-                file: Arc::clone(&self.file),
-                line,
-            },
+            place: Place { file: Arc::clone(&self.file), line },
         })
     }
 
@@ -155,12 +117,7 @@ impl Reading {
         let percent = u8::try_from(confidence.value).ok().filter(|percent| *percent <= 100);
         if percent.is_none() {
             let message = format!("`confidence` is {}, and a percentage ends at 100", confidence.value);
-            self.complain(
-                confidence,
-                "tests/confidence",
-                message,
-                "write a whole number from 0 to 100",
-            );
+            self.complain(confidence, "tests/confidence", message, "write a whole number from 0 to 100");
         }
         percent
     }
@@ -169,10 +126,9 @@ impl Reading {
         let text = call.value.as_str();
         let target = match (text.split_once('#'), text.split_once('/')) {
             (Some((server, _)), _) if is_canonical(server) => self.fixed(call, server),
-            (None, Some((server, tool))) if is_canonical(server) && is_tool_name(tool) => Some(Target {
-                server: ServerId::new(server),
-                operation: Operation::Tool(ToolName::new(tool)),
-            }),
+            (None, Some((server, tool))) if is_canonical(server) && is_tool_name(tool) => {
+                Some(Target { server: ServerId::new(server), operation: Operation::Tool(ToolName::new(tool)) })
+            }
             _ => {
                 let help = "write `server/tool`, or `server#resources/read` for a call that is no tool";
                 self.complain(call, "tests/call", format!("`{text}` names no call"), help);
@@ -185,21 +141,13 @@ impl Reading {
     /// `server#resources/read` and its like.
     fn fixed(&mut self, call: &Spanned<String>, server: &str) -> Option<Target> {
         let suffix = call.value.strip_prefix(server).unwrap_or_default();
-        if let Some(operation) = Operation::FIXED
-            .into_iter()
-            .find(|operation| operation.suffix() == suffix)
-        {
-            return Some(Target {
-                server: ServerId::new(server),
-                operation,
-            });
+        if let Some(operation) = Operation::FIXED.into_iter().find(|operation| operation.suffix() == suffix) {
+            return Some(Target { server: ServerId::new(server), operation });
         }
         let known: Vec<&str> = Operation::FIXED.iter().map(Operation::suffix).collect();
         let message = format!("`{suffix}` is not a call a server or its client can be asked for");
-        let near: Vec<String> = nearest(suffix, known.iter().copied())
-            .iter()
-            .map(|near| format!("{server}{near}"))
-            .collect();
+        let near: Vec<String> =
+            nearest(suffix, known.iter().copied()).iter().map(|near| format!("{server}{near}")).collect();
         let help = format!("write one of {}", backticked(&known));
         self.complain_near(call, "tests/call", message, help, near);
         None
@@ -230,24 +178,13 @@ impl Reading {
         if !known.contains(&word.value.as_str()) {
             let near = nearest(&word.value, known.iter().copied());
             let help = format!("write one of {}", backticked(known));
-            self.complain_near(
-                word,
-                "tests/unknown-word",
-                format!("`{}` is not {what}", word.value),
-                help,
-                near,
-            );
+            self.complain_near(word, "tests/unknown-word", format!("`{}` is not {what}", word.value), help, near);
         }
     }
 
     fn not_empty(&mut self, key: &str, text: &Spanned<String>) {
         if text.value.trim().is_empty() {
-            self.complain(
-                text,
-                "tests/empty",
-                format!("`{key}` is empty"),
-                "say in a few words what it is about",
-            );
+            self.complain(text, "tests/empty", format!("`{key}` is empty"), "say in a few words what it is about");
         }
     }
 
@@ -263,9 +200,7 @@ impl Reading {
         help: impl Into<String>,
         near: Vec<String>,
     ) {
-        let complaint = Diagnostic::error(code, &*self.file, message)
-            .with_help(help)
-            .with_candidates(near);
+        let complaint = Diagnostic::error(code, &*self.file, message).with_help(help).with_candidates(near);
         self.found.push(located(at, ()).complain(complaint));
     }
 }
@@ -275,21 +210,12 @@ fn rule(text: &Spanned<String>) -> Located<RuleId> {
 }
 
 fn backticked(words: &[&str]) -> String {
-    words
-        .iter()
-        .map(|word| format!("`{word}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn located<T, U>(at: &Spanned<T>, value: U) -> Located<U> {
     let (line, column, span) = place(&at.referenced);
-    Located {
-        value,
-        line,
-        column,
-        span,
-    }
+    Located { value, line, column, span }
 }
 
 fn line(location: &Location) -> u32 {
@@ -299,14 +225,8 @@ fn line(location: &Location) -> u32 {
 /// Line and column from 1, and the byte range when the parser knows it.
 pub(super) fn place(location: &Location) -> (u32, u32, Option<(usize, usize)>) {
     let number = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
-    let start = location
-        .span()
-        .byte_offset()
-        .and_then(|start| usize::try_from(start).ok());
-    let length = location
-        .span()
-        .byte_len()
-        .and_then(|length| usize::try_from(length).ok());
+    let start = location.span().byte_offset().and_then(|start| usize::try_from(start).ok());
+    let length = location.span().byte_len().and_then(|length| usize::try_from(length).ok());
     let span = start.map(|start| (start, start.saturating_add(length.unwrap_or(0))));
     (number(location.line()), number(location.column()), span)
 }

@@ -10,12 +10,7 @@ fn example(name: &str) {
     let files = Files::read(&folder).unwrap();
     let project = project(&files);
     let report = run(&snapshot_of(&files), texts(&project, &files), None).unwrap_or_else(|found| panic!("{found:#?}"));
-    assert_eq!(
-        report.exit(true).code(),
-        0,
-        "{}",
-        lab::report::human(&report, &|_, text| text.to_owned())
-    );
+    assert_eq!(report.exit(true).code(), 0, "{}", lab::report::human(&report, &|_, text| text.to_owned()));
     let (suites, wrong) = read_all(&project, &files);
     // What editors accept by the schema is what the parser accepts.
     let schema = jsonschema::validator_for(&lab::schema()).unwrap();

@@ -83,17 +83,9 @@ fn lock() -> String {
             {"type": "object", "properties": properties, "required": required, "additionalProperties": false}})
     };
     let tools = vec![
-        tool(
-            "search",
-            json!({"query": text, "limit": {"type": "integer"}}),
-            &["query"],
-        ),
+        tool("search", json!({"query": text, "limit": {"type": "integer"}}), &["query"]),
         tool("close", json!({"id": text}), &["id"]),
-        tool(
-            "run",
-            json!({"script": text, "force": {"type": "boolean"}}),
-            &["script"],
-        ),
+        tool("run", json!({"script": text, "force": {"type": "boolean"}}), &["script"]),
         tool("try_run", json!({"script": text}), &["script"]),
         tool(
             "mail",
@@ -102,15 +94,8 @@ fn lock() -> String {
         ),
         tool("secret_tool", json!({}), &[]),
     ];
-    let listing = Listing {
-        protocol_version: "2025-11-25".into(),
-        server_info: json!({"name": "desk"}),
-        tools,
-    };
-    Lock {
-        servers: [(ServerId::new("desk"), pin(&listing).unwrap())].into(),
-    }
-    .render()
+    let listing = Listing { protocol_version: "2025-11-25".into(), server_info: json!({"name": "desk"}), tools };
+    Lock { servers: [(ServerId::new("desk"), pin(&listing).unwrap())].into() }.render()
 }
 
 pub fn project(files: &Files) -> Arc<Project> {
@@ -120,9 +105,7 @@ pub fn project(files: &Files) -> Arc<Project> {
 pub fn snapshot_of(files: &Files) -> Snapshot {
     let project = project(files);
     let compilation = policy::compile(&project.policies, &project.shapes());
-    let bundle = compilation
-        .bundle
-        .unwrap_or_else(|| panic!("{}", said(&compilation.diagnostics)));
+    let bundle = compilation.bundle.unwrap_or_else(|| panic!("{}", said(&compilation.diagnostics)));
     let protected = Protected::new("/srv/shop", "/var/state", Some("/home/ada")).unwrap();
     Snapshot::new(project, Arc::new(bundle), protected, false)
 }
@@ -135,9 +118,7 @@ pub fn snapshot() -> &'static Snapshot {
 /// The project with one more rule.
 pub fn snapshot_and(rule: &str) -> Snapshot {
     let mut files = files();
-    files
-        .texts
-        .insert("mortise/policies/b.cedar".to_owned(), rule.to_owned());
+    files.texts.insert("mortise/policies/b.cedar".to_owned(), rule.to_owned());
     snapshot_of(&files)
 }
 
@@ -148,11 +129,7 @@ pub fn suite(cases: &str) -> String {
 
 /// One case with a name and a kind, and whatever else is given as `key: value` lines.
 pub fn case(name: &str, lines: &str) -> String {
-    let lines: String = lines
-        .trim()
-        .lines()
-        .map(|line| format!("    {}\n", line.trim()))
-        .collect();
+    let lines: String = lines.trim().lines().map(|line| format!("    {}\n", line.trim())).collect();
     format!("  - name: {name}\n    kind: safety\n{lines}")
 }
 

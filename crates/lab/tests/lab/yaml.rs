@@ -46,11 +46,7 @@ fn nothing_is_guessed() {
         ("[1, {a: b}]", json!([1, {"a": "b"}])),
         ("\"\\u0000\"", json!("\u{0}")),
     ] {
-        assert_eq!(
-            arguments(&format!("{{ id: {yaml} }}")),
-            json!({ "id": value }),
-            "{yaml}"
-        );
+        assert_eq!(arguments(&format!("{{ id: {yaml} }}")), json!({ "id": value }), "{yaml}");
     }
 }
 
@@ -113,9 +109,8 @@ fn limits_are_inclusive() {
     assert_eq!(error(&padded(MAX_FILE_BYTES + 1)).code, "tests/too-long");
 
     let many = |cases: usize| {
-        let cases: String = (0..cases)
-            .map(|n| format!("  - {{name: c{n}, kind: safety, call: desk/close, expect: deny}}\n"))
-            .collect();
+        let cases: String =
+            (0..cases).map(|n| format!("  - {{name: c{n}, kind: safety, call: desk/close, expect: deny}}\n")).collect();
         suite(&cases)
     };
     assert_eq!(read(FILE, &many(MAX_CASES)).unwrap().cases.len(), MAX_CASES);
@@ -129,12 +124,7 @@ fn a_case_knows_its_line() {
         case("a", "call: desk/close\nexpect: deny"),
         case("b", "call: desk/close\nexpect: deny")
     ));
-    let lines: Vec<u32> = read(FILE, &text)
-        .unwrap()
-        .cases
-        .iter()
-        .map(|case| case.place.line)
-        .collect();
+    let lines: Vec<u32> = read(FILE, &text).unwrap().cases.iter().map(|case| case.place.line).collect();
     assert_eq!(lines, [4, 9]);
 }
 
@@ -158,10 +148,7 @@ fn messages() {
         ("far key", one("call: desk/close\nexpect: deny\nzzzzzz: 1")),
         ("unknown verdict", one("call: desk/close\nexpect: alow")),
         ("far verdict", one("call: desk/close\nexpect: maybe")),
-        (
-            "unknown kind",
-            suite("  - {name: a, kind: saftey, call: desk/close, expect: deny}\n"),
-        ),
+        ("unknown kind", suite("  - {name: a, kind: saftey, call: desk/close, expect: deny}\n")),
         ("verdict as list", one("call: desk/close\nexpect: [deny]")),
         ("args as list", one("call: desk/close\nexpect: deny\nargs: [1]")),
         ("args as text", one("call: desk/close\nexpect: deny\nargs: text")),
@@ -169,95 +156,39 @@ fn messages() {
         ("duplicate argument", with_args("{ id: a, id: b }")),
         ("merge key", with_args("{ <<: {a: 1}, id: b }")),
         ("tag", with_args("{ id: !secret x }")),
-        (
-            "tagged key",
-            suite("  - {!x name: a, kind: safety, call: desk/close, expect: deny}\n"),
-        ),
+        ("tagged key", suite("  - {!x name: a, kind: safety, call: desk/close, expect: deny}\n")),
         ("large number", with_args("{ id: 18446744073709551616 }")),
         ("nan", with_args("{ id: .nan }")),
-        (
-            "yes for a truth value",
-            one(&format!("{good}facts: {{ uncertain: yes }}")),
-        ),
-        (
-            "negative count",
-            one(&format!("{good}facts: {{ session: {{ calls: -1 }} }}")),
-        ),
-        (
-            "text count",
-            one(&format!("{good}facts: {{ session: {{ calls: many }} }}")),
-        ),
+        ("yes for a truth value", one(&format!("{good}facts: {{ uncertain: yes }}"))),
+        ("negative count", one(&format!("{good}facts: {{ session: {{ calls: -1 }} }}"))),
+        ("text count", one(&format!("{good}facts: {{ session: {{ calls: many }} }}"))),
         ("confidence 101", one(&format!("{good}facts: {{ confidence: 101 }}"))),
         ("confidence 300", one(&format!("{good}facts: {{ confidence: 300 }}"))),
-        (
-            "label",
-            one(&format!("{good}facts: {{ labels: {{ confidentiality: [secert] }} }}")),
-        ),
-        (
-            "label not a list",
-            one(&format!("{good}facts: {{ labels: {{ confidentiality: secret }} }}")),
-        ),
-        (
-            "integrity",
-            one(&format!("{good}facts: {{ labels: {{ integrity: thirdparty }} }}")),
-        ),
-        (
-            "unknown fact",
-            one(&format!("{good}facts: {{ sesion: {{ calls: 1 }} }}")),
-        ),
-        (
-            "finding",
-            one(&format!(
-                "{good}facts: {{ findings: {{ worst: hihg, kinds: [secrets] }} }}"
-            )),
-        ),
-        (
-            "findings without worst",
-            one(&format!("{good}facts: {{ findings: {{ kinds: [secret] }} }}")),
-        ),
-        (
-            "origin",
-            one(&format!("{good}facts: {{ origins: {{ id: [reqest] }} }}")),
-        ),
+        ("label", one(&format!("{good}facts: {{ labels: {{ confidentiality: [secert] }} }}"))),
+        ("label not a list", one(&format!("{good}facts: {{ labels: {{ confidentiality: secret }} }}"))),
+        ("integrity", one(&format!("{good}facts: {{ labels: {{ integrity: thirdparty }} }}"))),
+        ("unknown fact", one(&format!("{good}facts: {{ sesion: {{ calls: 1 }} }}"))),
+        ("finding", one(&format!("{good}facts: {{ findings: {{ worst: hihg, kinds: [secrets] }} }}"))),
+        ("findings without worst", one(&format!("{good}facts: {{ findings: {{ kinds: [secret] }} }}"))),
+        ("origin", one(&format!("{good}facts: {{ origins: {{ id: [reqest] }} }}"))),
         ("call without server", one("call: close\nexpect: deny")),
-        (
-            "call of a client request",
-            one("call: desk#resource/read\nexpect: deny"),
-        ),
+        ("call of a client request", one("call: desk#resource/read\nexpect: deny")),
         ("redact", one(&format!("{good}redact: [\"args.note:hide\", \"note\"]"))),
         ("rule as list", one(&format!("{good}rule: [a]"))),
-        (
-            "name missing",
-            suite("  - {kind: safety, call: desk/close, expect: deny}\n"),
-        ),
-        (
-            "name is nothing",
-            suite("  - {name: , kind: safety, call: desk/close, expect: deny}\n"),
-        ),
+        ("name missing", suite("  - {kind: safety, call: desk/close, expect: deny}\n")),
+        ("name is nothing", suite("  - {name: , kind: safety, call: desk/close, expect: deny}\n")),
         ("duplicate name", format!("{}{}", one(good), case("it", good))),
         ("severity", one(&format!("{good}severity: advisry"))),
-        (
-            "name is a number",
-            suite("  - {name: 12, kind: safety, call: desk/close, expect: deny}\n"),
-        ),
-        (
-            "purpose is a truth value",
-            one(&format!("{good}facts: {{ purpose: true }}")),
-        ),
-        (
-            "nested flow",
-            with_args(&format!("{{ id: {}{} }}", "[".repeat(300), "]".repeat(300))),
-        ),
+        ("name is a number", suite("  - {name: 12, kind: safety, call: desk/close, expect: deny}\n")),
+        ("purpose is a truth value", one(&format!("{good}facts: {{ purpose: true }}"))),
+        ("nested flow", with_args(&format!("{{ id: {}{} }}", "[".repeat(300), "]".repeat(300)))),
         ("unknown alias", with_args("*x")),
         ("two documents", format!("{}---\nsuite: b\n", with_args("{}"))),
     ];
     let said: Vec<String> = slips
         .iter()
         .map(|(slip, text)| {
-            format!(
-                "# {slip}\n{}",
-                read(FILE, text).map_or_else(|found| said(&found), |_| "ACCEPTED\n".to_owned())
-            )
+            format!("# {slip}\n{}", read(FILE, text).map_or_else(|found| said(&found), |_| "ACCEPTED\n".to_owned()))
         })
         .collect();
     insta::assert_snapshot!(said.join("\n"));
@@ -284,16 +215,8 @@ fn json_object() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         any::<u64>().prop_map(Value::from),
         "[ -~äß€]{0,12}".prop_map(Value::from),
-        prop_oneof![
-            Just("yes"),
-            Just("0755"),
-            Just("1_0"),
-            Just("null"),
-            Just("~"),
-            Just("<<"),
-            Just("!x")
-        ]
-        .prop_map(Value::from),
+        prop_oneof![Just("yes"), Just("0755"), Just("1_0"), Just("null"), Just("~"), Just("<<"), Just("!x")]
+            .prop_map(Value::from),
     ];
     let value = leaf.prop_recursive(4, 24, 4, |inner| {
         prop_oneof![

@@ -26,16 +26,7 @@ const KEYS: [&str; 13] = [
     "mode",
 ];
 /// Those that only a guard may have.
-const ON_GUARDS: [&str; 8] = [
-    "decision",
-    "redact",
-    "sandbox",
-    "fallback",
-    "uncertain",
-    "approvers",
-    "quorum",
-    "ttl",
-];
+const ON_GUARDS: [&str; 8] = ["decision", "redact", "sandbox", "fallback", "uncertain", "approvers", "quorum", "ttl"];
 
 /// Reads the annotations of a policy. `None` when it has no usable `@id`; other errors are reported and left out.
 pub(crate) fn read_rule(
@@ -44,11 +35,7 @@ pub(crate) fn read_rule(
     approvers: &[&str],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Rule> {
-    let mut reading = Reading {
-        parsed,
-        diagnostics,
-        is_sound: true,
-    };
+    let mut reading = Reading { parsed, diagnostics, is_sound: true };
     reading.check_keys();
     let id = reading.id(shipped);
     let kind = reading.kind();
@@ -61,10 +48,7 @@ pub(crate) fn read_rule(
         let help = "add `@reason(\"...\")`: agent and person see it when the guard matches";
         reading.diagnostics.push(warning.at(&parsed.source, at).with_help(help));
     }
-    Some(Rule {
-        id: RuleId::new(id?),
-        ..rule
-    })
+    Some(Rule { id: RuleId::new(id?), ..rule })
 }
 
 struct Reading<'a> {
@@ -84,9 +68,7 @@ impl Reading<'_> {
     }
 
     fn complain(&mut self, key: &str, message: &str, help: &str) {
-        let error = self
-            .parsed
-            .error_at("policy/annotation", key, format!("`@{key}` {message}"));
+        let error = self.parsed.error_at("policy/annotation", key, format!("`@{key}` {message}"));
         self.report(error.with_help(help));
     }
 
@@ -94,14 +76,8 @@ impl Reading<'_> {
     fn read<T>(&mut self, key: &str, read: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<T> {
         match read(self.value(key)?) {
             Ok(value) => Some(value),
-            Err(Wrong {
-                message,
-                help,
-                candidates,
-            }) => {
-                let error = self
-                    .parsed
-                    .error_at("policy/annotation-value", key, format!("`@{key}`: {message}"));
+            Err(Wrong { message, help, candidates }) => {
+                let error = self.parsed.error_at("policy/annotation-value", key, format!("`@{key}`: {message}"));
                 self.report(error.with_help(help).with_candidates(candidates));
                 None
             }
@@ -117,17 +93,10 @@ impl Reading<'_> {
             .filter(|key| !KEYS.contains(&key.as_str()))
             .collect();
         for key in unknown {
-            let error = self.parsed.error_at(
-                "policy/unknown-annotation",
-                &key,
-                format!("`@{key}` is not an annotation"),
-            );
+            let error =
+                self.parsed.error_at("policy/unknown-annotation", &key, format!("`@{key}` is not an annotation"));
             let known = KEYS.map(|key| format!("`@{key}`")).join(", ");
-            self.report(
-                error
-                    .with_candidates(nearest(&key, KEYS))
-                    .with_help(format!("there are {known}")),
-            );
+            self.report(error.with_candidates(nearest(&key, KEYS)).with_help(format!("there are {known}")));
         }
     }
 
@@ -176,11 +145,7 @@ impl Reading<'_> {
             ("approvers", can_ask, "a guard that can ask"),
             ("quorum", can_ask, "a guard that can ask"),
             ("ttl", can_ask, "a guard that can ask"),
-            (
-                "uncertain",
-                !is_hard,
-                "a guard with `@decision`: this one denies anyway",
-            ),
+            ("uncertain", !is_hard, "a guard with `@decision`: this one denies anyway"),
         ] {
             if has(key) && !stands {
                 wrong.push((key, needs));
@@ -214,9 +179,7 @@ impl Reading<'_> {
             redact: redactions.iter().flatten().map(ToString::to_string).collect(),
             sandbox: matches!(kind, RuleKind::Guard(Verdict::Sandbox)).then(|| rights.unwrap_or_default()),
             fallback: self.read("fallback", values::ask_or_deny),
-            approvers: self
-                .read("approvers", |value| values::approvers(value, approvers))
-                .unwrap_or_default(),
+            approvers: self.read("approvers", |value| values::approvers(value, approvers)).unwrap_or_default(),
             quorum: self.read("quorum", values::quorum),
             ttl_s: self.read("ttl", values::ttl),
         };
@@ -243,9 +206,6 @@ impl Reading<'_> {
     }
 
     fn place(&self) -> Place {
-        Place {
-            file: self.parsed.file.clone(),
-            line: self.parsed.line,
-        }
+        Place { file: self.parsed.file.clone(), line: self.parsed.line }
     }
 }

@@ -17,27 +17,11 @@ impl Inventory {
         Self(BTreeMap::from([
             ("Agent", agents.iter().map(|agent| agent.id.to_string()).collect()),
             ("Team", agents.iter().filter_map(|agent| agent.team.clone()).collect()),
-            (
-                "AgentClass",
-                agents.iter().flat_map(|agent| agent.classes.clone()).collect(),
-            ),
-            (
-                "Server",
-                shapes.servers.iter().map(|server| server.id.to_string()).collect(),
-            ),
-            (
-                "Zone",
-                shapes.servers.iter().filter_map(|server| server.zone.clone()).collect(),
-            ),
+            ("AgentClass", agents.iter().flat_map(|agent| agent.classes.clone()).collect()),
+            ("Server", shapes.servers.iter().map(|server| server.id.to_string()).collect()),
+            ("Zone", shapes.servers.iter().filter_map(|server| server.zone.clone()).collect()),
             ("User", shapes.users.iter().cloned().collect()),
-            (
-                "Action",
-                actions
-                    .keys()
-                    .map(ToString::to_string)
-                    .chain(groups().map(str::to_owned))
-                    .collect(),
-            ),
+            ("Action", actions.keys().map(ToString::to_string).chain(groups().map(str::to_owned)).collect()),
         ]))
     }
 }
@@ -64,25 +48,15 @@ pub(crate) fn check_entities(parsed: &Parsed, inventory: &Inventory, diagnostics
             _ => "tool",
         };
         let text = literal.to_string();
-        let span = parsed
-            .snippet()
-            .find(&text)
-            .map(|at| (parsed.span.0 + at, parsed.span.0 + at + text.len()));
+        let span = parsed.snippet().find(&text).map(|at| (parsed.span.0 + at, parsed.span.0 + at + text.len()));
         let error = Diagnostic::error("policy/unknown-name", &*parsed.file, format!("`{id}` is not a {word}"));
         let candidates = nearest(id, known.iter().map(String::as_str));
         let help = match known.len() {
             0 => format!("no {word} is declared"),
-            1..=8 => format!(
-                "there are {}",
-                known.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")
-            ),
+            1..=8 => format!("there are {}", known.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ")),
             number => format!("{number} are declared; none has this name"),
         };
-        diagnostics.push(
-            error
-                .at(&parsed.source, span.unwrap_or(parsed.span))
-                .with_candidates(candidates)
-                .with_help(help),
-        );
+        diagnostics
+            .push(error.at(&parsed.source, span.unwrap_or(parsed.span)).with_candidates(candidates).with_help(help));
     }
 }

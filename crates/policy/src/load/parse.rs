@@ -48,10 +48,7 @@ impl Parsed {
 
     /// The first line of the policy: enough to find it, short enough to underline.
     fn head(&self) -> (usize, usize) {
-        let length = self
-            .snippet()
-            .find('\n')
-            .unwrap_or(self.span.1.saturating_sub(self.span.0));
+        let length = self.snippet().find('\n').unwrap_or(self.span.1.saturating_sub(self.span.0));
         (self.span.0, self.span.0 + length)
     }
 }
@@ -68,42 +65,24 @@ pub(crate) fn parse(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Vec<P
     for template in policies.templates() {
         let at = template.as_ref().loc().map_or((0, 0), |loc| (loc.start(), loc.end()));
         diagnostics.push(
-            Diagnostic::error(
-                "policy/template",
-                &*source.file,
-                "a policy with `?principal` or `?resource`",
-            )
-            .at(&source.text, at)
-            .with_help("write one policy per principal or resource; templates cannot be analysed"),
+            Diagnostic::error("policy/template", &*source.file, "a policy with `?principal` or `?resource`")
+                .at(&source.text, at)
+                .with_help("write one policy per principal or resource; templates cannot be analysed"),
         );
     }
     let lines: Vec<usize> = source.text.match_indices('\n').map(|(at, _)| at).collect();
-    policies
-        .policies()
-        .filter_map(|policy| parsed(source, policy, &lines, diagnostics))
-        .collect()
+    policies.policies().filter_map(|policy| parsed(source, policy, &lines, diagnostics)).collect()
 }
 
 fn parsed(source: &Source, policy: &Policy, lines: &[usize], diagnostics: &mut Vec<Diagnostic>) -> Option<Parsed> {
-    let span = policy
-        .as_ref()
-        .loc()
-        .map_or((0, source.text.len()), |loc| (loc.start(), loc.end()));
+    let span = policy.as_ref().loc().map_or((0, source.text.len()), |loc| (loc.start(), loc.end()));
     match policy.to_json() {
         Ok(json) => {
             let text = digest(&[json.to_string().as_bytes()]);
             let (file, source) = (source.file.clone(), source.text.clone());
             let before = lines.partition_point(|newline| *newline < span.0);
             let line = u32::try_from(before + 1).unwrap_or(u32::MAX);
-            Some(Parsed {
-                file,
-                source,
-                policy: policy.clone(),
-                span,
-                line,
-                json,
-                text,
-            })
+            Some(Parsed { file, source, policy: policy.clone(), span, line, json, text })
         }
         Err(error) => {
             let diagnostic = Diagnostic::error("policy/syntax", &*source.file, error.to_string());

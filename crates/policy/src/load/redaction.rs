@@ -12,10 +12,8 @@ use vocab::{ArgumentKind, Diagnostic};
 
 /// Reports redactions of arguments that must stay as they are, or that no tool in scope has.
 pub(crate) fn check_redactions(parsed: &Parsed, rule: &Rule, actions: &Actions, diagnostics: &mut Vec<Diagnostic>) {
-    let in_scope: Vec<&ActionShape> = actions
-        .values()
-        .filter(|action| action.server.is_some() && reaches(parsed, action))
-        .collect();
+    let in_scope: Vec<&ActionShape> =
+        actions.values().filter(|action| action.server.is_some() && reaches(parsed, action)).collect();
     for term in rule.redactions.iter().filter(|term| term.root == Root::Args) {
         check(parsed, term, &in_scope, diagnostics);
     }
@@ -24,28 +22,17 @@ pub(crate) fn check_redactions(parsed: &Parsed, rule: &Rule, actions: &Actions, 
 fn check(parsed: &Parsed, term: &Redaction, in_scope: &[&ActionShape], diagnostics: &mut Vec<Diagnostic>) {
     let name = term.path.split('.').next().unwrap_or_default().trim_end_matches("[]");
     let mut is_known = false;
-    for action in in_scope
-        .iter()
-        .filter(|action| action.argument_names.iter().any(|known| **known == *name))
-    {
+    for action in in_scope.iter().filter(|action| action.argument_names.iter().any(|known| **known == *name)) {
         is_known = true;
         let argument = action.argument(name);
         let problem = if argument.kind != ArgumentKind::Text {
-            format!(
-                "`{name}` of `{}` is written in a language ({})",
-                action.id,
-                argument.kind.as_str()
-            )
+            format!("`{name}` of `{}` is written in a language ({})", action.id, argument.kind.as_str())
         } else if !argument.class.is_redactable() {
             format!("`{name}` of `{}` is a {} argument", action.id, argument.class.as_str())
         } else {
             continue;
         };
-        let error = parsed.error_at(
-            "policy/redact",
-            "redact",
-            format!("`{term}` cannot be redacted: {problem}"),
-        );
+        let error = parsed.error_at("policy/redact", "redact", format!("`{term}` cannot be redacted: {problem}"));
         diagnostics.push(error.with_help(
             "redact `content` and `free` text arguments only, or use `@decision(\"ask\")`; classes are declared in `mortise/tools/<server>.toml`",
         ));
@@ -56,14 +43,9 @@ fn check(parsed: &Parsed, term: &Redaction, in_scope: &[&ActionShape], diagnosti
             "redact",
             format!("no tool this guard can match has an argument `{name}`"),
         );
-        let known = in_scope
-            .iter()
-            .flat_map(|action| &action.argument_names)
-            .map(|name| &**name);
+        let known = in_scope.iter().flat_map(|action| &action.argument_names).map(|name| &**name);
         diagnostics.push(
-            error
-                .with_candidates(nearest(name, known))
-                .with_help("name an argument of the tools in the guard's scope"),
+            error.with_candidates(nearest(name, known)).with_help("name an argument of the tools in the guard's scope"),
         );
     }
 }
@@ -80,10 +62,9 @@ fn reaches(parsed: &Parsed, action: &ActionShape) -> bool {
         ActionConstraint::In(uids) => uids.iter().any(is_it),
     };
     let by_server = match parsed.policy.resource_constraint() {
-        ResourceConstraint::Eq(uid) => action
-            .server
-            .as_ref()
-            .is_some_and(|server| server.as_str() == uid.id().unescaped()),
+        ResourceConstraint::Eq(uid) => {
+            action.server.as_ref().is_some_and(|server| server.as_str() == uid.id().unescaped())
+        }
         _ => true,
     };
     by_action && by_server

@@ -25,13 +25,7 @@ pub(crate) fn validate(schema: &Schema, loaded: &[(Parsed, Rule)], diagnostics: 
             continue;
         }
         let entry = by_id.get(error.policy_id());
-        found.push(diagnostic(
-            Severity::Error,
-            "policy/invalid",
-            &error.to_string(),
-            entry,
-            error,
-        ));
+        found.push(diagnostic(Severity::Error, "policy/invalid", &error.to_string(), entry, error));
     }
     for warning in result.validation_warnings() {
         let entry = by_id.get(warning.policy_id());
@@ -44,11 +38,8 @@ pub(crate) fn validate(schema: &Schema, loaded: &[(Parsed, Rule)], diagnostics: 
         };
         found.push(diagnostic(severity, code, &warning.to_string(), entry, warning));
     }
-    let known: Vec<&Diagnostic> = diagnostics
-        .iter()
-        .chain(&found)
-        .filter(|other| other.severity == Severity::Error)
-        .collect();
+    let known: Vec<&Diagnostic> =
+        diagnostics.iter().chain(&found).filter(|other| other.severity == Severity::Error).collect();
     let explained = |diagnostic: &Diagnostic| {
         // A rule with another error often cannot match either; the other says why.
         let is_inside = |other: &&Diagnostic| {
@@ -63,11 +54,7 @@ pub(crate) fn validate(schema: &Schema, loaded: &[(Parsed, Rule)], diagnostics: 
         };
         ABOUT_MATCHING.contains(&diagnostic.code) && known.iter().any(is_inside)
     };
-    let kept: Vec<Diagnostic> = found
-        .iter()
-        .filter(|diagnostic| !explained(diagnostic))
-        .cloned()
-        .collect();
+    let kept: Vec<Diagnostic> = found.iter().filter(|diagnostic| !explained(diagnostic)).cloned().collect();
     diagnostics.extend(one_per_place(kept));
 }
 
@@ -99,9 +86,8 @@ fn one_per_place(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     }
     let tidy = |(mut diagnostic, more): (Diagnostic, usize)| {
         if names_inert(&diagnostic) {
-            diagnostic.message = diagnostic
-                .message
-                .replace(&format!("Action::\"{INERT_ACTION}\""), "a tool of this scope");
+            diagnostic.message =
+                diagnostic.message.replace(&format!("Action::\"{INERT_ACTION}\""), "a tool of this scope");
             let help = "say first that the call has it, for example `context.args has name && ...`: a group can get tools without it";
             diagnostic.help.get_or_insert_with(|| help.to_owned());
         } else if more > 0 && diagnostic.code == "policy/invalid" {
@@ -122,15 +108,10 @@ fn diagnostic(
     let file = entry.map_or("", |(parsed, _)| &*parsed.file);
     // Cedar writes "for policy `id`, ..." before each: the place says that already.
     let message = match entry {
-        Some((_, rule)) => message
-            .strip_prefix(&format!("for policy `{}`, ", rule.id))
-            .unwrap_or(message),
+        Some((_, rule)) => message.strip_prefix(&format!("for policy `{}`, ", rule.id)).unwrap_or(message),
         None => message,
     };
-    let diagnostic = Diagnostic {
-        severity,
-        ..Diagnostic::error(code, file, message)
-    };
+    let diagnostic = Diagnostic { severity, ..Diagnostic::error(code, file, message) };
     let diagnostic = match entry {
         Some((parsed, _)) => {
             let head = parsed.error(code, "").span.unwrap_or(parsed.span);

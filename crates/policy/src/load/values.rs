@@ -26,11 +26,7 @@ pub(crate) struct Wrong {
 }
 
 fn wrong(message: impl Into<String>, help: impl Into<String>) -> Wrong {
-    Wrong {
-        message: message.into(),
-        help: help.into(),
-        candidates: Vec::new(),
-    }
+    Wrong { message: message.into(), help: help.into(), candidates: Vec::new() }
 }
 
 fn one_of<'a>(value: &str, words: &[&'a str]) -> Result<&'a str, Wrong> {
@@ -42,46 +38,27 @@ fn one_of<'a>(value: &str, words: &[&'a str]) -> Result<&'a str, Wrong> {
 }
 
 fn list(words: &[&str]) -> String {
-    words
-        .iter()
-        .map(|word| format!("`{word}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 pub(crate) fn id(value: &str, shipped: bool) -> Result<(), Wrong> {
     if value.is_empty() {
-        return Err(wrong(
-            "an empty id",
-            "name the rule, for example `@id(\"desk/no-refunds\")`",
-        ));
+        return Err(wrong("an empty id", "name the rule, for example `@id(\"desk/no-refunds\")`"));
     }
     let is_sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
     if value.len() > MAX_ID || !value.chars().all(is_sound) {
         let message = format!("`{value}` is not an id");
-        return Err(wrong(
-            message,
-            format!("use up to {MAX_ID} letters, digits, `.`, `_`, `-` and `/`"),
-        ));
+        return Err(wrong(message, format!("use up to {MAX_ID} letters, digits, `.`, `_`, `-` and `/`")));
     }
-    match RESERVED
-        .iter()
-        .find(|reserved| !shipped && value.starts_with(**reserved))
-    {
-        Some(reserved) => Err(wrong(
-            format!("ids with `{reserved}` belong to Mortise"),
-            "choose another first part",
-        )),
+    match RESERVED.iter().find(|reserved| !shipped && value.starts_with(**reserved)) {
+        Some(reserved) => Err(wrong(format!("ids with `{reserved}` belong to Mortise"), "choose another first part")),
         None => Ok(()),
     }
 }
 
 pub(crate) fn decision(value: &str) -> Result<Verdict, Wrong> {
     let word = one_of(value, &["sandbox", "sanitize", "ask"]).map_err(|wrong| match value {
-        "deny" => Wrong {
-            help: "leave `@decision` out: a `forbid` denies".to_owned(),
-            ..wrong
-        },
+        "deny" => Wrong { help: "leave `@decision` out: a `forbid` denies".to_owned(), ..wrong },
         _ => wrong,
     })?;
     Ok(Verdict::from_word(word).unwrap_or(Verdict::Deny))
@@ -106,10 +83,7 @@ pub(crate) fn text(value: &str) -> Result<(), Wrong> {
 }
 
 pub(crate) fn sandbox(value: &str) -> Result<BTreeSet<String>, Wrong> {
-    value
-        .split(',')
-        .map(|word| one_of(word.trim(), SANDBOX_RIGHTS).map(str::to_owned))
-        .collect()
+    value.split(',').map(|word| one_of(word.trim(), SANDBOX_RIGHTS).map(str::to_owned)).collect()
 }
 
 pub(crate) fn severity(value: &str) -> Result<&'static str, Wrong> {
@@ -121,35 +95,21 @@ pub(crate) fn is_shadow(value: &str) -> Result<bool, Wrong> {
 }
 
 pub(crate) fn quorum(value: &str) -> Result<u32, Wrong> {
-    value
-        .parse()
-        .ok()
-        .filter(|quorum| (1..=MAX_QUORUM).contains(quorum))
-        .ok_or_else(|| {
-            wrong(
-                format!("`{value}` is not a number of people"),
-                format!("write a number from 1 to {MAX_QUORUM}"),
-            )
-        })
+    value.parse().ok().filter(|quorum| (1..=MAX_QUORUM).contains(quorum)).ok_or_else(|| {
+        wrong(format!("`{value}` is not a number of people"), format!("write a number from 1 to {MAX_QUORUM}"))
+    })
 }
 
 /// `90s`, `15m`, `8h`, `7d`, as seconds.
 pub(crate) fn ttl(value: &str) -> Result<u64, Wrong> {
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 24 * 3600)];
     let seconds = units.into_iter().find_map(|(unit, seconds)| {
-        let digits = value
-            .strip_suffix(unit)
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+        let digits = value.strip_suffix(unit).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
         digits.parse::<u64>().ok()?.checked_mul(seconds)
     });
-    seconds
-        .filter(|seconds| (1..=MAX_TTL_S).contains(seconds))
-        .ok_or_else(|| {
-            wrong(
-                format!("`{value}` is not a duration"),
-                "write a number and a unit, from `1s` to `7d`, for example `15m`",
-            )
-        })
+    seconds.filter(|seconds| (1..=MAX_TTL_S).contains(seconds)).ok_or_else(|| {
+        wrong(format!("`{value}` is not a duration"), "write a number and a unit, from `1s` to `7d`, for example `15m`")
+    })
 }
 
 pub(crate) fn approvers(value: &str, known: &[&str]) -> Result<BTreeSet<String>, Wrong> {

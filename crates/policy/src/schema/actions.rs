@@ -83,12 +83,8 @@ pub(crate) fn actions<'a>(
 
 /// Every group an action can be in.
 pub(crate) fn groups() -> impl Iterator<Item = &'static str> {
-    let methods = Operation::FIXED
-        .iter()
-        .map(|operation| operation.suffix().trim_start_matches('#'));
-    std::iter::once("tools/call")
-        .chain(Effect::ALL.iter().map(|effect| effect.group()))
-        .chain(methods)
+    let methods = Operation::FIXED.iter().map(|operation| operation.suffix().trim_start_matches('#'));
+    std::iter::once("tools/call").chain(Effect::ALL.iter().map(|effect| effect.group())).chain(methods)
 }
 
 fn inert(names: &Names) -> Option<ActionShape> {
@@ -127,20 +123,12 @@ fn fixed(server: &ServerId, operation: &Operation, names: &Names) -> Option<Acti
     // Where a server asks something of the client, what it is told leaves the operator's hands: egress.
     let (effect, argument, declared) = match operation {
         Operation::ReadResource => {
-            let uri = Argument {
-                class: ArgumentClass::Target,
-                kind: ArgumentKind::Url,
-            };
+            let uri = Argument { class: ArgumentClass::Target, kind: ArgumentKind::Url };
             (Effect::EgressRead, Some("uri"), Some(uri))
         }
-        Operation::GetPrompt => (
-            Effect::Read,
-            Some("name"),
-            Some(Argument {
-                class: ArgumentClass::Object,
-                ..Argument::default()
-            }),
-        ),
+        Operation::GetPrompt => {
+            (Effect::Read, Some("name"), Some(Argument { class: ArgumentClass::Object, ..Argument::default() }))
+        }
         _ => (Effect::EgressRead, None, None),
     };
     let schema = match argument {
@@ -158,11 +146,7 @@ fn fixed(server: &ServerId, operation: &Operation, names: &Names) -> Option<Acti
         groups: vec![suffix.trim_start_matches('#'), effect.group()],
         argument_names: all_names(&arguments),
         arguments,
-        declared: argument
-            .zip(declared)
-            .map(|(name, declared)| (name.to_owned(), declared))
-            .into_iter()
-            .collect(),
+        declared: argument.zip(declared).map(|(name, declared)| (name.to_owned(), declared)).into_iter().collect(),
         invisible,
         definition: String::new(),
     })

@@ -53,26 +53,16 @@ pub(crate) struct Field {
 
 /// Reads the input schema of a tool. Anything but an object of named arguments gives an empty record.
 pub(crate) fn read_arguments(schema: &Value) -> (RecordShape, Vec<Invisible>) {
-    let mut reader = Reader {
-        root: schema,
-        left: MAX_ATTRIBUTES,
-        invisible: Vec::new(),
-    };
+    let mut reader = Reader { root: schema, left: MAX_ATTRIBUTES, invisible: Vec::new() };
     let shape = match reader.read(schema, "", &mut Vec::new(), 0) {
-        Ok(Reading {
-            shape: Shape::Record(record),
-            ..
-        }) => record,
+        Ok(Reading { shape: Shape::Record(record), .. }) => record,
         Ok(_) => {
             reader.hide("", true, "not an object".to_owned());
             RecordShape::default()
         }
         Err(why) => {
             // `{"type": "object"}` is how a tool without arguments is often written: nothing is hidden there.
-            if schema
-                .as_object()
-                .is_none_or(|schema| schema.keys().any(|key| !is_plain_object_key(key)))
-            {
+            if schema.as_object().is_none_or(|schema| schema.keys().any(|key| !is_plain_object_key(key))) {
                 reader.hide("", true, why);
             }
             RecordShape::default()
@@ -100,11 +90,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn hide(&mut self, path: &str, required: bool, why: String) {
-        self.invisible.push(Invisible {
-            path: path.to_owned(),
-            required,
-            why,
-        });
+        self.invisible.push(Invisible { path: path.to_owned(), required, why });
     }
 
     fn read(
@@ -183,24 +169,13 @@ impl<'a> Reader<'a> {
             "boolean" => Shape::Bool,
             "integer" => Shape::Long,
             "string" => Shape::Text,
-            "number"
-                if map
-                    .get("multipleOf")
-                    .and_then(Value::as_i64)
-                    .is_some_and(|step| step > 0) =>
-            {
-                Shape::Long
-            }
+            "number" if map.get("multipleOf").and_then(Value::as_i64).is_some_and(|step| step > 0) => Shape::Long,
             "number" => return Err("a number that may have a fraction".to_owned()),
             "array" => {
-                return self
-                    .array(map, path, refs, depth)
-                    .map(|shape| Reading { shape, nullable });
+                return self.array(map, path, refs, depth).map(|shape| Reading { shape, nullable });
             }
             "object" => {
-                return self
-                    .object(map, path, refs, depth)
-                    .map(|shape| Reading { shape, nullable });
+                return self.object(map, path, refs, depth).map(|shape| Reading { shape, nullable });
             }
             "null" => return Err("always null".to_owned()),
             _ => return Err("its type is not a name of JSON Schema".to_owned()),
@@ -225,14 +200,10 @@ impl<'a> Reader<'a> {
             return self.alternatives(branches, path, refs, depth);
         }
         if map.contains_key("properties") || map.contains_key("allOf") {
-            return self
-                .object(map, path, refs, depth)
-                .map(|shape| Reading { shape, nullable: false });
+            return self.object(map, path, refs, depth).map(|shape| Reading { shape, nullable: false });
         }
         if map.contains_key("items") {
-            return self
-                .array(map, path, refs, depth)
-                .map(|shape| Reading { shape, nullable: false });
+            return self.array(map, path, refs, depth).map(|shape| Reading { shape, nullable: false });
         }
         Err("any value is accepted".to_owned())
     }
@@ -280,9 +251,8 @@ impl<'a> Reader<'a> {
             return Err("a tuple".to_owned());
         }
         let items = map.get("items").ok_or("a list of anything")?;
-        let reading = self
-            .read(items, &format!("{path}[]"), refs, depth + 1)
-            .map_err(|why| format!("a list: {why}"))?;
+        let reading =
+            self.read(items, &format!("{path}[]"), refs, depth + 1).map_err(|why| format!("a list: {why}"))?;
         if reading.nullable {
             return Err("a list that may hold null".to_owned());
         }
@@ -302,22 +272,14 @@ impl<'a> Reader<'a> {
         }
         let mut record = RecordShape::default();
         self.properties(map, path, refs, depth, &mut record)?;
-        let parts = map
-            .get("allOf")
-            .and_then(Value::as_array)
-            .map_or(&[][..], Vec::as_slice);
+        let parts = map.get("allOf").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let only = !map.contains_key("properties") && !map.contains_key("type");
-        let mut typed = parts
-            .iter()
-            .filter(|part| part.as_object().is_some_and(|part| part.keys().any(|k| bears_type(k))));
+        let mut typed =
+            parts.iter().filter(|part| part.as_object().is_some_and(|part| part.keys().any(|k| bears_type(k))));
         if let (true, Some(one), None) = (only, typed.next(), typed.next()) {
             // A wrapped reference with a description beside it, as several generators write it.
             let reading = self.read(one, path, refs, depth)?;
-            return if reading.nullable {
-                Err("parts that may be null".to_owned())
-            } else {
-                Ok(reading.shape)
-            };
+            return if reading.nullable { Err("parts that may be null".to_owned()) } else { Ok(reading.shape) };
         }
         for part in parts {
             self.merge(part, path, refs, depth, &mut record)?;
@@ -334,28 +296,15 @@ impl<'a> Reader<'a> {
         depth: usize,
         record: &mut RecordShape,
     ) -> Result<(), String> {
-        if part
-            .as_object()
-            .is_some_and(|part| !part.keys().any(|key| bears_type(key)))
-        {
-            for name in part
-                .get("required")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-            {
+        if part.as_object().is_some_and(|part| !part.keys().any(|key| bears_type(key))) {
+            for name in part.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
                 if let Some(field) = record.fields.get_mut(name) {
                     field.required = true;
                 }
             }
             return Ok(());
         }
-        let Reading {
-            shape: Shape::Record(other),
-            nullable: false,
-        } = self.read(part, path, refs, depth)?
-        else {
+        let Reading { shape: Shape::Record(other), nullable: false } = self.read(part, path, refs, depth)? else {
             return Err("parts that are not all objects".to_owned());
         };
         for (name, field) in other.fields {
@@ -381,19 +330,10 @@ impl<'a> Reader<'a> {
             return Ok(());
         };
         let properties = properties.as_object().ok_or("properties that are not an object")?;
-        let required: BTreeSet<&str> = map
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let required: BTreeSet<&str> =
+            map.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         for (name, schema) in properties {
-            let below = if path.is_empty() {
-                name.clone()
-            } else {
-                format!("{path}.{name}")
-            };
+            let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             let needed = required.contains(name.as_str());
             let reading = match self.left.checked_sub(1) {
                 None => Err(format!("one of more than {MAX_ATTRIBUTES} arguments")),
@@ -405,13 +345,7 @@ impl<'a> Reader<'a> {
             let name: Arc<str> = name.as_str().into();
             match reading {
                 Ok(Reading { shape, nullable }) => {
-                    record.fields.insert(
-                        name,
-                        Field {
-                            shape,
-                            required: needed && !nullable,
-                        },
-                    );
+                    record.fields.insert(name, Field { shape, required: needed && !nullable });
                 }
                 Err(why) => {
                     self.hide(&below, needed, why);
@@ -424,21 +358,12 @@ impl<'a> Reader<'a> {
 
     /// Properties that only an `anyOf`, `oneOf`, `if` or the like beside the object names.
     fn branches_only(&mut self, map: &'a Map<String, Value>, path: &str, record: &mut RecordShape) {
-        let lists = ["anyOf", "oneOf"]
-            .into_iter()
-            .filter_map(|key| map.get(key)?.as_array())
-            .flatten();
+        let lists = ["anyOf", "oneOf"].into_iter().filter_map(|key| map.get(key)?.as_array()).flatten();
         let single = ["if", "then", "else"].into_iter().filter_map(|key| map.get(key));
-        let branches = lists
-            .chain(single)
-            .filter_map(|branch| branch.get("properties")?.as_object());
+        let branches = lists.chain(single).filter_map(|branch| branch.get("properties")?.as_object());
         for name in branches.flat_map(Map::keys) {
             if !record.fields.contains_key(name.as_str()) && record.hidden.insert(name.as_str().into()) {
-                let below = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}.{name}")
-                };
+                let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 self.hide(&below, false, "present in one alternative only".to_owned());
             }
         }
@@ -446,10 +371,7 @@ impl<'a> Reader<'a> {
 }
 
 fn bears_type(key: &str) -> bool {
-    matches!(
-        key,
-        "type" | "properties" | "items" | "enum" | "const" | "anyOf" | "oneOf" | "allOf" | "$ref" | "not"
-    )
+    matches!(key, "type" | "properties" | "items" | "enum" | "const" | "anyOf" | "oneOf" | "allOf" | "$ref" | "not")
 }
 
 /// `enum` without a type: of one scalar type, `null` aside, or not expressible.
@@ -467,7 +389,5 @@ fn words(values: &[Value]) -> Result<Reading, String> {
             return Err("one of several types".to_owned());
         }
     }
-    shape
-        .map(|shape| Reading { shape, nullable })
-        .ok_or_else(|| "always null".to_owned())
+    shape.map(|shape| Reading { shape, nullable }).ok_or_else(|| "always null".to_owned())
 }

@@ -54,23 +54,11 @@ pub(crate) fn schema_text(envs: &[String], actions: &Actions) -> String {
 
 fn write_action(out: &mut String, action: &ActionShape) {
     let groups: Vec<String> = action.groups.iter().map(|group| quoted(group)).collect();
-    line(
-        out,
-        format_args!(
-            "\naction {} in [{}] appliesTo {{",
-            quoted(&action.id),
-            groups.join(", ")
-        ),
-    );
+    line(out, format_args!("\naction {} in [{}] appliesTo {{", quoted(&action.id), groups.join(", ")));
     out.push_str("  principal: [Agent],\n  resource: [Server],\n  context: {\n    args: ");
     write_record(out, &action.arguments, 2);
     out.push_str(",\n    derived: {");
-    for (name, field) in action
-        .arguments
-        .fields
-        .iter()
-        .filter(|(_, field)| ActionShape::is_text(&field.shape))
-    {
+    for (name, field) in action.arguments.fields.iter().filter(|(_, field)| ActionShape::is_text(&field.shape)) {
         let mark = if field.required { "" } else { "?" };
         line(out, format_args!("\n      {}{mark}: {{ bytes: Long }},", quoted(name)));
         out.pop();

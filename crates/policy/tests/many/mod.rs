@@ -18,14 +18,9 @@ const OWN: usize = 10;
 /// Compiles a project with this many rules: ten about `s/tool0` or about everything, the rest about other tools.
 #[expect(clippy::panic, reason = "a project that does not load is a failed test")]
 pub fn project(rules: usize) -> Bundle {
-    let text = Source {
-        file: "many.cedar".into(),
-        text: text(rules).into(),
-    };
+    let text = Source { file: "many.cedar".into(), text: text(rules).into() };
     let compilation = compile(&[text], &shapes());
-    compilation
-        .bundle
-        .unwrap_or_else(|| panic!("{:?}", compilation.diagnostics.first()))
+    compilation.bundle.unwrap_or_else(|| panic!("{:?}", compilation.diagnostics.first()))
 }
 
 fn text(rules: usize) -> String {
@@ -42,11 +37,8 @@ fn text(rules: usize) -> String {
         "forbid(principal, action, resource in Zone::\"z\") when { context.session.denials > 20 };",
     ];
     assert_eq!(own.len(), OWN);
-    let mut text: String = own
-        .iter()
-        .enumerate()
-        .map(|(number, rule)| format!("@id(\"own{number}\") {rule}\n"))
-        .collect();
+    let mut text: String =
+        own.iter().enumerate().map(|(number, rule)| format!("@id(\"own{number}\") {rule}\n")).collect();
     for number in OWN..rules {
         let tool = 1 + number % (TOOLS - 1);
         let agent = number % AGENTS;
@@ -69,21 +61,10 @@ fn shapes() -> Shapes {
     let schema: Arc<Value> = Arc::new(json!({"type": "object", "required": ["to", "limit"], "properties": {
         "to": {"type": "string"}, "limit": {"type": "integer"}, "note": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}},
         "filter": {"type": "object", "properties": {"from": {"type": "string"}, "open": {"type": "boolean"}}}}}));
-    let arguments: BTreeMap<String, Argument> = [
-        ("to", ArgumentClass::Target),
-        ("limit", ArgumentClass::Free),
-        ("note", ArgumentClass::Content),
-    ]
-    .map(|(name, class)| {
-        (
-            name.to_owned(),
-            Argument {
-                class,
-                kind: ArgumentKind::Text,
-            },
-        )
-    })
-    .into();
+    let arguments: BTreeMap<String, Argument> =
+        [("to", ArgumentClass::Target), ("limit", ArgumentClass::Free), ("note", ArgumentClass::Content)]
+            .map(|(name, class)| (name.to_owned(), Argument { class, kind: ArgumentKind::Text }))
+            .into();
     let tool = |number: usize| ToolDescription {
         server: ServerId::new("s"),
         name: ToolName::new(format!("tool{number}")),
@@ -151,30 +132,14 @@ impl Case {
             ..Facts::default()
         };
         let arguments = json!({"to": "ada@example.com", "limit": 20, "note": "thank you"});
-        Self {
-            agent: AgentId::new("a0"),
-            server: ServerId::new("s"),
-            arguments,
-            facts,
-        }
+        Self { agent: AgentId::new("a0"), server: ServerId::new("s"), arguments, facts }
     }
 
     /// Decides it, and checks that it is allowed.
     pub fn decide(&self, bundle: &Bundle) {
-        let Self {
-            agent,
-            server,
-            arguments,
-            facts,
-        } = self;
-        let decision = bundle.decide(&Request {
-            agent,
-            authn: Authn::Local,
-            action: "s/tool0",
-            server,
-            arguments,
-            facts,
-        });
+        let Self { agent, server, arguments, facts } = self;
+        let decision =
+            bundle.decide(&Request { agent, authn: Authn::Local, action: "s/tool0", server, arguments, facts });
         assert_eq!(decision.verdict, vocab::Verdict::Allow, "{decision:?}");
     }
 }

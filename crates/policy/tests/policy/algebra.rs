@@ -71,20 +71,11 @@ fn permit() -> impl Strategy<Value = String> {
 }
 
 fn rules() -> impl Strategy<Value = Vec<String>> {
-    let shadow = (guard(), prop::bool::weighted(0.2)).prop_map(|(guard, shadow)| {
-        if shadow {
-            format!("@mode(\"shadow\") {guard}")
-        } else {
-            guard
-        }
-    });
+    let shadow = (guard(), prop::bool::weighted(0.2))
+        .prop_map(|(guard, shadow)| if shadow { format!("@mode(\"shadow\") {guard}") } else { guard });
     let any = prop_oneof![3 => shadow, 2 => permit(), 1 => Just("permit(principal, action, resource);".to_owned())];
     prop::collection::vec(any, 1..8).prop_map(|rules| {
-        rules
-            .into_iter()
-            .enumerate()
-            .map(|(number, rule)| format!("@id(\"r{number}\") {rule}"))
-            .collect()
+        rules.into_iter().enumerate().map(|(number, rule)| format!("@id(\"r{number}\") {rule}")).collect()
     })
 }
 
@@ -131,20 +122,11 @@ fn cases() -> impl Strategy<Value = Vec<Case>> {
 
 fn bundle(rules: &[String]) -> Bundle {
     let mut shapes = shapes();
-    shapes.agents.push(policy::AgentShape {
-        classes: Vec::new(),
-        team: None,
-        ..agent("third-bot")
-    });
+    shapes.agents.push(policy::AgentShape { classes: Vec::new(), team: None, ..agent("third-bot") });
     let (first, second) = rules.split_at(rules.len() / 2);
-    let sources = [
-        source("a.cedar", &first.join("\n")),
-        source("b.cedar", &second.join("\n")),
-    ];
+    let sources = [source("a.cedar", &first.join("\n")), source("b.cedar", &second.join("\n"))];
     let compilation = compile(&sources, &shapes);
-    compilation
-        .bundle
-        .unwrap_or_else(|| panic!("{:?}", compilation.diagnostics))
+    compilation.bundle.unwrap_or_else(|| panic!("{:?}", compilation.diagnostics))
 }
 
 /// Also compares the index with the evaluation of everything: see `fixture::decide_as`.
@@ -157,12 +139,7 @@ fn decide(bundle: &Bundle, case: &Case) -> Decision {
 }
 
 fn guards(decision: &Decision) -> BTreeSet<String> {
-    decision
-        .reasons
-        .iter()
-        .map(|reason| reason.rule.to_string())
-        .filter(|rule| rule != policy::NO_PERMIT)
-        .collect()
+    decision.reasons.iter().map(|reason| reason.rule.to_string()).filter(|rule| rule != policy::NO_PERMIT).collect()
 }
 
 fn with(rules: &[String], more: &str) -> Vec<String> {

@@ -10,10 +10,7 @@ use vocab::{
 };
 
 pub fn source(file: &str, text: &str) -> Source {
-    Source {
-        file: file.into(),
-        text: text.into(),
-    }
+    Source { file: file.into(), text: text.into() }
 }
 
 pub fn agent(id: &str) -> AgentShape {
@@ -58,15 +55,7 @@ pub fn tool(
         definition: Digest::new("sha256:00"),
         arguments: arguments
             .iter()
-            .map(|(name, class, kind)| {
-                (
-                    (*name).to_owned(),
-                    Argument {
-                        class: *class,
-                        kind: *kind,
-                    },
-                )
-            })
+            .map(|(name, class, kind)| ((*name).to_owned(), Argument { class: *class, kind: *kind }))
             .collect::<BTreeMap<_, _>>(),
         label: Label::default(),
         dry_run: None,
@@ -104,11 +93,7 @@ pub fn shapes() -> Shapes {
             "send-mail",
             Effect::IrreversibleWrite,
             json!({"type": "object", "properties": {"to": {"type": "array", "items": text}, "subject": text, "body": text, "dry-run": {"type": "boolean"}}, "required": ["to", "body"]}),
-            &[
-                ("to", Target, Text),
-                ("subject", Content, Text),
-                ("body", Content, Text),
-            ],
+            &[("to", Target, Text), ("subject", Content, Text), ("body", Content, Text)],
         ),
         tool(
             "bank",
@@ -121,20 +106,9 @@ pub fn shapes() -> Shapes {
     Shapes {
         agents: vec![
             agent("support-bot"),
-            AgentShape {
-                team: None,
-                classes: vec!["billing".into()],
-                ..agent("billing-bot")
-            },
+            AgentShape { team: None, classes: vec!["billing".into()], ..agent("billing-bot") },
         ],
-        servers: vec![
-            server("desk"),
-            server("mail"),
-            ServerShape {
-                zone: None,
-                ..server("bank")
-            },
-        ],
+        servers: vec![server("desk"), server("mail"), ServerShape { zone: None, ..server("bank") }],
         tools: tools.into_iter().map(Arc::new).collect(),
         approver_groups: vec!["secops".into(), "finance".into()],
         users: vec!["ada".into()],
@@ -160,12 +134,7 @@ pub fn error(text: &str) -> Diagnostic {
         .into_iter()
         .filter(|diagnostic| diagnostic.severity == vocab::Severity::Error)
         .collect();
-    assert_eq!(
-        errors.len(),
-        1,
-        "{}",
-        errors.iter().map(ToString::to_string).collect::<String>()
-    );
+    assert_eq!(errors.len(), 1, "{}", errors.iter().map(ToString::to_string).collect::<String>());
     errors.into_iter().next().unwrap()
 }
 
@@ -176,20 +145,9 @@ pub fn decide(bundle: &Bundle, action: &str, arguments: &Value, facts: &Facts) -
 pub fn decide_as(bundle: &Bundle, agent: &str, action: &str, arguments: &Value, facts: &Facts) -> Decision {
     let server = action.split(['/', '#']).next().unwrap();
     let (agent, server) = (AgentId::new(agent), ServerId::new(server));
-    let request = Request {
-        agent: &agent,
-        authn: Authn::Local,
-        action,
-        server: &server,
-        arguments,
-        facts,
-    };
+    let request = Request { agent: &agent, authn: Authn::Local, action, server: &server, arguments, facts };
     let decision = bundle.decide(&request);
-    assert_eq!(
-        decision,
-        bundle.decide_without_index(&request),
-        "the index changes the answer"
-    );
+    assert_eq!(decision, bundle.decide_without_index(&request), "the index changes the answer");
     decision
 }
 

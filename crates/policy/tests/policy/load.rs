@@ -10,33 +10,18 @@ const SCOPE: &str = "forbid(principal, action, resource);";
 fn ids_are_required_unique_and_sound() {
     assert_eq!(error(SCOPE).code, "policy/no-id");
     assert_eq!(error(&format!("@id {SCOPE}")).message, "`@id`: an empty id");
-    assert_eq!(
-        error(&format!("@id(\"shipped/agent-rate\") {SCOPE}")).code,
-        "policy/annotation-value"
-    );
-    let texts = [
-        source("a.cedar", PERMIT_ALL),
-        source("b.cedar", &format!("\n  {PERMIT_ALL}")),
-    ];
+    assert_eq!(error(&format!("@id(\"shipped/agent-rate\") {SCOPE}")).code, "policy/annotation-value");
+    let texts = [source("a.cedar", PERMIT_ALL), source("b.cedar", &format!("\n  {PERMIT_ALL}"))];
     let compilation = compile(&texts, &shapes());
     let twice = &compilation.diagnostics[0];
-    assert_eq!(
-        (twice.code, twice.file.as_str(), twice.line, twice.column),
-        ("policy/duplicate-id", "b.cedar", 2, 3)
-    );
-    assert_eq!(
-        twice.help.as_deref(),
-        Some("the other is at a.cedar:1; give this one another id")
-    );
+    assert_eq!((twice.code, twice.file.as_str(), twice.line, twice.column), ("policy/duplicate-id", "b.cedar", 2, 3));
+    assert_eq!(twice.help.as_deref(), Some("the other is at a.cedar:1; give this one another id"));
 }
 
 #[test]
 fn annotations_are_a_closed_vocabulary() {
     let unknown = error(&format!("@id(\"g\")\n@decison(\"ask\") {SCOPE}"));
-    assert_eq!(
-        (unknown.code, unknown.line, unknown.column),
-        ("policy/unknown-annotation", 2, 1)
-    );
+    assert_eq!((unknown.code, unknown.line, unknown.column), ("policy/unknown-annotation", 2, 1));
     assert_eq!(unknown.candidates, ["decision"]);
     let value = error(&format!("@id(\"g\") @decision(\"asks\") {SCOPE}"));
     assert_eq!(value.span, Some((9, 26)));
@@ -57,11 +42,7 @@ fn annotations_are_a_closed_vocabulary() {
         "@decision(\"ask\") @uncertain(\"allow\")",
         "@decision(\"sanitize\") @redact(\"body\")",
     ] {
-        assert_eq!(
-            error(&format!("@id(\"g\") {bad} {SCOPE}")).code,
-            "policy/annotation-value",
-            "{bad}"
-        );
+        assert_eq!(error(&format!("@id(\"g\") {bad} {SCOPE}")).code, "policy/annotation-value", "{bad}");
     }
 }
 
@@ -78,11 +59,7 @@ fn annotations_stand_only_where_they_mean_something() {
         "@decision(\"sanitize\")",
         "@decision(\"ask\") @sandbox(\"read\")",
     ] {
-        assert_eq!(
-            error(&format!("@id(\"g\") {bad} {SCOPE}")).code,
-            "policy/annotation",
-            "{bad}"
-        );
+        assert_eq!(error(&format!("@id(\"g\") {bad} {SCOPE}")).code, "policy/annotation", "{bad}");
     }
     for bad in ["@decision(\"ask\")", "@redact(\"result.x\")", "@uncertain(\"ask\")"] {
         let wrong = error(&format!("@id(\"p\") {bad} permit(principal, action, resource);"));
@@ -106,10 +83,7 @@ fn names_that_nothing_has_are_errors_with_near_names() {
     for (wrong, near) in [
         ("principal == Agent::\"suport-bot\", action, resource", "support-bot"),
         ("principal in AgentClass::\"suport\", action, resource", "support"),
-        (
-            "principal in Team::\"support-platfrm\", action, resource",
-            "support-platform",
-        ),
+        ("principal in Team::\"support-platfrm\", action, resource", "support-platform"),
         ("principal, action, resource == Server::\"dsk\"", "desk"),
         ("principal, action, resource in Zone::\"intern\"", "internal"),
     ] {
@@ -123,15 +97,11 @@ fn names_that_nothing_has_are_errors_with_near_names() {
         "@id(\"g\") forbid(principal, action, resource) when { context.call has on_behalf_of && context.call.on_behalf_of == User::\"adda\" };",
     );
     assert_eq!(person.candidates, ["ada"]);
-    for scope in [
-        "action == Action::\"desk/run_scrip\"",
-        "action in [Action::\"desk/search\", Action::\"desk/run_scrip\"]",
-    ] {
+    for scope in
+        ["action == Action::\"desk/run_scrip\"", "action in [Action::\"desk/search\", Action::\"desk/run_scrip\"]"]
+    {
         let tool = error(&format!("@id(\"g\") forbid(principal, {scope}, resource);"));
-        assert_eq!(
-            (tool.code, tool.candidates[0].as_str()),
-            ("policy/unknown-name", "desk/run_script")
-        );
+        assert_eq!((tool.code, tool.candidates[0].as_str()), ("policy/unknown-name", "desk/run_script"));
     }
     assert_eq!(
         error("@id(\"g\") forbid(principal, action in Action::\"risk/exe\", resource);").candidates[0],
@@ -153,9 +123,7 @@ fn a_misspelt_word_of_a_closed_vocabulary_is_an_error() {
         "principal.authn == Authn::\"key\"",
         "principal.tier == \"high\"",
     ] {
-        let error = error(&format!(
-            "@id(\"g\") forbid(principal, action, resource) when {{ {condition} }};"
-        ));
+        let error = error(&format!("@id(\"g\") forbid(principal, action, resource) when {{ {condition} }};"));
         assert_eq!(error.code, "policy/invalid", "{error}");
         assert!(error.line == 1 && error.column > 10);
     }
@@ -163,14 +131,8 @@ fn a_misspelt_word_of_a_closed_vocabulary_is_an_error() {
 
 #[test]
 fn rules_that_cannot_match_are_errors_but_groups_without_tools_are_not() {
-    assert_eq!(
-        error("@id(\"g\") forbid(principal, action, resource) when { false };").code,
-        "policy/impossible"
-    );
-    assert_eq!(
-        error("@id(\"g\") forbid(principal is Server, action, resource);").code,
-        "policy/impossible"
-    );
+    assert_eq!(error("@id(\"g\") forbid(principal, action, resource) when { false };").code, "policy/impossible");
+    assert_eq!(error("@id(\"g\") forbid(principal is Server, action, resource);").code, "policy/impossible");
     let mut without_money = shapes();
     without_money.tools.retain(|tool| tool.effect != vocab::Effect::Money);
     let text = "@id(\"g\") forbid(principal, action in Action::\"risk/money\", resource) when { context.origin.target.contains(Origin::\"third_party\") };";

@@ -1,11 +1,6 @@
 //! The decision point, through its public interface only.
 
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::string_slice,
-    reason = "a fixture that breaks is a failed test"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, clippy::string_slice, reason = "a fixture that breaks is a failed test")]
 
 mod algebra;
 mod fail_closed;

@@ -47,9 +47,7 @@ fn invisible(schema: Value) -> Vec<(String, bool, String)> {
         .invisible()
         .flat_map(|(action, list)| {
             assert_eq!(action, "x/odd");
-            list.iter()
-                .map(|hidden| (hidden.path.clone(), hidden.required, hidden.why.clone()))
-                .collect::<Vec<_>>()
+            list.iter().map(|hidden| (hidden.path.clone(), hidden.required, hidden.why.clone())).collect::<Vec<_>>()
         })
         .collect()
 }
@@ -71,15 +69,7 @@ fn hyphens_and_keywords_in_names() {
     ] {
         assert!(matches(&schema, condition, &call), "{condition}");
     }
-    for name in [
-        "get-sum",
-        "if",
-        "permit",
-        "tools/list",
-        "a\"b\\c",
-        "ünïcode",
-        "#sampling",
-    ] {
+    for name in ["get-sum", "if", "permit", "tools/list", "a\"b\\c", "ünïcode", "#sampling"] {
         let text = "@id(\"p\") permit(principal, action, resource);";
         let compilation = compile(&[source("a.cedar", text)], &with_tool(name, schema.clone()));
         assert!(compilation.bundle.is_some(), "{name}: {:?}", compilation.diagnostics);
@@ -121,11 +111,7 @@ fn null_makes_an_argument_optional() {
         "d": {"enum": ["r", "w", null]}}});
     let all = "context.args has a && context.args has b && context.args has c && context.args has d";
     assert!(matches(&schema, all, &json!({"a": "x", "b": 1, "c": {}, "d": "r"})));
-    assert!(matches(
-        &schema,
-        &format!("!({all})"),
-        &json!({"a": null, "b": null, "c": null, "d": null})
-    ));
+    assert!(matches(&schema, &format!("!({all})"), &json!({"a": null, "b": null, "c": null, "d": null})));
 }
 
 #[test]
@@ -162,14 +148,7 @@ fn parts_of_one_object_are_put_together() {
         "context.args.a == \"x\" && context.args.b == 1",
         &json!({"a": "x", "b": 1, "wrapped": "x"})
     ));
-    assert_eq!(
-        invisible(schema),
-        [(
-            "only_here".to_owned(),
-            false,
-            "present in one alternative only".to_owned()
-        )]
-    );
+    assert_eq!(invisible(schema), [("only_here".to_owned(), false, "present in one alternative only".to_owned())]);
     let torn = json!({"type": "object", "properties": {"o": {"allOf": [{"type": "object", "properties": {"a": {"type": "string"}}},
         {"type": "object", "properties": {"a": {"type": "integer"}}}]}}});
     assert_eq!(invisible(torn)[0].2, "parts that contradict each other");
@@ -184,25 +163,10 @@ fn what_cedar_cannot_express_is_listed_and_does_not_count_as_unrepresentable() {
         "nil": {"type": "null"}, "mixed": {"enum": ["a", 1]}}});
     let hidden = invisible(schema.clone());
     assert_eq!(hidden.len(), 12);
-    assert_eq!(
-        hidden
-            .iter()
-            .filter(|hidden| hidden.1)
-            .map(|hidden| hidden.0.as_str())
-            .collect::<Vec<_>>(),
-        ["n"]
-    );
+    assert_eq!(hidden.iter().filter(|hidden| hidden.1).map(|hidden| hidden.0.as_str()).collect::<Vec<_>>(), ["n"]);
     let call = json!({"n": 1.5, "any": 1, "yes": [], "u": 1, "m": {"k": 1}, "h": {}, "l": [1], "t": [], "ln": [null], "alt": 1, "nil": null, "mixed": 1});
-    assert!(matches(
-        &schema,
-        "!context.call.unrepresentable && context.arg_origin.n == [Origin::\"nowhere\"]",
-        &call
-    ));
-    assert!(matches(
-        &schema,
-        "context.call.unrepresentable",
-        &json!({"n": 1, "extra": 1})
-    ));
+    assert!(matches(&schema, "!context.call.unrepresentable && context.arg_origin.n == [Origin::\"nowhere\"]", &call));
+    assert!(matches(&schema, "context.call.unrepresentable", &json!({"n": 1, "extra": 1})));
 }
 
 #[test]
@@ -213,10 +177,7 @@ fn odd_roots_give_no_arguments() {
         (json!(true), true),
         (json!({"type": "string"}), true),
         (json!({"type": "object", "additionalProperties": true}), true),
-        (
-            json!({"anyOf": [{"type": "object", "properties": {}}, {"type": "string"}]}),
-            true,
-        ),
+        (json!({"anyOf": [{"type": "object", "properties": {}}, {"type": "string"}]}), true),
     ] {
         assert_eq!(!invisible(schema.clone()).is_empty(), hides, "{schema}");
         assert!(matches(&schema, "!context.call.unrepresentable", &json!({})));
@@ -227,18 +188,15 @@ fn odd_roots_give_no_arguments() {
 #[test]
 fn limits_on_depth_and_number_hold_at_their_edges() {
     let nested = |levels: usize| {
-        let inner = (1..levels).fold(
-            json!({"type": "string"}),
-            |inner, _| json!({"type": "object", "properties": {"d": inner}}),
-        );
+        let inner = (1..levels)
+            .fold(json!({"type": "string"}), |inner, _| json!({"type": "object", "properties": {"d": inner}}));
         json!({"type": "object", "properties": {"d": inner}})
     };
     assert!(invisible(nested(8)).is_empty());
     assert_eq!(invisible(nested(9))[0].2, "nested deeper than 8 levels");
     let wide = |number: usize| {
-        let properties: serde_json::Map<String, Value> = (0..number)
-            .map(|n| (format!("p{n}"), json!({"type": "boolean"})))
-            .collect();
+        let properties: serde_json::Map<String, Value> =
+            (0..number).map(|n| (format!("p{n}"), json!({"type": "boolean"}))).collect();
         json!({"type": "object", "properties": properties})
     };
     assert!(invisible(wide(500)).is_empty());
@@ -265,21 +223,14 @@ fn the_text_for_editors_is_the_schema_and_is_stable() {
 }
 
 fn bundle_digest(shapes: &Shapes, text: &str) -> String {
-    compile(&[source("a.cedar", text)], shapes)
-        .bundle
-        .unwrap()
-        .digest()
-        .to_string()
+    compile(&[source("a.cedar", text)], shapes).bundle.unwrap().digest().to_string()
 }
 
 #[test]
 fn the_digest_covers_what_can_change_a_decision_and_nothing_else() {
     let text = "@id(\"p\") permit(principal, action, resource);";
     let base = bundle_digest(&shapes(), text);
-    assert_eq!(
-        base,
-        bundle_digest(&shapes(), &format!("// word\n{}", text.replace(", ", ",  ")))
-    );
+    assert_eq!(base, bundle_digest(&shapes(), &format!("// word\n{}", text.replace(", ", ",  "))));
     assert_ne!(
         base,
         bundle_digest(

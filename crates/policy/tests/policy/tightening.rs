@@ -13,10 +13,7 @@ fn change(old: &str, new: &str) -> Change {
 
 fn only_tightens(old: &str, new: &str) {
     let change = change(old, new);
-    assert!(
-        change.loosens.is_empty() && !change.tightens.is_empty(),
-        "{old} -> {new}: {change:?}"
-    );
+    assert!(change.loosens.is_empty() && !change.tightens.is_empty(), "{old} -> {new}: {change:?}");
 }
 
 fn waits(old: &str, new: &str) {
@@ -25,10 +22,7 @@ fn waits(old: &str, new: &str) {
 
 #[test]
 fn comments_layout_files_and_order_do_not_matter() {
-    let moved = format!(
-        "// a word\n{}\n{PERMIT}",
-        GUARD.replace(' ', "\n  ").replace("when", "// why\nwhen")
-    );
+    let moved = format!("// a word\n{}\n{PERMIT}", GUARD.replace(' ', "\n  ").replace("when", "// why\nwhen"));
     assert_eq!(change(&format!("{PERMIT}\n{GUARD}"), &moved), Change::default());
 }
 
@@ -55,10 +49,7 @@ fn everything_else_waits() {
     // Raised, but another match: nothing says that the new one covers the old.
     waits(GUARD, &GUARD.replace("@decision(\"ask\") ", "").replace("> 5", "> 6"));
     // Takes the place of a shipped deny for uncertain agents.
-    waits(
-        PERMIT,
-        &format!("{PERMIT}{}", GUARD.replace("@id", "@uncertain(\"ask\") @id")),
-    );
+    waits(PERMIT, &format!("{PERMIT}{}", GUARD.replace("@id", "@uncertain(\"ask\") @id")));
     waits(GUARD, "forbid(");
     waits("", "permit(principal, action, resource);");
 }
@@ -66,8 +57,5 @@ fn everything_else_waits() {
 #[test]
 fn sentences_name_the_rule() {
     assert_eq!(change(&format!("{PERMIT}{GUARD}"), "").loosens, ["guard `g` is gone"]);
-    assert_eq!(
-        change(&format!("{PERMIT}{GUARD}"), "").tightens,
-        ["permit rule `p` is gone"]
-    );
+    assert_eq!(change(&format!("{PERMIT}{GUARD}"), "").tightens, ["permit rule `p` is gone"]);
 }

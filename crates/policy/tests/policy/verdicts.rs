@@ -32,10 +32,7 @@ fn the_five_answers() {
 
     let sandbox = answer("desk/run_script", json!({"script": "ls"}));
     assert_eq!(sandbox.verdict, Verdict::Sandbox);
-    assert_eq!(
-        sandbox.obligations.sandbox,
-        Some(BTreeSet::from(["network".to_owned(), "read".to_owned()]))
-    );
+    assert_eq!(sandbox.obligations.sandbox, Some(BTreeSet::from(["network".to_owned(), "read".to_owned()])));
     assert_eq!(sandbox.obligations.fallback, Some(Verdict::Ask));
 
     let sanitize = answer("mail/send-mail", json!({"to": ["a@b.c"], "body": "x"}));
@@ -81,15 +78,7 @@ fn a_discharge_removes_exactly_the_ask_guard_it_names() {
         by: ApprovalId::new(format!("by-{rule}")),
     };
     let with = |discharges, action: &str, arguments| {
-        decide(
-            &bundle,
-            action,
-            &arguments,
-            &Facts {
-                discharges,
-                ..Facts::default()
-            },
-        )
+        decide(&bundle, action, &arguments, &Facts { discharges, ..Facts::default() })
     };
     let search = || json!({"query": "x"});
     let one = with(vec![discharge("a")], "desk/search", search());
@@ -97,51 +86,25 @@ fn a_discharge_removes_exactly_the_ask_guard_it_names() {
     assert_eq!(one.obligations.quorum, Some(3));
     assert_eq!(one.reasons[0].discharged_by, Some(ApprovalId::new("by-a")));
     assert_eq!(one.reasons[1].discharged_by, None);
-    assert_eq!(
-        with(vec![discharge("a"), discharge("b")], "desk/search", search()).verdict,
-        Verdict::Allow
-    );
+    assert_eq!(with(vec![discharge("a"), discharge("b")], "desk/search", search()).verdict, Verdict::Allow);
 
-    let other_text = Discharge {
-        text: Digest::new("sha256:11"),
-        ..discharge("a")
-    };
-    assert_eq!(
-        with(vec![other_text, discharge("b")], "desk/search", search()).verdict,
-        Verdict::Ask
-    );
+    let other_text = Discharge { text: Digest::new("sha256:11"), ..discharge("a") };
+    assert_eq!(with(vec![other_text, discharge("b")], "desk/search", search()).verdict, Verdict::Ask);
     let all = vec![discharge("a"), discharge("b"), discharge("hard")];
-    assert_eq!(
-        with(all, "desk/run_script", json!({"script": "x"})).verdict,
-        Verdict::Deny,
-        "hard guards stay"
-    );
+    assert_eq!(with(all, "desk/run_script", json!({"script": "x"})).verdict, Verdict::Deny, "hard guards stay");
 }
 
 #[test]
 fn fulfilled_redactions_count_as_met_and_result_terms_stay_obligations() {
     let bundle = bundle(GUARDS);
-    let facts = |terms: &[&str]| Facts {
-        fulfilled: terms.iter().map(|term| (*term).to_owned()).collect(),
-        ..Facts::default()
-    };
-    let send = |terms: &[&str]| {
-        decide(
-            &bundle,
-            "mail/send-mail",
-            &json!({"to": ["a"], "body": "x"}),
-            &facts(terms),
-        )
-    };
+    let facts =
+        |terms: &[&str]| Facts { fulfilled: terms.iter().map(|term| (*term).to_owned()).collect(), ..Facts::default() };
+    let send = |terms: &[&str]| decide(&bundle, "mail/send-mail", &json!({"to": ["a"], "body": "x"}), &facts(terms));
     let done = send(&["args.body:mask"]);
     assert_eq!(done.verdict, Verdict::Allow);
     assert_eq!(done.obligations.redact, BTreeSet::from(["result.text:mask".to_owned()]));
     assert_eq!(rules(&done), ["clean"]);
-    assert_eq!(
-        send(&["args.body:remove"]).verdict,
-        Verdict::Sanitize,
-        "another method is another term"
-    );
+    assert_eq!(send(&["args.body:remove"]).verdict, Verdict::Sanitize, "another method is another term");
     assert_eq!(send(&["result.text:mask"]).verdict, Verdict::Sanitize);
 }
 
@@ -150,17 +113,8 @@ fn a_guard_on_results_only_sanitizes_until_the_caller_undertakes_it() {
     let bundle = bundle(&format!(
         r#"{PERMIT_ALL}@id("r") @decision("sanitize") @redact("result.text") @reason("r") forbid(principal, action, resource);"#
     ));
-    let search = |fulfilled| {
-        decide(
-            &bundle,
-            "desk/search",
-            &json!({"query": "x"}),
-            &Facts {
-                fulfilled,
-                ..Facts::default()
-            },
-        )
-    };
+    let search =
+        |fulfilled| decide(&bundle, "desk/search", &json!({"query": "x"}), &Facts { fulfilled, ..Facts::default() });
     assert_eq!(search(BTreeSet::new()).verdict, Verdict::Sanitize);
     let undertaken = search(BTreeSet::from(["result.text:mask".to_owned()]));
     assert_eq!(undertaken.verdict, Verdict::Allow);
@@ -180,9 +134,7 @@ fn modes_bind_user_rules_step_by_step_and_shipped_guards_always() {
         let mut shapes = crate::fixture::shapes();
         shapes.agents[0].mode = mode;
         let text: String = bundle_text();
-        policy::compile(&[crate::fixture::source("a.cedar", &text)], &shapes)
-            .bundle
-            .unwrap()
+        policy::compile(&[crate::fixture::source("a.cedar", &text)], &shapes).bundle.unwrap()
     };
     fn bundle_text() -> String {
         r#"@id("soft") @decision("ask") @reason("r") forbid(principal, action, resource);
@@ -193,31 +145,17 @@ fn modes_bind_user_rules_step_by_step_and_shipped_guards_always() {
     }
     let script = json!({"script": "x"});
     let search = json!({"query": "x"});
-    let facts = |mode, calls| Facts {
-        mode,
-        calls,
-        ..Facts::default()
-    };
+    let facts = |mode, calls| Facts { mode, calls, ..Facts::default() };
     let would = |decision: &vocab::Decision| decision.would.iter().map(|w| w.rule.to_string()).collect::<Vec<_>>();
 
     let enforced = decide(&bundle, "desk/search", &search, &facts(Mode::Observe, 0));
     assert_eq!(enforced.verdict, Verdict::Ask, "facts cannot loosen the agent's mode");
-    assert_eq!(
-        would(&enforced),
-        ["trial"],
-        "shadow rules are recorded, never folded in"
-    );
+    assert_eq!(would(&enforced), ["trial"], "shadow rules are recorded, never folded in");
 
     let shadow = loose(Mode::Shadow);
     let soft = decide(&shadow, "desk/search", &search, &facts(Mode::Shadow, 0));
-    assert_eq!(
-        (soft.verdict, would(&soft)),
-        (Verdict::Allow, vec!["trial".to_owned(), "soft".to_owned()])
-    );
-    assert_eq!(
-        decide(&shadow, "desk/run_script", &script, &facts(Mode::Shadow, 0)).verdict,
-        Verdict::Deny
-    );
+    assert_eq!((soft.verdict, would(&soft)), (Verdict::Allow, vec!["trial".to_owned(), "soft".to_owned()]));
+    assert_eq!(decide(&shadow, "desk/run_script", &script, &facts(Mode::Shadow, 0)).verdict, Verdict::Deny);
     assert_eq!(
         decide(&shadow, "desk/search", &search, &facts(Mode::Shadow, 9)).verdict,
         Verdict::Deny,
@@ -228,16 +166,9 @@ fn modes_bind_user_rules_step_by_step_and_shipped_guards_always() {
     let seen = decide(&observe, "desk/run_script", &script, &facts(Mode::Observe, 9));
     assert_eq!(seen.verdict, Verdict::Allow);
     assert_eq!(would(&seen), ["default/no-permit", "hard", "trial", "soft"]);
-    let rate = Facts {
-        calls_1m: 3,
-        agent_limit_1m: 3,
-        ..facts(Mode::Observe, 0)
-    };
+    let rate = Facts { calls_1m: 3, agent_limit_1m: 3, ..facts(Mode::Observe, 0) };
     let limited = decide(&observe, "desk/search", &search, &rate);
-    assert_eq!(
-        (limited.verdict, rules(&limited)),
-        (Verdict::Deny, vec!["shipped/agent-rate"])
-    );
+    assert_eq!((limited.verdict, rules(&limited)), (Verdict::Deny, vec!["shipped/agent-rate"]));
 }
 
 #[test]
@@ -248,51 +179,20 @@ fn an_uncertain_agent_is_held_by_effect_unless_a_guard_says_otherwise() {
 forbid(principal, action == Action::"desk/search", resource) when {{ context.args.query == "secret" }};
 @id("pay") @decision("ask") @uncertain("ask") @reason("r") forbid(principal, action == Action::"bank/transfer", resource);"#
     ));
-    let facts = Facts {
-        uncertain: true,
-        confidence: Some(20),
-        ..Facts::default()
-    };
+    let facts = Facts { uncertain: true, confidence: Some(20), ..Facts::default() };
     let answer = |action: &str, arguments| decide(&bundle, action, &arguments, &facts);
-    assert_eq!(
-        answer("desk/search", json!({"query": "x"})).verdict,
-        Verdict::Allow,
-        "plain reads pass"
-    );
+    assert_eq!(answer("desk/search", json!({"query": "x"})).verdict, Verdict::Allow, "plain reads pass");
     let guarded = answer("desk/search", json!({"query": "secret"}));
-    assert_eq!(
-        (guarded.verdict, rules(&guarded)),
-        (Verdict::Ask, vec!["shipped/uncertain", "read"])
-    );
+    assert_eq!((guarded.verdict, rules(&guarded)), (Verdict::Ask, vec!["shipped/uncertain", "read"]));
     assert_eq!(answer("desk/close_ticket", json!({"id": 1})).verdict, Verdict::Ask);
-    assert_eq!(
-        answer("mail/send-mail", json!({"to": [], "body": ""})).verdict,
-        Verdict::Deny
-    );
-    assert_eq!(
-        answer("bank/transfer", json!({"iban": "x", "cents": 1})).verdict,
-        Verdict::Ask,
-        "the guard decides"
-    );
+    assert_eq!(answer("mail/send-mail", json!({"to": [], "body": ""})).verdict, Verdict::Deny);
+    assert_eq!(answer("bank/transfer", json!({"iban": "x", "cents": 1})).verdict, Verdict::Ask, "the guard decides");
 
     let rule = RuleId::new("shipped/uncertain");
     let text = bundle.guard_text_digest(&rule).unwrap().clone();
-    let discharged = Facts {
-        discharges: vec![Discharge {
-            rule,
-            text,
-            by: ApprovalId::new("x"),
-        }],
-        ..facts.clone()
-    };
-    assert_eq!(
-        decide(&bundle, "desk/close_ticket", &json!({"id": 1}), &discharged).verdict,
-        Verdict::Allow
-    );
-    assert_eq!(
-        decide(&bundle, "mail/send-mail", &json!({"to": [], "body": ""}), &discharged).verdict,
-        Verdict::Deny
-    );
+    let discharged = Facts { discharges: vec![Discharge { rule, text, by: ApprovalId::new("x") }], ..facts.clone() };
+    assert_eq!(decide(&bundle, "desk/close_ticket", &json!({"id": 1}), &discharged).verdict, Verdict::Allow);
+    assert_eq!(decide(&bundle, "mail/send-mail", &json!({"to": [], "body": ""}), &discharged).verdict, Verdict::Deny);
 }
 
 #[test]

@@ -1,0 +1,123 @@
+//! The gateway and its log.
+
+use super::Check;
+use crate::place::Place;
+use gateway::control::protocol::Request;
+use gateway::control::{Client, ClientError};
+use serde_json::Value;
+use std::path::Path;
+use store::{Verdict, verify};
+
+/// Largest log that is verified here: 256 MiB take about a second or two. `mortise trace verify` has no limit.
+const MAX_VERIFIED_BYTES: u64 = 256 * 1024 * 1024;
+
+pub(super) fn checks(place: &Place) -> Vec<Check> {
+    vec![gateway(place), log(&place.log())]
+}
+
+/// Where the running gateway offers MCP over HTTP.
+pub(super) fn listening(place: &Place) -> Option<String> {
+    let status = status(place).ok()?;
+    status.get("listening").and_then(Value::as_str).map(str::to_owned)
+}
+
+fn status(place: &Place) -> Result<Value, ClientError> {
+    Client::connect(&place.socket())?.ask(&Request::Status)
+}
+
+fn gateway(place: &Place) -> Check {
+    match status(place) {
+        Ok(status) => described(&status),
+        Err(ClientError::NoGateway) => Check::ok("gateway", "none runs; one is started when it is needed"),
+        Err(error) => Check::fail("gateway", error.to_string(), "end the gateway's process; the next command starts another"),
+    }
+}
+
+fn described(status: &Value) -> Check {
+    let text = |key: &str| status.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let is = |key: &str| status.get(key).and_then(Value::as_bool).unwrap_or_default();
+    if let Some(failure) = status.get("log_failure").and_then(Value::as_str) {
+        let found = format!("it refuses everything, because the log cannot be written: {failure}");
+        return Check::fail("gateway", found, "make room or repair the disk, then end the gateway's process");
+    }
+    let pid = status.get("pid").map(Value::to_string).unwrap_or_default();
+    let found = match status.get("listening").and_then(Value::as_str) {
+        Some(url) => format!("version {} runs as process {pid} and serves {url}", text("version")),
+        None => format!("version {} runs as process {pid}", text("version")),
+    };
+    if text("version") != vocab::MORTISE_VERSION {
+        let fix = format!("end it: this is version {}", vocab::MORTISE_VERSION);
+        return Check::warn("gateway", found, fix);
+    }
+    if is("waiting_configuration") {
+        let fix = "see `mortise policy diff`, then `mortise policy accept`";
+        return Check::warn("gateway", format!("{found}; an edit that loosens waits"), fix);
+    }
+    if is("dev") {
+        return Check::warn("gateway", format!("{found} with `--dev`: edits that loosen apply at once"), "end it when done");
+    }
+    Check::ok("gateway", found)
+}
+
+fn log(dir: &Path) -> Check {
+    if !dir.exists() {
+        return Check::ok("log", "there is none yet");
+    }
+    let bytes = size(dir);
+    if bytes > MAX_VERIFIED_BYTES {
+        let found = format!("{} MiB are not verified here", bytes / 1024 / 1024);
+        return Check::warn("log", found, "run `mortise trace verify`");
+    }
+    match verify(dir, None) {
+        Ok(report) => match report.verdict {
+            Verdict::Ok => Check::ok("log", format!("{} events verify", report.events)),
+            Verdict::Missing { place, what } => broken(format!("{place} is missing: {what}")),
+            Verdict::Altered { place, what } => broken(format!("{place} was altered: {what}")),
+        },
+        Err(error) => Check::fail("log", error.to_string(), "run `mortise trace verify`"),
+    }
+}
+
+fn broken(found: String) -> Check {
+    Check::fail("log", found, "keep a copy of the log before anything else, then run `mortise trace verify`")
+}
+
+fn size(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(found) if found.is_dir() => size(&entry.path()),
+            Ok(found) => found.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn status_is_read() {
+        let with = |key: &str, value: Value| {
+            let mut status = json!({ "version": vocab::MORTISE_VERSION, "pid": 7, "listening": null, "dev": false });
+            status[key] = value;
+            described(&status)
+        };
+        assert_eq!(with("x", json!(1)).level, Level::Ok);
+        assert!(with("listening", json!("http://127.0.0.1:1/mcp")).found.contains("http://127.0.0.1:1/mcp"));
+        assert_eq!(with("version", json!("0.0.0")).level, Level::Warn);
+        assert_eq!(with("waiting_configuration", json!(true)).level, Level::Warn);
+        assert_eq!(with("dev", json!(true)).level, Level::Warn);
+        assert_eq!(with("log_failure", json!("disk full")).level, Level::Fail);
+    }
+
+    #[test]
+    fn a_log_that_is_not_one_fails_and_none_is_fine() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(log(&dir.path().join("log")).level, Level::Ok);
+        assert_eq!(log(dir.path()).level, Level::Fail);
+    }
+}
