@@ -3,8 +3,10 @@
 //! Everything here panics with a sentence when something is missing: these are tests.
 
 pub mod binary;
+pub mod host;
 pub mod http;
 pub mod project;
+pub mod pty;
 pub mod stdio;
 
 pub use binary::{mortise, part, workspace};

@@ -11,6 +11,20 @@ use vocab::id::{ApprovalId, Digest};
 /// the definition of the tool, the policy bundle, the kill epoch and an expiry, all re-checked at the last moment.
 ///
 /// [`forward`]: crate::Pipeline::forward
+///
+/// A call alone cannot be forwarded:
+/// ```compile_fail,E0308
+/// async fn straight(pipeline: &enforce::Pipeline, call: vocab::Call) {
+///     let _ = pipeline.forward(call).await;
+/// }
+/// ```
+/// and a permit is good once:
+/// ```compile_fail,E0382
+/// async fn twice(pipeline: &enforce::Pipeline, permit: enforce::Permit) {
+///     let _ = pipeline.forward(permit).await;
+///     let _ = pipeline.forward(permit).await;
+/// }
+/// ```
 pub struct Permit {
     pub(crate) effective: Call,
     pub(crate) definition: Option<Digest>,

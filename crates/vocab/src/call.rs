@@ -122,14 +122,16 @@ impl Operation {
 
     /// What the operation does to the world, when it is not a tool with a declared effect.
     ///
-    /// A resource is addressed by a URI the agent chose, and sampling and elicitation carry the server's text to the
-    /// agent's model or user: all three can carry data across the boundary.
+    /// A resource is addressed by a URI the agent chose; sampling, elicitation and roots carry data between a server and
+    /// the agent's model, user or machine: all of them can take something across the boundary.
     #[must_use]
     pub const fn effect(&self) -> Option<crate::tool::Effect> {
         match self {
             Self::Tool(_) => None,
-            Self::ReadResource | Self::Sampling | Self::Elicitation => Some(crate::tool::Effect::EgressRead),
-            Self::GetPrompt | Self::Roots => Some(crate::tool::Effect::Read),
+            Self::ReadResource | Self::Sampling | Self::Elicitation | Self::Roots => {
+                Some(crate::tool::Effect::EgressRead)
+            }
+            Self::GetPrompt => Some(crate::tool::Effect::Read),
         }
     }
 

@@ -58,6 +58,11 @@ const LONG: &[Long] = &[
         &["test", "--release", "-p", "mortise-store", "--tests", "--", "--ignored"],
     ),
     (
+        "permits: what the compiler says",
+        &[],
+        &["test", "-p", "mortise-enforce", "--test", "permit", "--", "--ignored"],
+    ),
+    (
         "end to end: the long tests",
         &[],
         &["test", "-p", "mortise-tests", "--tests", "--", "--ignored"],

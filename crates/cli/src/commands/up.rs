@@ -7,25 +7,22 @@ use crate::place::Place;
 use gateway::control::Client;
 use gateway::control::protocol::Request;
 use gateway::process::{Gateway, StartError};
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use vocab::Exit;
+
+/// How often, and how often at most, it is looked whether a gateway that was told to end has ended.
+const ENDING_LOOK: Duration = Duration::from_millis(25);
+const ENDING_LOOKS: u32 = 400;
 
 /// Serves in the foreground. A gateway that was started on demand is ended first: there is one per project.
 pub fn run(output: &Output, place: &Place, args: &args::Up) -> Outcome {
     let listen = args.listen.as_deref().map(str::parse::<SocketAddr>).transpose();
     let listen = listen.map_err(|_| Failure::new(Exit::Usage, "`--listen` takes `address:port`"))?;
-    if let Ok(mut running) = Client::connect(&place.socket()) {
-        running.ask(&Request::Shutdown).map_err(crate::reach::failure)?;
-        output.message("ended the gateway that was started on demand");
-        for _ in 0..200 {
-            if Client::connect(&place.socket()).is_err() {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(25));
-        }
-    }
+    take_over(output, place)?;
     let mut options = place.options();
     options.dev = args.dev;
     serve(options, |gateway| async move {
@@ -41,6 +38,26 @@ pub fn run(output: &Output, place: &Place, args: &args::Up) -> Outcome {
         output.message("  ready; Ctrl-C ends it");
         Ok(())
     })
+}
+
+/// Ends a gateway that was started on demand. One that somebody started in the foreground is that person's to end.
+fn take_over(output: &Output, place: &Place) -> Result<(), Failure> {
+    let Ok(mut running) = Client::connect(&place.socket()) else { return Ok(()) };
+    let status = running.ask(&Request::Status).map_err(crate::reach::failure)?;
+    if status.get("on_demand").and_then(Value::as_bool) != Some(true) {
+        let pid = status.get("pid").map(Value::to_string).unwrap_or_default();
+        let text = format!("`mortise up` already serves this project (process {pid})");
+        return Err(Failure::new(Exit::Environment, text).with_help("one gateway serves a project; end that one first"));
+    }
+    running.ask(&Request::Shutdown).map_err(crate::reach::failure)?;
+    output.message("ended the gateway that was started on demand");
+    for _ in 0..ENDING_LOOKS {
+        if Client::connect(&place.socket()).is_err() {
+            break;
+        }
+        std::thread::sleep(ENDING_LOOK);
+    }
+    Ok(())
 }
 
 /// The gateway process that shims start.

@@ -79,6 +79,7 @@ impl Pipeline {
     /// Puts another configuration in force, at once and for every later decision. Permits already given under the
     /// one before are stale.
     pub fn install(&self, snapshot: Snapshot) {
+        lock(&self.approvals).set_limits(snapshot.project.settings.ask.into());
         self.snapshot.store(Arc::new(snapshot));
     }
 

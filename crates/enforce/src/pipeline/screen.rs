@@ -95,8 +95,12 @@ impl Pipeline {
 fn check_inventory(case: &Case) -> Result<(), Stop> {
     let (agent, target) = (&case.call.principal.agent, &case.call.target);
     let inventory = &case.snapshot.inventory;
-    let allowed = match (&target.operation, case.call.arguments.examine().get("name")) {
-        (Operation::GetPrompt, Some(Value::String(prompt))) => inventory.allows_prompt(agent, &target.server, prompt),
+    let allowed = match target.operation {
+        // A prompt without a name is no declared prompt.
+        Operation::GetPrompt => {
+            let prompt = case.call.arguments.examine().get("name").and_then(Value::as_str).unwrap_or_default();
+            inventory.allows_prompt(agent, &target.server, prompt)
+        }
         _ => inventory.allows(agent, target),
     };
     // INVARIANT: a declared tool that is not pinned has no schema, so it cannot be validated, so it cannot run.

@@ -171,6 +171,7 @@ fn status(gateway: &Gateway) -> Value {
         "revision": snapshot.revision(),
         "policy_bundle": snapshot.bundle.digest(),
         "dev": snapshot.dev,
+        "on_demand": gateway.options.on_demand,
         "listening": gateway.listening().map(|address| format!("http://{address}/mcp")),
         "log_size": gateway.log.size(),
         "log_failure": gateway.log.failure().map(|failure| failure.to_string()),

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Times a gateway that died is replaced within one shim's life.
 const MAX_RETURNS: u32 = 20;
@@ -52,9 +52,17 @@ pub struct Introduction {
     pub command: Vec<String>,
 }
 
-/// What both directions know.
+/// What both directions share.
 #[derive(Default)]
 struct Shared {
+    known: Mutex<Known>,
+    /// Told when a gateway is back: what the client sends meanwhile waits.
+    back: Condvar,
+}
+
+/// What both directions know.
+#[derive(Default)]
+struct Known {
     /// Requests of the client that have no answer yet: raw ids.
     open: BTreeSet<Vec<u8>>,
     /// The client's `initialize` frame.
@@ -74,15 +82,15 @@ pub fn run(
     introduction: &Introduction,
     reach: &mut dyn FnMut() -> Result<(), String>,
 ) -> Result<(), ShimError> {
-    let shared = Arc::new(Mutex::new(Shared::default()));
+    let shared = Arc::new(Shared::default());
     let first = connect(socket, introduction, reach)?;
-    lock(&shared).to_gateway = Some(first.get_ref().try_clone()?);
+    shared.lock().to_gateway = Some(first.get_ref().try_clone()?);
     let reading = Arc::clone(&shared);
     std::thread::spawn(move || from_client(&reading));
     let mut from_gateway = first;
     for _ in 0..MAX_RETURNS {
         let orderly = to_client(&mut from_gateway, &shared)?;
-        if orderly || lock(&shared).input_ended {
+        if orderly || shared.lock().input_ended {
             return Ok(());
         }
         lose(&shared)?;
@@ -121,7 +129,7 @@ fn connect(
 }
 
 /// Client to gateway, until the client ends its side.
-fn from_client(shared: &Mutex<Shared>) {
+fn from_client(shared: &Shared) {
     let mut input = io::stdin().lock();
     loop {
         let mut frame = Vec::new();
@@ -129,41 +137,41 @@ fn from_client(shared: &Mutex<Shared>) {
         if !matches!(read, Ok(count) if count > 0) {
             break;
         }
-        let mut shared = lock(shared);
-        remember(&mut shared, &frame);
-        if let Some(gateway) = &mut shared.to_gateway {
+        let mut known = shared.wait_for_a_gateway();
+        remember(&mut known, &frame);
+        if let Some(gateway) = &mut known.to_gateway {
             // A gateway that is gone shows on the other side, where it is replaced.
             let _ = gateway.write_all(&frame);
         }
     }
-    let mut shared = lock(shared);
-    shared.input_ended = true;
-    if let Some(gateway) = &shared.to_gateway {
+    let mut known = shared.lock();
+    known.input_ended = true;
+    if let Some(gateway) = &known.to_gateway {
         let _ = gateway.shutdown(std::net::Shutdown::Write);
     }
 }
 
-fn remember(shared: &mut Shared, frame: &[u8]) {
+fn remember(known: &mut Known, frame: &[u8]) {
     let limits = Limits { bytes: usize::try_from(MAX_FRAME).unwrap_or(usize::MAX), ..Limits::default() };
     let Ok(scanned) = scan(frame, &limits) else { return };
     let (Some(id), Some(method)) = (scanned.member("id"), scanned.member("method")) else { return };
-    if shared.open.len() < MAX_OPEN {
-        shared.open.insert(id.to_vec());
+    if known.open.len() < MAX_OPEN {
+        known.open.insert(id.to_vec());
     }
     if method == b"\"initialize\"" {
-        shared.handshake = Some(frame.to_vec());
+        known.handshake = Some(frame.to_vec());
     }
 }
 
 /// Gateway to client. Says whether the end was an orderly one: nothing was open.
-fn to_client(gateway: &mut BufReader<UnixStream>, shared: &Mutex<Shared>) -> Result<bool, ShimError> {
+fn to_client(gateway: &mut BufReader<UnixStream>, shared: &Shared) -> Result<bool, ShimError> {
     loop {
         let mut frame = Vec::new();
         let read = gateway.by_ref().take(MAX_FRAME).read_until(b'\n', &mut frame);
         if !matches!(read, Ok(count) if count > 0) || frame.last() != Some(&b'\n') {
             return Ok(false);
         }
-        if forget(&mut lock(shared), &frame) {
+        if forget(&mut shared.lock(), &frame) {
             continue;
         }
         let mut output = io::stdout().lock();
@@ -173,24 +181,24 @@ fn to_client(gateway: &mut BufReader<UnixStream>, shared: &Mutex<Shared>) -> Res
 }
 
 /// Notes an answer. Says whether it is one the client must not see.
-fn forget(shared: &mut Shared, frame: &[u8]) -> bool {
+fn forget(known: &mut Known, frame: &[u8]) -> bool {
     let limits = Limits { bytes: usize::try_from(MAX_FRAME).unwrap_or(usize::MAX), ..Limits::default() };
     let Ok(scanned) = scan(frame, &limits) else { return false };
     let (Some(id), None) = (scanned.member("id"), scanned.member("method")) else { return false };
-    shared.open.remove(id);
-    if shared.swallow.as_deref() == Some(id) {
-        shared.swallow = None;
+    known.open.remove(id);
+    if known.swallow.as_deref() == Some(id) {
+        known.swallow = None;
         return true;
     }
     false
 }
 
 /// The gateway is gone: what was under way may have run.
-fn lose(shared: &Mutex<Shared>) -> Result<(), ShimError> {
-    let mut shared = lock(shared);
-    shared.to_gateway = None;
+fn lose(shared: &Shared) -> Result<(), ShimError> {
+    let mut known = shared.lock();
+    known.to_gateway = None;
     let mut output = io::stdout().lock();
-    for id in std::mem::take(&mut shared.open) {
+    for id in std::mem::take(&mut known.open) {
         let text = "Mortise: the gateway ended; the call may have run: look before you repeat it";
         let error = crate::jsonrpc::ErrorObject::encode(crate::intercept::mcp::FAILED, text, None);
         let head = b"{\"jsonrpc\":\"2.0\",\"id\":".as_slice();
@@ -201,20 +209,34 @@ fn lose(shared: &Mutex<Shared>) -> Result<(), ShimError> {
 }
 
 /// A gateway is back: it is told the handshake, and the client does not see the answer again.
-fn resume(shared: &Mutex<Shared>, gateway: &UnixStream) -> Result<(), ShimError> {
-    let mut shared = lock(shared);
+fn resume(shared: &Shared, gateway: &UnixStream) -> Result<(), ShimError> {
+    let mut known = shared.lock();
     let mut gateway = gateway.try_clone()?;
-    if let Some(handshake) = shared.handshake.clone() {
-        gateway.write_all(&handshake)?;
+    if let Some(handshake) = known.handshake.clone() {
+        // One that is gone again shows on the other side.
+        let _ = gateway.write_all(&handshake);
         let limits = Limits::default();
         if let Ok(scanned) = scan(&handshake, &limits) {
-            shared.swallow = scanned.member("id").map(<[u8]>::to_vec);
+            known.swallow = scanned.member("id").map(<[u8]>::to_vec);
         }
     }
-    shared.to_gateway = Some(gateway);
+    if known.input_ended {
+        let _ = gateway.shutdown(std::net::Shutdown::Write);
+    }
+    known.to_gateway = Some(gateway);
+    drop(known);
+    shared.back.notify_all();
     Ok(())
 }
 
-fn lock(mutex: &Mutex<Shared>) -> std::sync::MutexGuard<'_, Shared> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the client sends while no gateway is there is neither lost nor answered as under way: it is held.
+    fn wait_for_a_gateway(&self) -> MutexGuard<'_, Known> {
+        let missing = |known: &mut Known| known.to_gateway.is_none();
+        self.back.wait_while(self.lock(), missing).unwrap_or_else(PoisonError::into_inner)
+    }
 }
