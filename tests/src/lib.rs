@@ -7,6 +7,7 @@ pub mod host;
 pub mod http;
 pub mod project;
 pub mod pty;
+pub mod real;
 pub mod stdio;
 
 pub use binary::{mortise, part, workspace};

@@ -169,3 +169,16 @@ pub fn play(client: &mut StdioClient, version: &str, script: &[Step]) -> Vec<Str
     }
     outcomes
 }
+
+/// Where the project's `mortise up` offers MCP.
+pub fn url(project: &Project) -> String {
+    crate::wait_for("a listening gateway", || {
+        let status = project.control(&serde_json::json!("status"))?;
+        Some(status["ok"]["listening"].as_str()?.to_owned())
+    })
+}
+
+/// A new key of the agent.
+pub fn key(project: &Project) -> String {
+    project.ok(&["agents", "key", AGENT]).trim().to_owned()
+}

@@ -15,6 +15,7 @@
 //! | `refusal` | what an agent is told |
 //! | `recovery` | what the log says after a restart |
 
+mod built_in;
 mod inspect;
 mod permit;
 mod pipeline;
@@ -23,6 +24,8 @@ mod record;
 mod recovery;
 mod refusal;
 mod route;
+mod sanitizing;
+mod screening;
 mod session;
 mod snapshot;
 mod stored;

@@ -4,13 +4,15 @@
 //! same order, on stated facts. What only a live server can say - whether its definition is still the pinned one - is
 //! taken to be so.
 
+pub use crate::built_in::BuiltIn;
 use crate::snapshot::Snapshot;
 use crate::validate::Complaint;
-use detect::{PseudonymKey, Redaction, Root, parse_redactions};
+use crate::{sanitizing, screening};
+use detect::{PseudonymKey, Root};
 use policy::{Facts, Request};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use vocab::id::{AgentId, RuleId};
+use vocab::id::AgentId;
 use vocab::{Authn, Decision, Obligations, Operation, Reason, Target, Verdict};
 
 /// The key of pseudonyms in a preview. What is made with it is checked and thrown away, never shown.
@@ -40,79 +42,6 @@ pub struct Preview {
     pub stopped: Option<BuiltIn>,
     /// What the schema objects to, when that is what stopped it.
     pub complaints: Vec<Complaint>,
-}
-
-/// The rules that are written in no file and can speak in a preview.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BuiltIn {
-    /// Not declared for this agent, or not pinned.
-    Inventory,
-    /// The arguments do not match the tool's schema.
-    Schema,
-    /// The arguments point at Mortise's own files.
-    ProtectedFiles,
-    /// A redaction is not understood.
-    SanitizeFailed,
-    /// The redacted arguments do not match the tool's schema.
-    SanitizeSchema,
-    /// The redacted call asks for further redactions.
-    NotConverging,
-    /// The dry-run twin is missing or does not accept the call.
-    Twin,
-    /// No permit rule is satisfied.
-    NoPermit,
-    /// The request could not be built.
-    Undecidable,
-    /// The agent is uncertain.
-    Uncertain,
-}
-
-impl BuiltIn {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::Inventory,
-        Self::Schema,
-        Self::ProtectedFiles,
-        Self::SanitizeFailed,
-        Self::SanitizeSchema,
-        Self::NotConverging,
-        Self::Twin,
-        Self::NoPermit,
-        Self::Undecidable,
-        Self::Uncertain,
-    ];
-
-    /// The id it speaks under about a call.
-    #[must_use]
-    pub fn id(self, agent: &AgentId, target: &Target) -> RuleId {
-        match self {
-            Self::Inventory => RuleId::new(format!("inventory/{agent}")),
-            Self::Schema => RuleId::new(format!("schema/{}", target.action())),
-            Self::ProtectedFiles => RuleId::new("builtin/protected-files"),
-            Self::SanitizeFailed => RuleId::new("sanitize/failed"),
-            Self::SanitizeSchema => RuleId::new("sanitize/schema"),
-            Self::NotConverging => RuleId::new("sanitize/not-converging"),
-            Self::Twin => RuleId::new("sandbox/twin"),
-            Self::NoPermit => RuleId::new(policy::NO_PERMIT),
-            Self::Undecidable => RuleId::new(policy::UNDECIDABLE),
-            Self::Uncertain => RuleId::new(policy::UNCERTAIN),
-        }
-    }
-
-    const fn reason(self) -> &'static str {
-        match self {
-            Self::Inventory => "not declared for this agent",
-            Self::Schema => "the arguments do not match the tool's schema",
-            Self::ProtectedFiles => "Mortise's own files cannot be reached through a tool",
-            Self::SanitizeFailed => "a redaction is not understood",
-            Self::SanitizeSchema => "the redacted arguments fail the schema",
-            Self::NotConverging => "the redacted call asks for further redactions",
-            Self::Twin => "the dry-run twin is missing, changed or does not accept the call",
-            Self::NoPermit => "no permit rule allows this",
-            Self::Undecidable => "this call cannot be decided",
-            Self::Uncertain => "the agent is uncertain about this call",
-        }
-    }
 }
 
 /// The facts that the configuration itself states about a call: limits, mode, person.
@@ -178,47 +107,15 @@ impl Trial<'_> {
 
     /// What is refused before any policy is asked.
     fn screen(&self) -> Result<(), Stopped> {
-        self.check_inventory()?;
-        self.check_schema(self.probe.target, self.probe.arguments, BuiltIn::Schema)?;
-        self.check_protected()
-    }
-
-    fn check_inventory(&self) -> Result<(), Stopped> {
         let Probe { agent, target, arguments, .. } = self.probe;
-        let inventory = &self.snapshot.inventory;
-        let allowed = match target.operation {
-            Operation::GetPrompt => {
-                let prompt = arguments.get("name").and_then(Value::as_str).unwrap_or_default();
-                inventory.allows_prompt(agent, &target.server, prompt)
-            }
-            _ => inventory.allows(agent, target),
-        };
-        allowed.map_err(|_| BuiltIn::Inventory)?;
-        // INVARIANT: a declared tool that is not pinned has no schema, so it cannot be validated, so it cannot run.
-        match target.operation {
-            Operation::Tool(_) if self.snapshot.tool(target).is_none() => Err(BuiltIn::Inventory.into()),
-            _ => Ok(()),
-        }
+        screening::inventory(self.snapshot, agent, target, arguments)?;
+        self.check_schema(target, arguments, BuiltIn::Schema)?;
+        // A relative path is read from the project's folder, where servers start unless their file says otherwise.
+        Ok(screening::protected(self.snapshot, "", target, arguments)?)
     }
 
     fn check_schema(&self, target: &Target, arguments: &Value, rule: BuiltIn) -> Result<(), Stopped> {
-        let Some(tool) = self.snapshot.tool(target) else {
-            return Ok(());
-        };
-        tool.input.check(arguments).map_err(|complaints| Stopped { by: rule, complaints })
-    }
-
-    fn check_protected(&self) -> Result<(), Stopped> {
-        let Probe { target, arguments, .. } = self.probe;
-        let tool = self.snapshot.tool(target);
-        let kind = |name: &str| tool.as_ref().map(|tool| tool.description.argument(name).kind).unwrap_or_default();
-        // A relative path is read from the project's folder, where servers start unless their file says otherwise.
-        let touches = |name: &str, text: &str| self.snapshot.protected.touches("", text, kind(name));
-        let mut members = arguments.as_object().into_iter().flatten();
-        match members.any(|(name, value)| any_text(value, &|text| touches(name, text))) {
-            true => Err(BuiltIn::ProtectedFiles.into()),
-            false => Ok(()),
-        }
+        screening::schema(self.snapshot, target, arguments).map_err(|complaints| Stopped { by: rule, complaints })
     }
 
     /// The decision, after what it obliges to was done.
@@ -251,7 +148,7 @@ impl Trial<'_> {
     /// Applies the argument redactions, checks the schema again and decides once more.
     fn sanitize(&self, first: Decision) -> Result<(Decision, Value), Stopped> {
         let met = &self.probe.facts.fulfilled;
-        let terms = argument_terms(&first, met)?;
+        let terms = sanitizing::argument_terms(&first, met)?;
         let mut arguments = self.probe.arguments.clone();
         if terms.is_empty() {
             return Ok((first, arguments));
@@ -261,10 +158,7 @@ impl Trial<'_> {
         let mut fulfilled = met.clone();
         fulfilled.extend(first.obligations.redact.iter().cloned());
         let second = self.ask(&arguments, &fulfilled);
-        if second.verdict == Verdict::Sanitize && !argument_terms(&second, &fulfilled)?.is_empty() {
-            return Err(BuiltIn::NotConverging.into());
-        }
-        Ok((merge(first, second), arguments))
+        Ok((sanitizing::merge(first, second, &fulfilled)?, arguments))
     }
 
     /// The dry-run twin takes the call, or the guard's fallback decides. Never the tool itself.
@@ -281,42 +175,5 @@ impl Trial<'_> {
         }
         self.check_schema(&twin, arguments, BuiltIn::Twin)?;
         Ok(decision)
-    }
-}
-
-/// The redactions of the arguments that are still to be made.
-fn argument_terms(decision: &Decision, fulfilled: &BTreeSet<String>) -> Result<Vec<Redaction>, Stopped> {
-    let mut terms = Vec::new();
-    for text in &decision.obligations.redact {
-        terms.extend(parse_redactions(text).map_err(|_| BuiltIn::SanitizeFailed)?);
-    }
-    terms.retain(|term| term.root == Root::Args && !fulfilled.contains(&term.to_string()));
-    Ok(terms)
-}
-
-/// One decision out of the two: the second's verdict, but never looser than having sanitised, and the reasons of both.
-fn merge(first: Decision, second: Decision) -> Decision {
-    let verdict = if second.verdict == Verdict::Allow { Verdict::Sanitize } else { second.verdict };
-    let mut reasons = second.reasons;
-    for reason in first.reasons {
-        if reason.verdict == Verdict::Sanitize && !reasons.iter().any(|known| known.rule == reason.rule) {
-            reasons.push(reason);
-        }
-    }
-    reasons.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.rule.cmp(&b.rule)));
-    let mut faults = first.faults;
-    faults.extend(second.faults);
-    let mut obligations = second.obligations;
-    obligations.redact.extend(first.obligations.redact);
-    Decision { verdict, reasons, faults, obligations, ..second }
-}
-
-/// Whether any text in a value has the property.
-fn any_text(value: &Value, has: &dyn Fn(&str) -> bool) -> bool {
-    match value {
-        Value::String(text) => has(text),
-        Value::Array(items) => items.iter().any(|item| any_text(item, has)),
-        Value::Object(members) => members.values().any(|member| any_text(member, has)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

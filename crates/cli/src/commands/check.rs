@@ -61,10 +61,8 @@ fn check(place: &Place, files: &Files) -> Result<Checked, Failure> {
     diagnostics.extend(suites.iter().flat_map(|suite| lab::suite::check(suite, &snapshot)));
     diagnostics.extend(lab::missing_kinds(&project, &suites).into_iter().map(raised));
     let invisible = bundle.invisible().map(|(action, hidden)| {
-        let hidden: Vec<_> = hidden
-            .iter()
-            .map(|one| json!({ "path": one.path, "required": one.required, "why": one.why }))
-            .collect();
+        let hidden: Vec<_> =
+            hidden.iter().map(|one| json!({ "path": one.path, "required": one.required, "why": one.why })).collect();
         json!({ "action": action, "arguments": hidden })
     });
     Ok(Checked {

@@ -11,7 +11,8 @@ use crate::args::{Format, Global};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
+pub(super) use machine::in_path;
 use serde::Serialize;
 use vocab::Exit;
 
@@ -85,7 +86,7 @@ impl Check {
 
 fn print(output: &Output, check: &Check) {
     let (word, style) = match check.level {
-        Level::Ok => ("ok  ", Style::from(AnsiColor::Green.on_default())),
+        Level::Ok => ("ok  ", AnsiColor::Green.on_default()),
         Level::Warn => ("warn", AnsiColor::Yellow.on_default().bold()),
         Level::Fail => ("fail", AnsiColor::Red.on_default().bold()),
     };

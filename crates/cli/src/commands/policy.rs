@@ -3,15 +3,15 @@
 mod explain;
 mod scope;
 
-use crate::args::{self, Format};
+use crate::args;
 use crate::commands::approvals::{typed_secret, visible};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
 use crate::reach;
 use anstyle::AnsiColor;
-use gateway::process::{Compiled, ConfigurationError, compile};
 use gateway::control::protocol::Request;
+use gateway::process::{Compiled, ConfigurationError, compile};
 use serde_json::{Value, json};
 use vocab::Exit;
 
@@ -106,10 +106,9 @@ fn waits(pending: &Value) -> bool {
 /// The difference as lines: what loosens first, because it is what a person answers for.
 fn shown(output: &Output, pending: &Value) -> Vec<String> {
     let mut lines = Vec::new();
-    for (key, title, mark, colour) in [
-        ("loosens", "loosens", "+", AnsiColor::Yellow),
-        ("tightens", "tightens", "-", AnsiColor::Green),
-    ] {
+    for (key, title, mark, colour) in
+        [("loosens", "loosens", "+", AnsiColor::Yellow), ("tightens", "tightens", "-", AnsiColor::Green)]
+    {
         let sentences = pending.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let sentences: Vec<&str> = sentences.collect();
         if sentences.is_empty() {
@@ -127,7 +126,7 @@ fn shown(output: &Output, pending: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::{Colour, Global};
+    use crate::args::{Colour, Format, Global};
 
     fn plain() -> Output {
         Output::new(&Global { project: None, format: Format::Human, color: Colour::Never })
@@ -140,7 +139,10 @@ mod tests {
             "tightens": ["`bot` loses the tool `desk/close`"], "loosens": ["`a\u{202e}.toml` is new"],
         });
         let expected = [
-            "loosens", "  + `a\\u{202e}.toml` is new", "tightens", "  - `bot` loses the tool `desk/close`",
+            "loosens",
+            "  + `a\\u{202e}.toml` is new",
+            "tightens",
+            "  - `bot` loses the tool `desk/close`",
             "candidate sha256:ab",
         ];
         assert_eq!(shown(&plain(), &pending), expected);

@@ -16,7 +16,7 @@ use vocab::Exit;
 
 /// Runs the cases. Needs no gateway, no server and no state, and leaves nothing behind.
 pub fn run(output: &Output, root: &Path, args: &args::Test) -> Outcome {
-    let files = Files::read(root).map_err(unreadable)?;
+    let files = Files::read(root).map_err(|error| unreadable(&error))?;
     let project = Project::parse(&files).map_err(Failure::diagnostics)?;
     let snapshot = snapshot(output, root, project)?;
     let tests = lab::texts(&snapshot.project, &files);
@@ -98,7 +98,7 @@ fn nothing(project: &Project, filter: Option<&str>) -> Failure {
     }
 }
 
-fn unreadable(error: ReadError) -> Failure {
+fn unreadable(error: &ReadError) -> Failure {
     let exit = match error {
         ReadError::Io { .. } => Exit::Environment,
         _ => Exit::Configuration,

@@ -84,7 +84,7 @@ where
     let _ = tracing::subscriber::set_global_default(subscriber);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
-        let gateway = Gateway::open(options).await.map_err(start_failure)?;
+        let gateway = Gateway::open(options).await.map_err(|error| start_failure(&error))?;
         ready(Arc::clone(&gateway)).await?;
         let stopping = Arc::clone(&gateway);
         let (mut interrupt, mut terminate) =
@@ -101,12 +101,12 @@ where
     })
 }
 
-fn start_failure(error: StartError) -> Failure {
+fn start_failure(error: &StartError) -> Failure {
     let diagnostics = error.diagnostics().to_vec();
     if !diagnostics.is_empty() {
         return Failure::diagnostics(diagnostics);
     }
-    let (exit, help) = match &error {
+    let (exit, help) = match error {
         StartError::Log(store::OpenError::Locked { .. }) => {
             (Exit::Environment, "one gateway serves a project; `mortise doctor` says which one runs")
         }

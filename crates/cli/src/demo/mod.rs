@@ -79,7 +79,7 @@ fn tell(output: &Output, place: &Place) -> Result<(), Failure> {
     let (mut told, mut agent_ended) = (0, None);
     let until = Instant::now() + PATIENCE;
     loop {
-        while let Some(record) = records.next() {
+        for record in records.by_ref() {
             let record = record.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
             let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
             timeline.read(record.index, &event);

@@ -4,15 +4,17 @@ use super::case::Case;
 use super::judge::Judgement;
 use super::screen::Stop;
 use super::{Answer, Pipeline};
+use crate::built_in::BuiltIn;
 use crate::permit::{Confinement, LIFETIME_US, Permit};
 use crate::refusal::Refusal;
 use crate::session::lock;
-use detect::{Redaction, parse_redactions};
+use crate::{sanitizing, screening};
+use detect::Redaction;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use vocab::redaction::Root;
-use vocab::{Call, Decision, Fault, FaultKind, Operation, Verdict};
+use vocab::{Call, Decision, Operation, Verdict};
 
 /// The call as it would leave, and what was decided about it.
 pub(super) struct Effective {
@@ -54,37 +56,28 @@ impl Pipeline {
     /// Applies the argument redactions, checks the schema again and decides once more.
     fn sanitize(&self, case: &Case, first: Judgement) -> Result<Effective, Box<Stop>> {
         let Judgement { decision, latency_us } = first;
-        let terms = parse_terms(&decision).map_err(Box::new)?;
-        let (arguments_terms, redact_result): (Vec<Redaction>, Vec<Redaction>) =
-            terms.into_iter().partition(|term| term.root == Root::Args);
-        let new: Vec<Redaction> =
-            arguments_terms.into_iter().filter(|term| !case.fulfilled.contains(&term.to_string())).collect();
+        let stop = |rule: BuiltIn| Box::new(Stop::built_in(rule, case));
+        let new = sanitizing::argument_terms(&decision, &case.fulfilled).map_err(stop)?;
+        let redact_result = sanitizing::result_terms(&decision).map_err(stop)?;
+        let (call, fulfilled) = (case.call.clone(), case.fulfilled.clone());
         if new.is_empty() {
-            let call = case.call.clone();
-            let fulfilled = case.fulfilled.clone();
             return Ok(Effective { call, decision, latency_us, redactions: BTreeMap::new(), fulfilled, redact_result });
         }
         let mut arguments = case.call.arguments.examine().clone();
         let applied = detect::apply(Root::Args, &mut arguments, &new, &self.pseudonyms);
         let redactions = applied.into_iter().map(|made| (made.redaction.to_string(), made.count)).collect();
-        let call = case.call.with_arguments(arguments);
-        if let Some(tool) = &case.tool {
-            let stop = |schema| {
-                Box::new(Stop { schema, ..Stop::new("sanitize/schema", "the redacted arguments fail the schema") })
-            };
-            tool.input.check(call.arguments.examine()).map_err(stop)?;
-        }
-        let mut fulfilled = case.fulfilled.clone();
+        screening::schema(&case.snapshot, &call.target, &arguments)
+            .map_err(|schema| Box::new(Stop { schema, ..Stop::built_in(BuiltIn::SanitizeSchema, case) }))?;
+        let call = call.with_arguments(arguments);
+        let mut fulfilled = fulfilled;
         fulfilled.extend(decision.obligations.redact.iter().cloned());
         fulfilled.extend(new.iter().map(ToString::to_string));
         let second = self.judge_effective(case, &call, &fulfilled);
-        let decision = merge(decision, second.decision, &fulfilled).map_err(Box::new)?;
-        let mut all_result = redact_result;
-        all_result.extend(parse_terms(&decision).map_err(Box::new)?.into_iter().filter(|t| t.root == Root::Result));
-        all_result.sort();
-        all_result.dedup();
         let latency_us = latency_us.saturating_add(second.latency_us);
-        Ok(Effective { call, decision, latency_us, redactions, fulfilled, redact_result: all_result })
+        let decision = sanitizing::merge(decision, second.decision, &fulfilled).map_err(stop)?;
+        // The merged obligations are those of both decisions.
+        let redact_result = sanitizing::result_terms(&decision).map_err(stop)?;
+        Ok(Effective { call, decision, latency_us, redactions, fulfilled, redact_result })
     }
 
     /// Routes the call to the tool's dry-run twin, or follows the guard's fallback. Never to the tool itself.
@@ -116,7 +109,7 @@ impl Pipeline {
                 && twin.input.check(call.arguments.examine()).is_ok()
         });
         if !fits {
-            let stop = Stop::new("sandbox/twin", "the dry-run twin is missing, changed or does not accept the call");
+            let stop = Stop::built_in(BuiltIn::Twin, &case);
             return self.stop(&mut case, stop).await;
         }
         effective.call = call;
@@ -197,37 +190,4 @@ pub(super) enum Commit {
     Once,
     /// Intent and decision first, dispatch in a second.
     Twice,
-}
-
-fn parse_terms(decision: &Decision) -> Result<Vec<Redaction>, Stop> {
-    let parsed = decision.obligations.redact.iter().map(|text| parse_redactions(text));
-    let terms: Result<Vec<Vec<Redaction>>, _> = parsed.collect();
-    let terms = terms.map_err(|error| {
-        let fault = Fault { kind: FaultKind::Detector, rule: None, text: error.to_string() };
-        Stop { faults: vec![fault], ..Stop::new("sanitize/failed", "a redaction is not understood") }
-    })?;
-    Ok(terms.into_iter().flatten().collect())
-}
-
-/// One decision out of the two: the second's verdict, but never looser than having sanitised, and the reasons of both.
-fn merge(first: Decision, second: Decision, fulfilled: &BTreeSet<String>) -> Result<Decision, Stop> {
-    let new = parse_terms(&second)?;
-    let is_new = |term: &Redaction| term.root == Root::Args && !fulfilled.contains(&term.to_string());
-    if second.verdict == Verdict::Sanitize && new.iter().any(is_new) {
-        return Err(Stop::new("sanitize/not-converging", "the redacted call asks for further redactions"));
-    }
-    let verdict = if second.verdict == Verdict::Allow { Verdict::Sanitize } else { second.verdict };
-    let mut reasons = second.reasons;
-    for reason in first.reasons {
-        // An ask or sandbox guard that no longer matches the effective call has been answered by the redaction.
-        if reason.verdict == Verdict::Sanitize && !reasons.iter().any(|known| known.rule == reason.rule) {
-            reasons.push(reason);
-        }
-    }
-    reasons.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.rule.cmp(&b.rule)));
-    let mut faults = first.faults;
-    faults.extend(second.faults);
-    let mut obligations = second.obligations;
-    obligations.redact.extend(first.obligations.redact);
-    Ok(Decision { verdict, reasons, faults, obligations, ..second })
 }

@@ -122,17 +122,22 @@ impl Pool {
         let connected = upstream::connect(&self.guardian, &settings, hello).await?;
         let limits = Limits { depth: DEFAULT_DEPTH, bytes: self.max_message_bytes };
         let call_timeout = Duration::from_secs(server.call_timeout_s);
-        let link = Link::start(server.id.clone(), connected, call_timeout, working_directory, limits);
+        let for_client = matches!(hello, Hello::Client(_));
+        let link = Link::start(server.id.clone(), connected, call_timeout, working_directory, limits, for_client);
         link.know_tools().await?;
         Ok(link)
     }
 
-    /// The handshake of Mortise itself, for connections that no client asked for.
+    /// The handshake of Mortise itself, for connections that no client asked for. It offers all that clients may offer,
+    /// because some servers list a tool only to clients that can be asked what the tool wants to ask; a server that does
+    /// ask is told that nobody is there.
     #[must_use]
     pub const fn own_hello() -> Hello<'static> {
         const INFO: &[u8] =
             concat!("{\"name\":\"mortise\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").as_bytes();
-        Hello::Own { client_info: INFO, capabilities: b"{}", version: ProtocolVersion::LATEST }
+        const OFFERED: &[u8] =
+            br#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{"form":{},"url":{}}}"#;
+        Hello::Own { client_info: INFO, capabilities: OFFERED, version: ProtocolVersion::LATEST }
     }
 
     /// Takes a connection out, so that it ends with its last user.

@@ -12,11 +12,17 @@ use govern::approval::{Approvals, SealedApprovals};
 use govern::protected::Protected;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::{Clock, Keys, KeysError, Log, LogError, LogOptions, OpenError, StateDir, StateError};
 use tokio::sync::watch;
 use vocab::event::Kind;
 use vocab::{Diagnostic, Event};
+
+/// How long the gateway before may take to let go of the log.
+const HANDOVER: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +70,19 @@ impl Gateway {
     /// # Errors
     /// Anything that would have to be guessed.
     pub async fn open(options: Options) -> Result<Arc<Self>, StartError> {
+        let until = Instant::now() + HANDOVER;
+        loop {
+            match Self::try_open(options.clone()).await {
+                // From the start again: the one that holds the log may yet accept another configuration.
+                Err(StartError::Log(OpenError::Locked { .. })) if Instant::now() < until => {
+                    tokio::time::sleep(LOOK).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn try_open(options: Options) -> Result<Arc<Self>, StartError> {
         let clock = Clock::system();
         let state = Arc::new(StateDir::open(&options.state)?);
         let protected = protected(&options)?;

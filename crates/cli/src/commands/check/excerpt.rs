@@ -36,9 +36,10 @@ fn excerpt(found: &Diagnostic, source: &str) -> Option<String> {
     let number = usize::try_from(found.line).ok().filter(|line| *line > 0)?;
     let line: Vec<char> = source.lines().nth(number - 1)?.chars().collect();
     let start = usize::try_from(found.column).ok()?.saturating_sub(1).min(line.len());
-    let length = found.span.and_then(|(from, to)| source.get(from..to)).map_or(1, |text| {
-        text.lines().next().map_or(1, |first| first.chars().count()).max(1)
-    });
+    let length = found
+        .span
+        .and_then(|(from, to)| source.get(from..to))
+        .map_or(1, |text| text.lines().next().map_or(1, |first| first.chars().count()).max(1));
     let end = (start + length).min(line.len()).max(start);
     // A minified line is shown around the place only.
     let (from, to) = window(start, line.len());

@@ -82,7 +82,7 @@ fn git() -> Check {
 }
 
 /// The first executable file of a name in a search path.
-pub(super) fn in_path(program: &str, path: &str) -> Option<PathBuf> {
+pub(in crate::commands) fn in_path(program: &str, path: &str) -> Option<PathBuf> {
     std::env::split_paths(path)
         .map(|folder| folder.join(program))
         .find(|file| file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok())

@@ -6,7 +6,7 @@ use crate::place::Place;
 use gateway::guardian::{OWN_BINARY, SAFE_PATH};
 use gateway::process::{Compiled, ConfigurationError, compile};
 use govern::identity::Credentials;
-use govern::project::{Access, Project, Server, Start};
+use govern::project::{Access, Project, Server, Start, Text};
 use policy::RuleKind;
 use std::net::TcpListener;
 use std::path::Path;
@@ -25,12 +25,19 @@ pub(super) fn checks(place: &Place) -> Vec<Check> {
     match compile(&files) {
         Ok(compiled) => {
             let name = &compiled.project.settings.name;
-            checks.push(match compiled.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count() {
-                0 => Check::ok("project", format!("`{name}` is valid")),
-                warnings => Check::warn("project", format!("`{name}`: {warnings} warning(s)"), "run `mortise check`"),
-            });
+            checks.push(
+                match compiled.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count() {
+                    0 => Check::ok("project", format!("`{name}` is valid")),
+                    warnings => {
+                        Check::warn("project", format!("`{name}`: {warnings} warning(s)"), "run `mortise check`")
+                    }
+                },
+            );
             checks.push(approvers(place, &compiled));
-            checks.extend(compiled.project.servers.values().filter_map(|server| command(place, server)));
+            for server in compiled.project.servers.values() {
+                checks.extend(command(place, server));
+                checks.extend(variables(server, |name| std::env::var_os(name).is_some()));
+            }
             checks.push(port(place, &compiled.project));
         }
         Err(ConfigurationError::Invalid(found)) => {
@@ -56,8 +63,8 @@ fn state(place: &Place) -> Check {
         };
     }
     const PROBE: &str = "doctor.probe";
-    let probed = StateDir::open(&place.state)
-        .and_then(|state| state.write(PROBE, b"").and_then(|()| state.remove(PROBE)));
+    let probed =
+        StateDir::open(&place.state).and_then(|state| state.write(PROBE, b"").and_then(|()| state.remove(PROBE)));
     match probed {
         Ok(()) => Check::ok("state", format!("{shown} is private and writable")),
         Err(error) => Check::fail("state", error.to_string(), fix),
@@ -93,8 +100,7 @@ fn approvers(place: &Place, compiled: &Compiled) -> Check {
     // Only an existing directory is opened: looking makes none.
     let enrolled = place.state.exists().then(|| StateDir::open(&place.state).ok()).flatten();
     let enrolled = enrolled.and_then(|state| Credentials::load(&state).ok()).unwrap_or_default();
-    let missing: Vec<&str> =
-        named.keys().filter(|name| !enrolled.has(name)).map(vocab::id::UserId::as_str).collect();
+    let missing: Vec<&str> = named.keys().filter(|name| !enrolled.has(name)).map(vocab::id::UserId::as_str).collect();
     if missing.is_empty() {
         return Check::ok("approvers", format!("{} can answer", named.len()));
     }
@@ -132,11 +138,30 @@ fn resolved(place: &Place, server: &str, start: &Start, own_path: &str) -> Check
     }
     let found = format!("`{server}`: `{program}` is not in its search path");
     let fix = if in_path(program, own_path).is_some() {
-        format!("add `pass_env = [\"PATH\"]` to `[start]` of `mortise/tools/{server}.toml`: your own search path has it")
+        format!(
+            "add `pass_env = [\"PATH\"]` to `[start]` of `mortise/tools/{server}.toml`: your own search path has it"
+        )
     } else {
         format!("install `{program}`, or correct `command` in `mortise/tools/{server}.toml`")
     };
     Check::fail("server", found, fix)
+}
+
+/// A server whose `env:NAME` values are not there does not start. The gateway has the environment it was started with.
+fn variables(server: &Server, is_set: impl Fn(&str) -> bool) -> Option<Check> {
+    let texts = match &server.access {
+        Access::Start(start) => start.env.values(),
+        Access::Reach(reach) => reach.headers.values(),
+    };
+    let named = texts.filter_map(|text| match text {
+        Text::Variable(name) => Some(name.as_str()),
+        Text::Literal(_) => None,
+    });
+    let missing: Vec<&str> = named.filter(|name| !is_set(name)).collect();
+    (!missing.is_empty()).then(|| {
+        let found = format!("`{}` needs variables that are not set here: {}", server.id, missing.join(", "));
+        Check::warn("server", found, "set them where the gateway is started, then end a gateway that runs")
+    })
 }
 
 /// Free, or taken by this project's gateway.
@@ -179,6 +204,19 @@ mod tests {
         assert_eq!(outside(&place).level, Level::Ok);
         let inside = Place { state: place.root.join("state"), ..place };
         assert_eq!(outside(&inside).level, Level::Fail);
+    }
+
+    #[test]
+    fn variables_of_servers_must_be_set() {
+        let mut files = govern::project::Files { folder: "p".to_owned(), ..Default::default() };
+        files.texts.insert("mortise.toml".to_owned(), String::new());
+        let desk = "[start]\ncommand = \"x\"\n[start.env]\nA = \"env:A_KEY\"\nB = \"literal\"\n";
+        files.texts.insert("mortise/tools/desk.toml".to_owned(), desk.to_owned());
+        let project = Project::parse(&files).unwrap();
+        let server = project.servers.values().next().unwrap();
+        assert!(variables(server, |name| name == "A_KEY").is_none());
+        let check = variables(server, |_| false).unwrap();
+        assert!(check.level == Level::Warn && check.found.ends_with(": A_KEY"), "{}", check.found);
     }
 
     #[test]

@@ -29,7 +29,9 @@ fn gateway(place: &Place) -> Check {
     match status(place) {
         Ok(status) => described(&status),
         Err(ClientError::NoGateway) => Check::ok("gateway", "none runs; one is started when it is needed"),
-        Err(error) => Check::fail("gateway", error.to_string(), "end the gateway's process; the next command starts another"),
+        Err(error) => {
+            Check::fail("gateway", error.to_string(), "end the gateway's process; the next command starts another")
+        }
     }
 }
 
@@ -54,7 +56,11 @@ fn described(status: &Value) -> Check {
         return Check::warn("gateway", format!("{found}; an edit that loosens waits"), fix);
     }
     if is("dev") {
-        return Check::warn("gateway", format!("{found} with `--dev`: edits that loosen apply at once"), "end it when done");
+        return Check::warn(
+            "gateway",
+            format!("{found} with `--dev`: edits that loosen apply at once"),
+            "end it when done",
+        );
     }
     Check::ok("gateway", found)
 }

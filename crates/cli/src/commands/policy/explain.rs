@@ -19,15 +19,24 @@ pub(super) fn run(output: &Output, compiled: &Compiled, subject: &str) -> Outcom
     let callables = callables(project);
     if let Some(callable) = callables.iter().find(|callable| callable.id == subject) {
         let explained = explain_callable(project, bundle, callable);
-        if output.is_human() { print_callable(output, &explained) } else { output.json(&explained) }
+        if output.is_human() {
+            print_callable(output, &explained)
+        } else {
+            output.json(&explained)
+        }
         return Ok(Exit::Ok);
     }
     if let Some(rule) = bundle.rules().find(|rule| rule.id.as_str() == subject) {
         let explained = explain_rule(project, rule, &callables);
-        if output.is_human() { print_rule(output, &explained) } else { output.json(&explained) }
+        if output.is_human() {
+            print_rule(output, &explained)
+        } else {
+            output.json(&explained)
+        }
         return Ok(Exit::Ok);
     }
-    let known = callables.iter().map(|callable| callable.id.as_str()).chain(bundle.rules().map(|rule| rule.id.as_str()));
+    let known =
+        callables.iter().map(|callable| callable.id.as_str()).chain(bundle.rules().map(|rule| rule.id.as_str()));
     let near: Vec<String> = nearest(subject, known).iter().map(|name| format!("`{name}`")).collect();
     let help = match near.as_slice() {
         [] => "name a tool as `server/tool`, or a rule by its `@id`; tools are known once they are pinned".to_owned(),
@@ -274,7 +283,14 @@ fn print_rule(output: &Output, explained: &ExplainedRule) {
         ("approvers", some(words(&obligations.approvers))),
         ("quorum", obligations.quorum.map(|quorum| quorum.to_string())),
         ("redacts", some(words(&obligations.redact))),
-        ("sandbox leaves", obligations.sandbox.as_ref().map(words).map(|left| if left.is_empty() { "nothing".to_owned() } else { left })),
+        (
+            "sandbox leaves",
+            obligations
+                .sandbox
+                .as_ref()
+                .map(words)
+                .map(|left| if left.is_empty() { "nothing".to_owned() } else { left }),
+        ),
         ("else", obligations.fallback.map(|verdict| verdict.as_str().to_owned())),
         ("if uncertain", explained.uncertain.map(str::to_owned)),
         ("severity", explained.severity.map(str::to_owned)),

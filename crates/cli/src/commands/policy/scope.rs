@@ -2,9 +2,7 @@
 //!
 //! For reading only. Deciding has its own index; where the two could differ, this one says that a rule reaches.
 
-use cedar_policy::{
-    ActionConstraint, EntityTypeName, EntityUid, Policy, PrincipalConstraint, ResourceConstraint,
-};
+use cedar_policy::{ActionConstraint, EntityTypeName, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
 use govern::project::{Agent, Project, Server};
 use policy::Rule;
 

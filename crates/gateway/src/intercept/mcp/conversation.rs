@@ -18,7 +18,7 @@ use enforce::{Alive, Boxed, Pipeline, Snapshot};
 use govern::project::{Server, UnknownMethods};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use vocab::id::{ServerId, ToolName};
@@ -28,6 +28,10 @@ const MAX_OPEN: usize = 256;
 
 /// How long a client may take to answer a server's request.
 const CLIENT_WAIT: Duration = Duration::from_secs(120);
+
+/// How often, and how far apart, a client that has no stream open is tried: 5 s in all.
+const REACH_TRIES: u32 = 200;
+const REACH_PAUSE: Duration = Duration::from_millis(25);
 
 /// Where a client's own messages go.
 pub trait Port: Send + Sync {
@@ -67,6 +71,8 @@ pub(super) struct Opened {
     pub(super) version: ProtocolVersion,
     pub(super) params: Bytes,
     pub(super) links: BTreeMap<ServerId, Arc<Link>>,
+    /// Done once the client is known to be through with the handshake.
+    attached: Once,
 }
 
 /// An open request of the client.
@@ -183,6 +189,7 @@ impl Conversation {
         let Some(opened) = self.opened.get() else {
             return jsonrpc::error(&request.id, code::INVALID_REQUEST, "`initialize` comes first", None);
         };
+        self.attach(opened);
         let method = methods::find(Direction::ClientToServer, Form::Request, &request.method);
         let treatment = method.map(|method| method.treatment(opened.version));
         let passes = self.snapshot().project.settings.gateway.unknown_methods == UnknownMethods::Pass;
@@ -250,14 +257,20 @@ impl Conversation {
                 (version, plumbing::merged_handshake(version, &links))
             }
         };
-        let client: Arc<dyn Client> = Arc::clone(self) as Arc<dyn Client>;
-        for link in links.values() {
-            link.attach(&client);
-        }
-        if self.opened.set(Opened { version, params, links }).is_err() {
+        if self.opened.set(Opened { version, params, links, attached: Once::new() }).is_err() {
             return jsonrpc::error(&request.id, code::INVALID_REQUEST, "already initialized", None);
         }
         jsonrpc::response(&request.id, &result)
+    }
+
+    /// Lets the servers speak to the client: not before it has their answer to its handshake.
+    fn attach(self: &Arc<Self>, opened: &Opened) {
+        opened.attached.call_once(|| {
+            let client: Arc<dyn Client> = Arc::clone(self) as Arc<dyn Client>;
+            for link in opened.links.values() {
+                link.attach(&client);
+            }
+        });
     }
 
     /// Connects to every server the agent may use, all at once. One that fails is left out, unless it is the only one.
@@ -331,6 +344,7 @@ impl Conversation {
 
     async fn notification(self: &Arc<Self>, notification: &Notification) {
         let Some(opened) = self.opened.get() else { return };
+        self.attach(opened);
         let found = methods::find(Direction::ClientToServer, Form::Notification, &notification.method);
         if found.map(|method| method.treatment(opened.version)) != Some(Treatment::Plumbing) {
             return;
@@ -419,7 +433,7 @@ impl Conversation {
         let (sender, receiver) = oneshot::channel();
         self.waiting().insert(number, sender);
         let frame = jsonrpc::request(&Id::number(number), method, params);
-        if !self.deliver(None, frame) {
+        if !self.reach(&frame).await {
             self.waiting().remove(&number);
             return Err("the client cannot be reached".to_owned());
         }
@@ -430,6 +444,18 @@ impl Conversation {
             Ok(Err(_)) => Err("the client is gone".to_owned()),
             Err(_) => Err("the client did not answer in time".to_owned()),
         }
+    }
+
+    /// Hands a request to the client. A client over HTTP can be reached only while it has a stream open, and may be about
+    /// to open one.
+    async fn reach(&self, frame: &Bytes) -> bool {
+        for _ in 0..REACH_TRIES {
+            if self.deliver(None, frame.clone()) {
+                return true;
+            }
+            tokio::time::sleep(REACH_PAUSE).await;
+        }
+        false
     }
 
     /// Records that a message was refused before it became a call.
@@ -457,10 +483,18 @@ impl Conversation {
 impl Client for Conversation {
     fn notified(&self, notification: &Notification) {
         let Some(opened) = self.opened.get() else { return };
+        // It names a request by the server's number, which means another one to the client.
+        if notification.method == "notifications/cancelled" {
+            return;
+        }
         let found = methods::find(Direction::ServerToClient, Form::Notification, &notification.method);
         if found.map(|method| method.treatment(opened.version)) == Some(Treatment::Plumbing) {
             let _ = self.port.deliver(None, notification.frame.clone());
         }
+    }
+
+    fn is_waiting(&self) -> bool {
+        !self.open().is_empty()
     }
 
     fn asked(self: Arc<Self>, request: ServerRequest) -> Boxed<'static, Outcome> {

@@ -92,6 +92,7 @@ async fn list_one(conversation: &Arc<Conversation>, opened: &Opened, request: &R
         Ok(link) => link,
         Err(error) => return jsonrpc::error(&request.id, FAILED, &error, None),
     };
+    let listing = link.listing_begins();
     let answer = link.upstream.request("tools/list", request.params.as_deref(), Instant::now() + WAIT, None).await;
     let result = match answer {
         Ok(Outcome::Result(result)) => result,
@@ -106,7 +107,7 @@ async fn list_one(conversation: &Arc<Conversation>, opened: &Opened, request: &R
     // What the agent is shown now is what is live now: a definition that changed in silence shows here.
     let whole = page.get("nextCursor").is_none() && request.params.as_deref().is_none_or(is_first_page);
     if whole {
-        link.learn(&listed);
+        link.learn(listing, &listed);
     }
     let shown = visible(conversation, snapshot, server, listed.clone());
     if shown == listed {

@@ -1,0 +1,61 @@
+//! What a tool call costs through Mortise with everything on, beside the same call without it, in one run.
+//!
+//! Reading order: `options` (how much) → `subject` (the paths that are compared, and `project`, the project Mortise
+//! guards) → `drive` and `client` (a closed loop over keep-alive connections) → `round` (one measurement: `gauge` for
+//! processor and memory, `disk` for the least a durable commit costs here) → `report`. `startup` is measured apart.
+//!
+//! Nothing here asserts a time. It fails when a call fails, for then there is nothing to report.
+
+mod client;
+mod conditions;
+mod disk;
+mod drive;
+mod gauge;
+mod options;
+mod project;
+mod report;
+mod round;
+mod startup;
+mod statistics;
+mod subject;
+
+use options::Options;
+use report::Report;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("error: {error}\n\n{}", options::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), String> {
+    // Everything measured lies on one disk, the log and the baseline alike.
+    if tempfile::env::override_temp_dir(&options.directory).is_err() {
+        return Err("the temporary folder is already chosen".into());
+    }
+    println!("{}", conditions::describe(options)?);
+    let mut report = Report::default();
+    for round in 0..options.rounds {
+        // Each round begins one further, so that no path always follows the same one.
+        let (after, before) = subject::ALL.split_at(round % subject::ALL.len());
+        for subject in before.iter().chain(after) {
+            report.add(*subject, round::measure(*subject, options)?);
+        }
+        eprintln!("round {} of {} done", round + 1, options.rounds);
+    }
+    report.startup = startup::measure(options)?;
+    println!("{}", report.markdown());
+    Ok(())
+}

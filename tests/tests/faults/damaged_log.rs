@@ -1,0 +1,1 @@
+//! damaged_log

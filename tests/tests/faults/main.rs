@@ -1,0 +1,12 @@
+//! What happens when things go wrong: bad input, bad servers, bad configuration, a damaged log, a killed gateway; and
+//! whether other people's verifiers agree with ours.
+
+mod bad_input;
+mod bad_servers;
+mod configuration;
+mod damaged_log;
+mod descendants;
+mod faulty;
+mod foreign;
+mod full_disk;
+mod http_rules;

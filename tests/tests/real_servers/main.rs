@@ -1,0 +1,9 @@
+//! Servers and clients that others wrote, with Mortise in between: what passes, passes byte for byte.
+
+mod asked;
+mod clients;
+mod differential;
+mod drift;
+mod environment;
+mod many;
+mod unknown_members;
