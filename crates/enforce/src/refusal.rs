@@ -65,7 +65,15 @@ impl Refusal {
                     "Mortise: a person was asked ({reason}), nobody answered in time (ticket {ticket}). The call did not run."
                 )
             }
-            _ => format!("Mortise refused this call: {reason} (rule {}). {}", self.rule, self.allowed),
+            _ => {
+                let expected =
+                    self.schema.iter().map(|complaint| format!(" {}: {}.", complaint.at, complaint.expected));
+                let expected: String = expected.collect();
+                format!(
+                    "Mortise refused this call: {reason} (rule {}).{expected} Allowed: {}. To ask: {}.",
+                    self.rule, self.allowed, self.how_to_ask
+                )
+            }
         }
     }
 }

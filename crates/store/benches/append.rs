@@ -37,7 +37,7 @@ trait Target: Send + Sync + 'static {
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let dir = arguments.first().map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let dir = arguments.first().map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
     let seconds = arguments.get(1).map_or(Ok(2.0), |text| text.parse())?;
     let dir = dir.join(format!("append-bench-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;

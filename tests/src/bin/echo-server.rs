@@ -109,7 +109,8 @@ mod tests {
     #[test]
     fn notifications_are_not_answered_and_other_tools_do_not_echo() {
         assert_eq!(said(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#), "");
-        let other = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"other0","arguments":{"message":"x"}}}"#;
+        let other =
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"other0","arguments":{"message":"x"}}}"#;
         assert!(said(other).contains(r#""error""#));
     }
 }

@@ -142,6 +142,13 @@ impl Client for HttpClient {
     }
 }
 
+/// Connections of one conversation, so with one server process behind them.
+pub fn connect_all(url: &str, key: &str, count: usize) -> Result<Vec<Box<dyn Client>>, String> {
+    let session = HttpClient::open(url, key)?;
+    let connect = |_| HttpClient::connect(url, key, Some(&session)).map(|client| Box::new(client) as Box<dyn Client>);
+    (0..count).map(connect).collect()
+}
+
 /// The server itself as a child.
 pub struct StdioClient {
     child: Child,
@@ -194,7 +201,8 @@ mod tests {
     #[test]
     fn only_the_tools_own_answer_counts() {
         let checker = Checker::new();
-        let answer = |id: u64, rest: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":"{MESSAGE}"{rest}}}}}"#);
+        let answer =
+            |id: u64, rest: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"content":"{MESSAGE}"{rest}}}}}"#);
         assert!(checker.check(7, answer(7, "").as_bytes()).is_ok());
         assert!(checker.check(7, answer(70, "").as_bytes()).is_err(), "another call's answer");
         assert!(checker.check(7, answer(7, r#","isError":true"#).as_bytes()).is_err(), "a refusal");

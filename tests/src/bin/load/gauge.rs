@@ -41,7 +41,8 @@ impl Gauge {
     }
 
     fn read(self, file: &str) -> Result<String, String> {
-        fs::read_to_string(format!("/proc/{}/{file}", self.pid)).map_err(|error| format!("the process is gone: {error}"))
+        fs::read_to_string(format!("/proc/{}/{file}", self.pid))
+            .map_err(|error| format!("the process is gone: {error}"))
     }
 }
 

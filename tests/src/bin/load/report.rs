@@ -53,7 +53,8 @@ impl Report {
         }
         if let Some((events, took)) = self.startup.with_log {
             let took = took.as_secs_f64() * 1e3;
-            let _ = writeln!(text, "\nStart-up with {events} events in the log, every one read and checked: {took:.0} ms.");
+            let _ =
+                writeln!(text, "\nStart-up with {events} events in the log, every one read and checked: {took:.0} ms.");
         }
         text
     }
@@ -83,7 +84,13 @@ impl Report {
         let size = std::fs::metadata(harness::mortise()).map(|found| found.len() as f64 / BYTES_PER_MIB);
         let less = |what, unit, must, aim, measured| Budget { what, unit, more: false, must, aim, measured };
         vec![
-            less("added latency p50 over direct stdio, less one `fdatasync`", "µs", 300.0, 150.0, self.added(Path::Direct)),
+            less(
+                "added latency p50 over direct stdio, less one `fdatasync`",
+                "µs",
+                300.0,
+                150.0,
+                self.added(Path::Direct),
+            ),
             less("the same over the raw proxy", "µs", 300.0, 150.0, self.added(Path::RawProxy)),
             Budget {
                 what: "calls/s, 16 clients",

@@ -1,6 +1,6 @@
 //! One measurement of one path: everything new, driven once, gone at the end.
 
-use crate::client::{Client, HttpClient, StdioClient};
+use crate::client::{StdioClient, connect_all};
 use crate::disk;
 use crate::drive::{Driven, drive};
 use crate::gauge::Gauge;
@@ -91,7 +91,6 @@ fn over_http(gauge: Gauge, url: &str, key: &str, clients: usize, options: &Optio
     over_http_counted(gauge, idle_kib, url, key, clients, options).map(|(measurement, _)| measurement)
 }
 
-/// All clients in one conversation, so with one server process behind them.
 fn over_http_counted(
     gauge: Gauge,
     idle_kib: u64,
@@ -100,9 +99,7 @@ fn over_http_counted(
     clients: usize,
     options: &Options,
 ) -> Result<(Measurement, usize), String> {
-    let session = HttpClient::open(url, key)?;
-    let connect = |_| HttpClient::connect(url, key, Some(&session)).map(|client| Box::new(client) as Box<dyn Client>);
-    let mut connected: Vec<Box<dyn Client>> = (0..clients).map(connect).collect::<Result<_, _>>()?;
+    let mut connected = connect_all(url, key, clients)?;
     let calls = if clients == 1 { options.calls } else { 4 * options.calls };
     let before = gauge.cpu()?;
     let driven = drive(&mut connected, calls, options.limit)?;

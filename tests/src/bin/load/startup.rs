@@ -1,6 +1,6 @@
 //! From starting the process to its first answer, without load.
 
-use crate::client::{Client, HttpClient};
+use crate::client::connect_all;
 use crate::drive::drive;
 use crate::gauge::Gauge;
 use crate::options::Options;
@@ -41,10 +41,7 @@ pub fn measure(options: &Options) -> Result<Startup, String> {
 fn with_log(options: &Options) -> Result<(u64, Duration), String> {
     let project = Guarded::new(0)?;
     let gateway = project.start()?;
-    let (url, key) = (gateway.url()?, gateway.key()?);
-    let session = HttpClient::open(&url, &key)?;
-    let connect = |_| HttpClient::connect(&url, &key, Some(&session)).map(|client| Box::new(client) as Box<dyn Client>);
-    let mut clients: Vec<Box<dyn Client>> = (0..16).map(connect).collect::<Result<_, _>>()?;
+    let mut clients = connect_all(&gateway.url()?, &gateway.key()?, 16)?;
     drive(&mut clients, options.calls, options.limit)?;
     gateway.shut_down()?;
     let gateway = project.start()?;
