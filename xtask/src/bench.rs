@@ -2,57 +2,82 @@
 
 use crate::run::{cargo, run, stage};
 use crate::workspace::Workspace;
-use anyhow::Result;
+use anyhow::{Result, bail};
+use std::time::Instant;
 
 /// What is measured.
 struct Bench {
     says: &'static str,
-    /// It runs when this package has a target of this kind (and this name, unless empty).
-    needs: (&'static str, &'static str, &'static str),
-    arguments: &'static [&'static str],
+    /// How long it takes once it is built.
+    seconds: u32,
+    /// The package, and the kind and name of its target.
+    target: (&'static str, &'static str, &'static str),
 }
 
-const BENCHES: &[Bench] = &[
-    Bench {
-        says: "deciding",
-        needs: ("mortise-policy", "bench", ""),
-        arguments: &["bench", "-p", "mortise-policy", "--benches"],
-    },
-    Bench {
-        says: "the pipeline",
-        needs: ("mortise-enforce", "bench", ""),
-        arguments: &["bench", "-p", "mortise-enforce", "--benches"],
-    },
-    Bench {
-        says: "the log",
-        needs: ("mortise-store", "bench", ""),
-        arguments: &["bench", "-p", "mortise-store", "--benches"],
-    },
-    Bench {
-        says: "a gateway under load",
-        needs: ("mortise-tests", "bin", "load"),
-        arguments: &["run", "--release", "-p", "mortise-tests", "--bin", "load"],
-    },
+/// In the order of a call: what a figure further down is made of stands above it.
+const BENCHES: [Bench; 6] = [
+    Bench { says: "deciding", seconds: 15, target: ("mortise-policy", "bench", "decide") },
+    Bench { says: "allocations of deciding", seconds: 5, target: ("mortise-policy", "bench", "allocations") },
+    Bench { says: "appending to the log", seconds: 70, target: ("mortise-store", "bench", "append") },
+    Bench { says: "verifying a log", seconds: 20, target: ("mortise-store", "bench", "verify") },
+    Bench { says: "reading messages", seconds: 15, target: ("mortise-canon", "bench", "scan") },
+    Bench { says: "a gateway under load", seconds: 360, target: ("mortise-tests", "bin", "load") },
 ];
 
-/// Runs every benchmark that exists, and says which do not exist yet.
+/// What the load driver starts: built first, so that nothing is compiled while anything is measured.
+const BUILD: [&str; 7] = ["build", "--release", "-p", "mortise", "-p", "mortise-tests", "--bins"];
+
+/// Runs every benchmark, one after the other.
 pub fn run_all(workspace: &Workspace) -> Result<()> {
-    for bench in BENCHES {
-        if exists(workspace, bench.needs) {
-            stage(bench.says, || run(&mut cargo(bench.arguments)))?;
-        } else {
-            let (package, kind, name) = bench.needs;
-            println!("{}: skipped, `{package}` has no {kind} {name}", bench.says);
-        }
+    if let Some(Bench { target: (package, kind, name), .. }) = BENCHES.iter().find(|bench| !exists(workspace, bench)) {
+        bail!("`{package}` has no {kind} `{name}`");
     }
+    let begin = Instant::now();
+    stage("building what is measured", || {
+        run(&mut cargo(&BUILD))?;
+        BENCHES.iter().filter(|bench| bench.target.1 == "bench").try_for_each(|bench| run(&mut command(bench, true)))
+    })?;
+    let minutes = BENCHES.iter().map(|bench| bench.seconds).sum::<u32>().div_ceil(60);
+    println!(
+        "measuring takes about {minutes} minutes; figures are worth something on a machine that does nothing else\n"
+    );
+    for bench in &BENCHES {
+        stage(&format!("{}, about {} s", bench.says, bench.seconds), || {
+            run(command(bench, false).env("MORTISE_BIN", workspace.target.join("release/mortise")))
+        })?;
+    }
+    println!("all of it took {:.0} minutes", begin.elapsed().as_secs_f64() / 60.0);
     Ok(())
 }
 
-fn exists(workspace: &Workspace, (package, kind, name): (&str, &str, &str)) -> bool {
-    let mut targets = workspace
-        .packages
-        .iter()
-        .filter(|found| found.name == package)
-        .flat_map(|found| &found.targets);
-    targets.any(|target| target.kind == kind && (name.is_empty() || target.name == name))
+/// The command that runs a benchmark, or only builds it.
+fn command(bench: &Bench, only_build: bool) -> std::process::Command {
+    let (package, kind, name) = bench.target;
+    let mut words = match kind {
+        "bin" => vec!["run", "--release", "-p", package, "--bin", name],
+        _ => vec!["bench", "-p", package, "--bench", name],
+    };
+    if only_build {
+        words.push("--no-run");
+    }
+    cargo(&words)
+}
+
+fn exists(workspace: &Workspace, bench: &Bench) -> bool {
+    let (package, kind, name) = bench.target;
+    let of_package = workspace.packages.iter().filter(|found| found.name == package);
+    of_package.flat_map(|found| &found.targets).any(|target| target.kind == kind && target.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_benchmark_exists() {
+        let workspace = Workspace::read().unwrap();
+        for bench in &BENCHES {
+            assert!(exists(&workspace, bench), "{:?}", bench.target);
+        }
+    }
 }

@@ -38,7 +38,6 @@ const BREAKS: &[Break] = &[
     broken("wrong_word", AGENT, "mode = \"enforce\"", "mode = \"enforced\""),
     broken("toml_syntax", AGENT, "tools = [", "tools = [["),
     broken("undeclared_tool", AGENT, "\"desk/run_script\",", "\"desk/run_scrpt\","),
-    broken("unpinned_tool", TOOLS, "[tools.search_tickets]", "[tools.serch_tickets]\neffect = \"read\"\n\n[tools.search_tickets]"),
     broken("lock_not_json", LOCK, "{", "{,"),
     broken("lock_digest", LOCK, "sha256:", "sha256:00"),
     broken("lock_definition", LOCK, "\"type\": \"string\"", "\"type\": \"number\""),
@@ -57,21 +56,40 @@ fn every_break_is_named_where_it_is() {
         assert_eq!(output.code, 3, "{name}: {output:?}");
         assert!(output.stderr.contains(file), "{name}: {}", output.stderr);
         insta::assert_snapshot!(*name, output.stderr);
-        starts_nothing(&project, name, file);
     }
 }
 
-/// A gateway does not start on it either, and says the same.
-fn starts_nothing(project: &Project, name: &str, file: &str) {
-    let output = project.run(&["up", "--listen", "127.0.0.1:0"]);
-    assert_eq!(output.code, 3, "{name}: {output:?}");
-    assert!(output.stderr.contains(file), "{name}: {}", output.stderr);
+#[test]
+fn what_is_harmless_is_a_warning() {
+    let project = Project::example("support-desk");
+    assert_eq!(project.run(&["check"]).stderr, "");
+    project.write(TOOLS, &(project.read(TOOLS) + "\n[tools.serch_tickets]\neffect = \"read\"\n"));
+    let output = project.run(&["check"]);
+    assert_eq!(output.code, 0, "{output:?}");
+    insta::assert_snapshot!("undescribed_tool", output.stderr);
 }
 
 #[test]
-fn a_good_project_passes() {
-    let output = Project::example("support-desk").run(&["check"]);
-    assert_eq!(output.code, 0, "{output:?}");
+fn no_gateway_starts_on_files_that_cannot_be_read() {
+    let project = Project::example("support-desk");
+    project.write(AGENT, "owner = [");
+    let output = project.run(&["up", "--listen", "127.0.0.1:0"]);
+    assert_eq!(output.code, 3, "{output:?}");
+    assert!(output.stderr.contains("mortise/agents/support-bot.toml:1:"), "{output:?}");
+    let output = project.run(&["proxy", "--agent", "support-bot", "--server", "desk"]);
+    assert_eq!(output.code, 30, "{output:?}");
+    assert!(output.stderr.contains("mortise/agents/support-bot.toml:1:"), "{output:?}");
+}
+
+#[test]
+fn policies_that_do_not_load_deny_everything() {
+    let project = Project::example("support-desk");
+    project.write(POLICY, "forbid (principal, action, resource) wen { true };");
+    let mut client = project.proxy("support-bot", "desk");
+    let answer = client.call("search_tickets", serde_json::json!({"query": "", "status": "open"}));
+    let refusal = &answer["result"]["structuredContent"]["mortise"];
+    assert_eq!(refusal["verdict"], "deny", "{answer}");
+    insta::assert_snapshot!("broken_policies_deny", format!("{}: {}", refusal["rule"], refusal["reason"]));
 }
 
 #[test]

@@ -10,3 +10,4 @@ mod faulty;
 mod foreign;
 mod full_disk;
 mod http_rules;
+mod session;

@@ -60,9 +60,11 @@ fn bench() -> Project {
     let permit = "@id(\"roles/bench\")\npermit (principal, action, resource == Server::\"bench\");\n";
     project.write("mortise/policies/roles/bench.cedar", permit);
     let guard = "@id(\"guards/bench-asks\")\n@decision(\"ask\")\n@approvers(\"secops\")\n@reason(\"somebody looks at it first\")\n\
-                 forbid (principal, action, resource == Server::\"bench\") when { context.args.text like \"ask*\" };\n";
+                 forbid (principal, action in [Action::\"bench/note\", Action::\"bench/slow\"], resource)\n\
+                 when { context.args.text like \"ask*\" };\n";
     project.write("mortise/policies/guards/bench.cedar", guard);
     project.ok(&["lock"]);
+    project.ok(&["check"]);
     project
 }
 

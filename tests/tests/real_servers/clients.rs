@@ -75,11 +75,12 @@ fn inspector_over_http() {
     let call = inspect(&["--method", "tools/call", "--tool-name", "read_text_file", "--tool-arg", &path], &key);
     assert_files(&read(&list), &read(&call));
     let refused = inspect(&["--method", "tools/list"], "mk_nobody");
-    assert!(refused.code != 0 && refused.stderr.contains("401"), "{refused:#?}");
+    assert!(refused.code != 0 && refused.stderr.contains("the credential is not good"), "{refused:#?}");
 }
 
 const CALLS: &str = r#"[["echo", {"message": "over"}], ["trigger-long-running-operation", {"duration": 1, "steps": 3}],
-    ["trigger-sampling-request", {"prompt": "what?"}], ["trigger-elicitation-request", {}], ["get-roots-list", {}]]"#;
+    ["get-roots-list", {}]]"#;
+const QUESTIONS: &str = r#"[["trigger-sampling-request", {"prompt": "what?"}], ["trigger-elicitation-request", {}]]"#;
 
 /// The tools, the calls, progress, and what the server asks of the client while it works.
 fn assert_everything(said: &Value) {
@@ -90,29 +91,45 @@ fn assert_everything(said: &Value) {
     assert_eq!(said["results"][0]["content"][0]["text"], "Echo: over");
     assert!(text(1).contains("Long running operation completed"), "{}", text(1));
     assert_eq!(said["progress"], json!([[1.0, 3.0], [2.0, 3.0], [3.0, 3.0]]));
-    assert!(text(2).contains("sampled here"), "{}", text(2));
-    assert!(text(3).contains("Name: Ada"), "{}", text(3));
-    assert!(text(4).contains("file:///fixture/root"), "{}", text(4));
+    assert!(text(2).contains("file:///fixture/root"), "{}", text(2));
+}
+
+fn assert_asked(said: &Value) {
+    assert!(said["results"][0].to_string().contains("sampled here"), "{said}");
+    assert!(said["results"][1].to_string().contains("Name: Ada"), "{said}");
     assert_eq!((&said["sampled"], &said["elicited"]), (&json!(1), &json!(1)));
 }
 
-#[test]
-fn python_library_over_stdio() {
+fn over_stdio(calls: &str) -> Value {
     let project = Project::empty();
     govern(&project, &[RealServer::everything("all")]);
     let mut command = client(&project, "python/bin/python");
-    command.arg(fixture("client.py")).args(["stdio", CALLS]).arg(mortise());
-    let said = json_of(command.args(["proxy", "--agent", AGENT, "--server", "all"]));
-    assert_everything(&said);
+    command.arg(fixture("client.py")).args(["stdio", calls]).arg(mortise());
+    json_of(command.args(["proxy", "--agent", AGENT, "--server", "all"]))
 }
 
-#[test]
-fn python_library_over_http() {
+fn over_http(calls: &str) -> Value {
     let project = Project::empty();
     govern(&project, &[RealServer::everything("all")]);
     let _gateway = project.up(&[]);
     let mut command = client(&project, "python/bin/python");
-    command.env("AGENT_KEY", key(&project)).arg(fixture("client.py")).args(["http", CALLS]);
-    let said = json_of(command.arg(url(&project)));
-    assert_everything(&said);
+    command.env("AGENT_KEY", key(&project)).arg(fixture("client.py")).args(["http", calls]);
+    json_of(command.arg(url(&project)))
+}
+
+#[test]
+fn python_library_over_stdio() {
+    assert_everything(&over_stdio(CALLS));
+}
+
+#[test]
+fn python_library_over_http() {
+    assert_everything(&over_http(CALLS));
+}
+
+#[test]
+#[ignore = "a person is asked for every question: see `asked`"]
+fn python_library_is_asked() {
+    assert_asked(&over_stdio(QUESTIONS));
+    assert_asked(&over_http(QUESTIONS));
 }

@@ -39,7 +39,7 @@ fn assert_quarantined(project: &Project, answer: &Value) {
 fn a_definition_that_changes_is_quarantined_until_it_is_accepted() {
     let project = project(&[]);
     let mut client = project.hosted(AGENT, "drifting");
-    let enroll = [("new secret", SECRET), ("once more:", SECRET)];
+    let enroll = [("present secret of", ""), ("new secret", SECRET), ("once more:", SECRET)];
     let enrolled = project.typing(&["approvals", "enroll", "ada"], &enroll);
     assert_eq!(enrolled.code, 0, "{enrolled:#?}");
     assert_eq!(listed(&mut client), ["steady", "drifting"]);

@@ -12,4 +12,4 @@ mod pool;
 
 pub use call::{CallRoute, NoRoute};
 pub use link::{Client, Link, ServerRequest};
-pub use pool::{Key, Pool, PoolError};
+pub use pool::{Change, Key, Observer, Pool, PoolError};

@@ -9,7 +9,7 @@ use govern::project::{Access, Server, Text};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use vocab::id::{ServerId, SessionId};
 
@@ -55,6 +55,19 @@ pub struct Pool {
     environment: BTreeMap<String, String>,
     max_message_bytes: usize,
     links: Mutex<HashMap<Key, Arc<Slot>>>,
+    observer: OnceLock<Observer>,
+}
+
+/// Hears of servers that come and go.
+pub type Observer = Arc<dyn Fn(&ServerId, Change) + Send + Sync>;
+
+/// What became of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It was started or reached, and shook hands.
+    Started,
+    /// It ended or was lost, and why.
+    Stopped(String),
 }
 
 /// One place in the pool: at most one connection attempt at a time.
@@ -72,7 +85,13 @@ impl Pool {
         environment: BTreeMap<String, String>,
         max_message_bytes: usize,
     ) -> Self {
-        Self { guardian, root, environment, max_message_bytes, links: Mutex::new(HashMap::new()) }
+        let (links, observer) = (Mutex::new(HashMap::new()), OnceLock::new());
+        Self { guardian, root, environment, max_message_bytes, links, observer }
+    }
+
+    /// Says who is told of servers that come and go. Set once.
+    pub fn observe(&self, observer: Observer) {
+        let _ = self.observer.set(observer);
     }
 
     /// The connection under a key: the one that is open, else a new one.
@@ -124,6 +143,10 @@ impl Pool {
         let call_timeout = Duration::from_secs(server.call_timeout_s);
         let for_client = matches!(hello, Hello::Client(_));
         let link = Link::start(server.id.clone(), connected, call_timeout, working_directory, limits, for_client);
+        if let Some(observer) = self.observer.get() {
+            observer(&server.id, Change::Started);
+            follow(&link, Arc::clone(observer));
+        }
         link.know_tools().await?;
         Ok(link)
     }
@@ -226,6 +249,15 @@ impl Pool {
             }
         }
     }
+}
+
+/// Tells of the end of a connection, without keeping it alive.
+fn follow(link: &Arc<Link>, observer: Observer) {
+    let (server, closed) = (link.server.clone(), link.upstream.closing());
+    tokio::spawn(async move {
+        let error = closed.await;
+        observer(&server, Change::Stopped(error.to_string()));
+    });
 }
 
 /// A command with a slash is a path below the project; others are found by `PATH`.

@@ -3,7 +3,7 @@
 use super::callers::{CallerError, Callers};
 use super::configuration::{Configuration, ConfigurationError, Edit};
 use super::{Gateway, Options};
-use crate::connections::Pool;
+use crate::connections::{Change, Observer, Pool};
 use crate::guardian::Guardian;
 use crate::intercept::mcp::Shared;
 use crate::intercept::routes::PoolRoutes;
@@ -11,11 +11,12 @@ use enforce::{Pipeline, Recorder, Sessions};
 use govern::approval::{Approvals, SealedApprovals};
 use govern::protected::Protected;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 use store::{Clock, Keys, KeysError, Log, LogError, LogOptions, OpenError, StateDir, StateError};
 use tokio::sync::watch;
 use vocab::event::Kind;
+use vocab::id::ServerId;
 use vocab::{Diagnostic, Event};
 
 /// How long the gateway before may take to let go of the log.
@@ -106,6 +107,7 @@ impl Gateway {
         let recorder = Recorder::new(Arc::clone(&log), Arc::new(keys.hasher()), clock.clone(), settings.tenant.clone());
         let sessions = Sessions::new(idle_us);
         let mut events = vec![started(&recorder, &snapshot, &recovery)];
+        events.extend(repaired(&recorder, &recovery));
         events.extend(recovered.restore(&sessions, &recorder));
         events.extend(edits.iter().filter_map(|edit| edit_event(&recorder, edit, snapshot.revision().as_str())));
         recorder.durable(&events).await?;
@@ -122,6 +124,7 @@ impl Gateway {
         let guardian = Guardian::new().map_err(|error| StartError::System(error.to_string()))?;
         let max = settings.gateway.max_message_bytes;
         let pool = Arc::new(Pool::new(guardian, options.root.clone(), options.environment.clone(), max));
+        pool.observe(observer(Arc::downgrade(&pipeline)));
         pipeline.set_routes(Arc::new(PoolRoutes::new(Arc::downgrade(&pipeline), Arc::clone(&pool))));
         Ok(Arc::new(Self {
             options,
@@ -135,6 +138,25 @@ impl Gateway {
             shutdown: watch::Sender::new(false),
         }))
     }
+}
+
+/// Servers that come and go are worth an event.
+fn observer(pipeline: Weak<Pipeline>) -> Observer {
+    Arc::new(move |server: &ServerId, change: Change| {
+        let Some(pipeline) = pipeline.upgrade() else { return };
+        let (kind, text) = match change {
+            Change::Started => (Kind::ServerStarted, None),
+            Change::Stopped(why) => (Kind::ServerStopped, Some(why)),
+        };
+        let mut event = pipeline.recorder().event(kind);
+        event.server = Some(server.to_string());
+        event.text = text;
+        tokio::spawn(async move {
+            if let Err(error) = pipeline.recorder().soon(&[event]).await {
+                tracing::debug!(%error, "a server's change could not be recorded");
+            }
+        });
+    })
 }
 
 fn protected(options: &Options) -> Result<Protected, StartError> {
@@ -152,6 +174,15 @@ fn started(recorder: &Recorder, snapshot: &enforce::Snapshot, recovery: &store::
     event.detail.insert("dropped_bytes".to_owned(), recovery.dropped_bytes.into());
     event.detail.insert("unfinished".to_owned(), recovery.unfinished.len().into());
     event
+}
+
+/// The log was cut back to its last whole commit: what was lost had never been answered as durable.
+fn repaired(recorder: &Recorder, recovery: &store::Recovery) -> Option<Event> {
+    let mut event = (recovery.dropped_bytes > 0).then(|| recorder.event(Kind::StoreRecovered))?;
+    event.text = Some("a commit that was not finished was removed".to_owned());
+    event.detail.insert("dropped_bytes".to_owned(), recovery.dropped_bytes.into());
+    event.detail.insert("log_size".to_owned(), recovery.size.into());
+    Some(event)
 }
 
 /// What an edit is in the log.

@@ -75,6 +75,15 @@ impl Connection {
         self.ended.borrow().clone()
     }
 
+    /// Waits for the end, holding on to nothing but the news of it. A connection that is dropped has ended.
+    pub(super) fn closing(&self) -> impl Future<Output = UpstreamError> + Send + 'static {
+        let mut ended = self.ended.subscribe();
+        async move {
+            let found = ended.wait_for(Option::is_some).await.ok().and_then(|error| error.clone());
+            found.unwrap_or(UpstreamError::Closed { dispatched: true })
+        }
+    }
+
     /// Waits for the end.
     pub(super) async fn closed(&self) -> UpstreamError {
         let mut ended = self.ended.subscribe();

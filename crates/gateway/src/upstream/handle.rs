@@ -103,6 +103,11 @@ impl Upstream {
         self.connection.ended()
     }
 
+    /// Waits until the connection ends, without keeping it alive.
+    pub fn closing(&self) -> impl Future<Output = UpstreamError> + Send + 'static {
+        self.connection.closing()
+    }
+
     /// Waits until the connection ends.
     pub async fn closed(&self) -> UpstreamError {
         self.connection.closed().await

@@ -87,8 +87,8 @@ impl HttpClient {
     /// Opens a conversation and gives its id.
     pub fn open(url: &str, key: &str) -> Result<String, String> {
         let mut client = Self::connect(url, key, None)?;
-        client.exchange(initialize_frame())?;
-        let session = client.session.take().ok_or("no `Mcp-Session-Id` came back")?;
+        let answer = String::from_utf8_lossy(client.exchange(initialize_frame())?).into_owned();
+        let session = client.session.take().ok_or_else(|| format!("no conversation was opened: {answer}"))?;
         let note = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
         Self::connect(url, key, Some(&session))?.exchange(note)?;
         Ok(session)

@@ -14,6 +14,9 @@ pub struct Driven {
     pub latencies: Vec<Duration>,
 }
 
+/// What one client saw: when it began and ended, every latency in order.
+type One = (Instant, Instant, Vec<Duration>);
+
 /// Drives clients at once until each has its share of `calls` or the time is up. The first error ends everything.
 ///
 /// The first tenth of each client's latencies is dropped: by then caches are warm and connections open.
@@ -21,7 +24,7 @@ pub fn drive(clients: &mut [Box<dyn Client>], calls: usize, limit: Duration) -> 
     let count = clients.len();
     let share = calls.div_ceil(count);
     let start = Barrier::new(count);
-    let results: Vec<Result<(Instant, Instant, Vec<Duration>), String>> = std::thread::scope(|scope| {
+    let results: Vec<Result<One, String>> = std::thread::scope(|scope| {
         let threads: Vec<_> = clients
             .iter_mut()
             .enumerate()
@@ -48,11 +51,7 @@ pub fn drive(clients: &mut [Box<dyn Client>], calls: usize, limit: Duration) -> 
     Ok(driven)
 }
 
-fn one(
-    client: &mut dyn Client,
-    ids: impl Iterator<Item = u64>,
-    limit: Duration,
-) -> Result<(Instant, Instant, Vec<Duration>), String> {
+fn one(client: &mut dyn Client, ids: impl Iterator<Item = u64>, limit: Duration) -> Result<One, String> {
     let (checker, mut frame, mut latencies) = (Checker::new(), String::new(), Vec::new());
     let begin = Instant::now();
     for id in ids {

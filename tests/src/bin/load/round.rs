@@ -5,12 +5,12 @@ use crate::disk;
 use crate::drive::{Driven, drive};
 use crate::gauge::Gauge;
 use crate::options::Options;
-use crate::project::Guarded;
+use crate::project::{Guarded, Running};
 use crate::statistics::percentile;
 use crate::subject::{Path, Subject, beside_us, echo_server};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Events of an allowed call: intent, decision, dispatch, result.
 const EVENTS_PER_CALL: u64 = 4;
@@ -79,11 +79,22 @@ fn guarded(other_rules: usize, clients: usize, options: &Options) -> Result<Meas
     let sync_before = sync()?;
     let (mut measurement, calls) = over_http_counted(gauge, idle_kib, &url, &key, clients, options)?;
     measurement.sync = sync_before.zip(sync()?).map(|(before, after)| (before + after) / 2);
-    let events = gateway.events()? - before;
-    if events < EVENTS_PER_CALL * calls as u64 {
-        return Err(format!("{calls} calls left {events} events: not everything is recorded"));
-    }
+    everything_is_recorded(&gateway, before + EVENTS_PER_CALL * calls as u64)?;
     Ok(measurement)
+}
+
+/// The last results ride on a commit of their own, some milliseconds later.
+fn everything_is_recorded(gateway: &Running<'_>, expected: u64) -> Result<(), String> {
+    let begin = Instant::now();
+    loop {
+        match gateway.events()? {
+            events if events >= expected => return Ok(()),
+            events if begin.elapsed() > Duration::from_secs(1) => {
+                return Err(format!("the log has {events} events, not {expected}: not everything is recorded"));
+            }
+            _ => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
 }
 
 fn over_http(gauge: Gauge, url: &str, key: &str, clients: usize, options: &Options) -> Result<Measurement, String> {

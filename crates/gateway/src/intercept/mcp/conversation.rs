@@ -8,30 +8,22 @@ use super::decided;
 use super::encode::{self, Shape};
 use super::listing::{Added, Names};
 use super::plumbing;
-use crate::connections::{Client, Key, Link, Pool, PoolError, ServerRequest};
+use crate::connections::{Client, Key, Link, Pool, PoolError};
 use crate::jsonrpc::methods::{self, Direction, Form, Treatment};
 use crate::jsonrpc::{self, Id, Message, Notification, Outcome, ProtocolVersion, Request, code};
 use crate::upstream::Hello;
 use bytes::Bytes;
 use canon::json::{DEFAULT_DEPTH, Limits, parse};
-use enforce::{Alive, Boxed, Pipeline, Snapshot};
+use enforce::{Alive, Pipeline, Snapshot};
 use govern::project::{Server, UnknownMethods};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
-use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use vocab::id::{ServerId, ToolName};
 
 /// Requests of a client that may be open at once.
 const MAX_OPEN: usize = 256;
-
-/// How long a client may take to answer a server's request.
-const CLIENT_WAIT: Duration = Duration::from_secs(120);
-
-/// How often, and how far apart, a client that has no stream open is tried: 5 s in all.
-const REACH_TRIES: u32 = 200;
-const REACH_PAUSE: Duration = Duration::from_millis(25);
 
 /// Where a client's own messages go.
 pub trait Port: Send + Sync {
@@ -60,7 +52,7 @@ pub struct Conversation {
     open: Mutex<HashMap<Id, Open>>,
     /// Requests that servers made of the client, by our id.
     asked: Mutex<HashMap<u64, oneshot::Sender<Outcome>>>,
-    next_id: std::sync::atomic::AtomicU64,
+    pub(super) next_id: std::sync::atomic::AtomicU64,
     names: Mutex<Option<(vocab::id::Digest, Arc<Names>)>>,
     pub(super) limits: Limits,
     myself: Weak<Conversation>,
@@ -76,7 +68,7 @@ pub(super) struct Opened {
 }
 
 /// An open request of the client.
-struct Open {
+pub(super) struct Open {
     alive: Alive,
     cancel: Option<tokio::task::AbortHandle>,
 }
@@ -395,7 +387,8 @@ impl Conversation {
         }
         // What is not declared is refused by the pipeline, and recorded under the server it was asked of if that is
         // clear.
-        let server = self.only.clone().or_else(|| self.opened.get()?.links.keys().next().cloned());
+        let alone = |opened: &Opened| opened.links.keys().next().filter(|_| opened.links.len() == 1).cloned();
+        let server = self.only.clone().or_else(|| alone(self.opened.get()?));
         (server.unwrap_or_else(|| ServerId::new("-")), ToolName::new(exposed))
     }
 
@@ -415,49 +408,6 @@ impl Conversation {
         self.port.deliver(about, frame)
     }
 
-    /// A channel for the progress of one request; what comes out goes to the client.
-    pub(super) fn progress(self: &Arc<Self>, id: &Id) -> mpsc::Sender<Bytes> {
-        let (sender, mut receiver) = mpsc::channel::<Bytes>(32);
-        let (conversation, id) = (Arc::clone(self), id.clone());
-        tokio::spawn(async move {
-            while let Some(params) = receiver.recv().await {
-                conversation.deliver(Some(&id), jsonrpc::notification("notifications/progress", Some(&params)));
-            }
-        });
-        sender
-    }
-
-    /// Sends a request to the client and waits for its answer.
-    pub(super) async fn ask_client(&self, method: &str, params: Option<&[u8]>) -> Result<Outcome, String> {
-        let number = self.next_id.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let (sender, receiver) = oneshot::channel();
-        self.waiting().insert(number, sender);
-        let frame = jsonrpc::request(&Id::number(number), method, params);
-        if !self.reach(&frame).await {
-            self.waiting().remove(&number);
-            return Err("the client cannot be reached".to_owned());
-        }
-        let answer = tokio::time::timeout(CLIENT_WAIT, receiver).await;
-        self.waiting().remove(&number);
-        match answer {
-            Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(_)) => Err("the client is gone".to_owned()),
-            Err(_) => Err("the client did not answer in time".to_owned()),
-        }
-    }
-
-    /// Hands a request to the client. A client over HTTP can be reached only while it has a stream open, and may be about
-    /// to open one.
-    async fn reach(&self, frame: &Bytes) -> bool {
-        for _ in 0..REACH_TRIES {
-            if self.deliver(None, frame.clone()) {
-                return true;
-            }
-            tokio::time::sleep(REACH_PAUSE).await;
-        }
-        false
-    }
-
     /// Records that a message was refused before it became a call.
     async fn refused_message(&self, what: &str, why: &str) {
         let recorder = self.shared.pipeline.recorder();
@@ -471,34 +421,12 @@ impl Conversation {
         }
     }
 
-    fn open(&self) -> std::sync::MutexGuard<'_, HashMap<Id, Open>> {
+    pub(super) fn open(&self) -> std::sync::MutexGuard<'_, HashMap<Id, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Outcome>>> {
+    pub(super) fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Outcome>>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Client for Conversation {
-    fn notified(&self, notification: &Notification) {
-        let Some(opened) = self.opened.get() else { return };
-        // It names a request by the server's number, which means another one to the client.
-        if notification.method == "notifications/cancelled" {
-            return;
-        }
-        let found = methods::find(Direction::ServerToClient, Form::Notification, &notification.method);
-        if found.map(|method| method.treatment(opened.version)) == Some(Treatment::Plumbing) {
-            let _ = self.port.deliver(None, notification.frame.clone());
-        }
-    }
-
-    fn is_waiting(&self) -> bool {
-        !self.open().is_empty()
-    }
-
-    fn asked(self: Arc<Self>, request: ServerRequest) -> Boxed<'static, Outcome> {
-        Box::pin(async move { decided::server_request(&self, request).await })
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) async fn submit(conversation: &Arc<Conversation>, request: Request, a
     };
     let Asked { target, arguments, extra, purpose, confidence } = asked;
     let link = conversation.link(&target.server).await;
+    let mut told = None;
     let route: Arc<dyn Route> = match link {
         Ok(link) => {
             // A list that is being read anew is waited for; one that cannot be read leaves every tool unknown.
@@ -37,6 +38,10 @@ pub(super) async fn submit(conversation: &Arc<Conversation>, request: Request, a
             }
             let progress = extra.get("_meta").and_then(|meta| meta.get("progressToken")).is_some();
             let progress = progress.then(|| conversation.progress(&request.id));
+            let progress = progress.map(|(sender, passed)| {
+                told = Some(passed);
+                sender
+            });
             Arc::new(CallRoute { link, extra, progress })
         }
         Err(reason) => {
@@ -45,7 +50,11 @@ pub(super) async fn submit(conversation: &Arc<Conversation>, request: Request, a
         }
     };
     let call = call(conversation, target, arguments, purpose, confidence);
-    Ok(conversation.shared.pipeline.submit(Submission { call, route, alive }).await)
+    let answer = conversation.shared.pipeline.submit(Submission { call, route, alive }).await;
+    if let Some(told) = told {
+        told.all().await;
+    }
+    Ok(answer)
 }
 
 /// A server's request: decided like any other call, with the client as the tool.

@@ -3,6 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `caller` | who is calling, as the transport established it |
+//! | `client` | what goes to the client: progress, notifications, questions |
 //! | `conversation` | one client's connection: what becomes of each message |
 //! | `decided` | from a decided request to a call |
 //! | `plumbing` | what passes without a decision |
@@ -10,6 +11,7 @@
 //! | `encode` | refusals in the protocol's shapes |
 
 mod caller;
+mod client;
 mod conversation;
 mod decided;
 mod encode;

@@ -242,10 +242,12 @@ async fn to_one(conversation: &Arc<Conversation>, opened: &Opened, request: &Req
 async fn to_server(conversation: &Arc<Conversation>, server: &ServerId, request: &Request) -> Bytes {
     match conversation.link(server).await {
         Ok(link) => {
-            let progress = Some(conversation.progress(&request.id));
+            let (progress, told) = conversation.progress(&request.id);
             let deadline = Instant::now() + WAIT;
             let params = request.params.as_deref();
-            outcome(&request.id, link.upstream.request(&request.method, params, deadline, progress).await)
+            let answer = link.upstream.request(&request.method, params, deadline, Some(progress)).await;
+            told.all().await;
+            outcome(&request.id, answer)
         }
         Err(error) => jsonrpc::error(&request.id, FAILED, &error, None),
     }
