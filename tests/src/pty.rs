@@ -1,7 +1,7 @@
 //! A terminal on which secrets are typed.
 
 use crate::host::below;
-use crate::{Output, PATIENCE, Project};
+use crate::{Output, PATIENCE, Project, wait_for};
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::{File, OpenOptions};
@@ -42,6 +42,7 @@ impl Project {
             screen = screen.split_once(prompt).map(|(_, rest)| rest.to_owned()).unwrap_or_default();
             let _ = terminal.write_all(format!("{line}\n").as_bytes());
         }
+        wait_for("the command's end", || ended.is_finished().then_some(()));
         let output = ended.join().expect("an end");
         Output {
             code: output.status.code().unwrap_or(-1),

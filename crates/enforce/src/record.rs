@@ -16,6 +16,7 @@ pub struct Recorder {
     hasher: Arc<LogHasher>,
     clock: Clock,
     tenant: Tenant,
+    dev: bool,
 }
 
 /// The columns every event of a call shares.
@@ -45,7 +46,13 @@ impl Recorder {
     /// A recorder over an open log.
     #[must_use]
     pub const fn new(log: Arc<Log>, hasher: Arc<LogHasher>, clock: Clock, tenant: Tenant) -> Self {
-        Self { log, hasher, clock, tenant }
+        Self { log, hasher, clock, tenant, dev: false }
+    }
+
+    /// A recorder whose every event says whether the gateway runs with `--dev`.
+    #[must_use]
+    pub fn under_dev(self, dev: bool) -> Self {
+        Self { dev, ..self }
     }
 
     /// The clock events are stamped with.
@@ -69,7 +76,9 @@ impl Recorder {
     /// An event with its envelope only.
     #[must_use]
     pub fn event(&self, kind: Kind) -> Event {
-        Event::new(kind, store::id::new_uuid7(&self.clock), self.clock.now(), &self.tenant)
+        let mut event = Event::new(kind, store::id::new_uuid7(&self.clock), self.clock.now(), &self.tenant);
+        event.dev = self.dev;
+        event
     }
 
     /// An event of a call.

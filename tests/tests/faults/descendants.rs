@@ -38,7 +38,11 @@ fn no_descendant_outlives_its_conversation() {
 fn a_server_sees_what_is_declared_and_a_safe_path() {
     let project = faulty::project();
     let mut command = project.command(&["proxy", "--agent", "tester", "--server", "faulty"]);
-    command.env("DECLARED", "passed on").env("UNDECLARED", "a secret").env("LD_PRELOAD", "").env("MORTISE_RUN_TOKEN", "");
+    command
+        .env("DECLARED", "passed on")
+        .env("UNDECLARED", "a secret")
+        .env("LD_PRELOAD", "")
+        .env("MORTISE_RUN_TOKEN", "");
     let mut client = StdioClient::start(&mut command);
     client.initialize();
     let answer = client.call("environment", json!({}));

@@ -5,7 +5,17 @@ use serde_json::Value;
 use std::fs;
 
 const TOOLS: [&str; 12] = [
-    "echo", "strict", "silent", "twice", "garbage", "die", "flood", "huge", "duplicate", "mismatch", "environment",
+    "echo",
+    "strict",
+    "silent",
+    "twice",
+    "garbage",
+    "die",
+    "flood",
+    "huge",
+    "duplicate",
+    "mismatch",
+    "environment",
     "family",
 ];
 

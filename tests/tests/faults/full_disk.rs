@@ -47,7 +47,8 @@ fn start(project: &Project) -> u32 {
     let mut command = Command::new(part("python/bin/python"));
     command.args(["-c", IGNORING]).arg(mortise()).args(["up", "--listen", "127.0.0.1:0"]);
     command.current_dir(project.root()).env_clear().env("MORTISE_STATE_DIR", project.state_base());
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a gateway");
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a gateway");
     let pid = child.id();
     std::thread::spawn(move || child.wait());
     url(project);

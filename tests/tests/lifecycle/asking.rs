@@ -30,7 +30,8 @@ fn a_held_call_is_shown_approved_and_answered() {
     let project = Project::example("support-desk");
     let mut desk = project.hosted(BOT, "desk");
     enroll(&project, "ada");
-    let call = desk.send("tools/call", json!({"name": "run_script", "arguments": script("restart_worker", "production")}));
+    let call =
+        desk.send("tools/call", json!({"name": "run_script", "arguments": script("restart_worker", "production")}));
     let found = waiting(&project);
     let id = found["id"].as_str().expect("an id");
     assert_eq!((&found["action"], &found["state"]), (&json!("desk/run_script"), &json!("pending")));

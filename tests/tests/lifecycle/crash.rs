@@ -1,7 +1,7 @@
 //! `kill -9` at the worst moments.
 
 use super::people::{approve, enroll};
-use super::{BOT, bench, edit, is_done, mail, notes, refusal, rule, text};
+use super::{BOT, bench, is_done, mail, notes, rule, text};
 use harness::project::kill;
 use harness::{Project, StdioClient, wait_for};
 use serde_json::{Value, json};
@@ -17,6 +17,14 @@ fn in_flight(project: &Project, bench: &mut StdioClient) -> u64 {
 fn rows(project: &Project, action: &str) -> Vec<Value> {
     let rows = project.json(&["trace", "ls"]);
     rows.as_array().expect("rows").iter().filter(|row| row["action"] == action).cloned().collect()
+}
+
+/// Answers come in any order; those that came early are kept aside.
+fn answer_in_any_order(shim: &mut StdioClient, call: u64) -> Value {
+    match shim.others.iter().position(|other| other["id"] == call) {
+        Some(at) => shim.others.remove(at),
+        None => shim.answer(call),
+    }
 }
 
 fn is_alive(pid: u32) -> bool {
@@ -80,6 +88,7 @@ fn a_server_and_all_below_it_end_with_the_gateway() {
     assert!(pids.len() == 2 && pids.iter().all(|pid| is_alive(*pid)), "{pids:?}");
     kill(project.gateway_pid().expect("a gateway"));
     wait_for("the end of server and grandchild", || pids.iter().all(|pid| !is_alive(*pid)).then_some(()));
+    assert!(is_done(&shim.call("note", json!({"text": "x"}))), "the shim has started them anew");
 }
 
 #[test]
@@ -108,7 +117,7 @@ fn frames_sent_while_the_gateway_comes_back_are_answered() {
             .collect();
         for call in calls {
             // Every one is answered: with a result, or with what may have become of it.
-            let answer = shim.answer(call);
+            let answer = answer_in_any_order(&mut shim, call);
             let text = answer["error"]["message"].as_str();
             assert!(is_done(&answer) || text.is_some_and(|text| text.contains("may have run")), "{answer}");
         }
@@ -143,8 +152,6 @@ fn a_gateway_that_cannot_come_back_is_said() {
     assert!(shim.answer(call)["error"]["message"].as_str().is_some_and(|text| text.contains("may have run")));
     assert_eq!(shim.next_frame(), None, "the client sees the end");
     assert_eq!(shim.wait(), 30);
-    edit(&project, "mortise.toml", "hold_s = 20", "hold_s = 1");
     let output = project.run(&["proxy", "--agent", BOT, "--server", "bench"]);
     assert!(output.code == 30 && output.stderr.contains("accepted"), "{output:#?}");
-    let _ = refusal;
 }

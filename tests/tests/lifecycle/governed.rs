@@ -5,8 +5,7 @@ use super::{BOT, bench, edit, is_done, notes, rule};
 use harness::{HttpClient, Output, Project, wait_for};
 use serde_json::json;
 
-const NEVER_NOTE: &str =
-    "@id(\"guards/no-notes\")\n@reason(\"no notes\")\nforbid (principal, action == Action::\"bench/note\", resource);\n";
+const NEVER_NOTE: &str = "@id(\"guards/no-notes\")\n@reason(\"no notes\")\nforbid (principal, action == Action::\"bench/note\", resource);\n";
 
 /// Runs a script as the agent, at a terminal; `m` is the binary.
 fn as_agent(project: &Project, script: &str, lines: &[(&str, &str)]) -> Output {
@@ -31,8 +30,11 @@ fn an_agent_cannot_answer_accept_or_end() {
         ("answer an approval", format!("approvals approve {id} --as ada"), vec![("secret of", SECRET)]),
         ("accept a configuration", "policy accept --as ada --reason mine".to_owned(), vec![("secret of", SECRET)]),
         ("make an agent key", format!("agents key {BOT}"), vec![]),
-        ("set an approver's secret", "approvals enroll grace".to_owned(),
-            vec![("present secret of", ""), ("new secret", SECRET), ("once more:", SECRET)]),
+        (
+            "set an approver's secret",
+            "approvals enroll grace".to_owned(),
+            vec![("present secret of", ""), ("new secret", SECRET), ("once more:", SECRET)],
+        ),
         ("end the gateway", "up --listen 127.0.0.1:0".to_owned(), vec![]),
     ] {
         // What is started in a session of its own is no less the agent's.
@@ -43,7 +45,10 @@ fn an_agent_cannot_answer_accept_or_end() {
             }
             let script = match prefix {
                 "m" => format!("m {command}; echo code=$?"),
-                _ => format!("setsid -w env -u MORTISE_RUN_TOKEN '{}' {command}; echo code=$?", harness::mortise().display()),
+                _ => format!(
+                    "setsid -w env -u MORTISE_RUN_TOKEN '{}' {command}; echo code=$?",
+                    harness::mortise().display()
+                ),
             };
             let output = as_agent(&project, &script, &lines);
             assert!(output.stdout.contains("code=12"), "{attempt}: {output:#?}");
@@ -142,8 +147,6 @@ fn an_unfit_state_directory_is_not_taken_instead() {
     assert!(output.stdout.contains("code="), "{output:#?}");
     assert_eq!(project.json(&["policy", "diff"])["waiting"], true);
     assert!(is_done(&shim.call("note", json!({"text": "x"}))));
-    let stop = format!("MORTISE_STATE_DIR='{}' m doctor --format json", elsewhere.display());
-    drop(stop);
     end_gateway_below(&elsewhere);
 }
 

@@ -51,11 +51,13 @@ fn bench() -> Project {
     let project = Project::example("support-desk");
     let server = workspace().join("tests/fixtures/bench_server.py");
     let label = "label = { integrity = \"system\", confidentiality = \"public\" }";
-    let tools = ["note", "slow", "fork"].map(|tool| format!("[tools.{tool}]\neffect = \"reversible_write\"\n{label}\n"));
+    let tools =
+        ["note", "slow", "fork"].map(|tool| format!("[tools.{tool}]\neffect = \"reversible_write\"\n{label}\n"));
     let start = format!("[start]\ncommand = \"python3\"\nargs = [{server:?}]\npass_env = [\"PATH\"]\n");
     project.write("mortise/tools/bench.toml", &format!("{start}\n{}", tools.join("\n")));
     let agent = project.read("mortise/agents/support-bot.toml");
-    let agent = agent.replace("tools = [\n", "tools = [\n    \"bench/note\",\n    \"bench/slow\",\n    \"bench/fork\",\n");
+    let agent =
+        agent.replace("tools = [\n", "tools = [\n    \"bench/note\",\n    \"bench/slow\",\n    \"bench/fork\",\n");
     project.write("mortise/agents/support-bot.toml", &agent);
     let permit = "@id(\"roles/bench\")\npermit (principal, action, resource == Server::\"bench\");\n";
     project.write("mortise/policies/roles/bench.cedar", permit);

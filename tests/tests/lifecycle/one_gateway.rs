@@ -18,6 +18,7 @@ fn up_takes_over_from_a_gateway_started_on_demand() {
     wait_for("the foreground gateway", || (project.gateway_pid() == Some(gateway.pid())).then_some(()));
     assert_ne!(gateway.pid(), on_demand);
     assert!(note(&mut shim, "after"), "the shim goes on with the new one");
+    drop(shim);
     assert_eq!(project.events_of("gateway.started").len(), 2);
     assert_eq!(project.events_of("gateway.stopped").len(), 1);
     project.ok(&["trace", "verify"]);

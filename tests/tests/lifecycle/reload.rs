@@ -6,8 +6,7 @@ use harness::project::kill;
 use harness::{Project, StdioClient, wait_for};
 use serde_json::{Value, json};
 
-const NEVER_NOTE: &str =
-    "@id(\"guards/no-notes\")\n@reason(\"no notes\")\nforbid (principal, action == Action::\"bench/note\", resource);\n";
+const NEVER_NOTE: &str = "@id(\"guards/no-notes\")\n@reason(\"no notes\")\nforbid (principal, action == Action::\"bench/note\", resource);\n";
 
 fn note(bench: &mut StdioClient) -> Value {
     bench.call("note", json!({"text": "x"}))
@@ -49,7 +48,8 @@ fn a_loosening_edit_waits_for_a_person() {
     assert_eq!(rule(&note(&mut bench)), "guards/no-notes");
     assert!(project.ok(&["policy", "diff"]).contains("+ guard `guards/no-notes` is gone"));
 
-    let wrong = project.typing(&["policy", "accept", "--as", "ada", "--reason", "r"], &[("secret of", "no such secret")]);
+    let wrong =
+        project.typing(&["policy", "accept", "--as", "ada", "--reason", "r"], &[("secret of", "no such secret")]);
     assert_eq!(wrong.code, 12, "{wrong:#?}");
     assert_eq!(rule(&note(&mut bench)), "guards/no-notes");
     let accepted = accept(&project, "ada");
@@ -66,16 +66,25 @@ fn a_loosening_edit_waits_for_a_person() {
 #[test]
 fn every_kind_of_loosening_waits() {
     for (what, path, from, to) in [
-        ("a permit rule", "mortise/policies/roles/more.cedar", "", "@id(\"more\")\npermit (principal, action, resource);\n"),
+        (
+            "a permit rule",
+            "mortise/policies/roles/more.cedar",
+            "",
+            "@id(\"more\")\npermit (principal, action, resource);\n",
+        ),
         ("a tool", "mortise/agents/support-bot.toml", "tools = [\n", "tools = [\n    \"bench/fork\",\n"),
         ("an observing agent", "mortise/agents/support-bot.toml", "mode = \"enforce\"", "mode = \"observe\""),
         ("a longer hold", "mortise.toml", "hold_s = 20", "hold_s = 30"),
-        ("a softer guard", "mortise/policies/guards/protected-namespaces.cedar", "@reason", "@decision(\"ask\")\n@reason"),
+        (
+            "a softer guard",
+            "mortise/policies/guards/protected-namespaces.cedar",
+            "@reason",
+            "@decision(\"ask\")\n@reason",
+        ),
     ] {
         let project = bench();
         edit(&project, "mortise/agents/support-bot.toml", "    \"bench/fork\",\n", "");
         let _desk = project.hosted(BOT, "desk");
-        let before = project.json(&["doctor"]);
         if from.is_empty() {
             project.write(path, to);
         } else {
@@ -84,7 +93,6 @@ fn every_kind_of_loosening_waits() {
         let diff = waits(&project);
         assert!(!diff["loosens"].as_array().expect("a list").is_empty(), "{what}: {diff}");
         assert!(project.events_of("config.changed").is_empty(), "{what}");
-        drop(before);
     }
 }
 
@@ -112,7 +120,10 @@ fn a_typo_keeps_what_was_in_force() {
     assert_eq!(diff.code, 3, "{diff:#?}");
     // An edit that would only tighten, with a word that is none, is no tightening either.
     project.write("mortise/policies/guards/no-notes.cedar", NEVER_NOTE);
-    project.write("mortise/policies/guards/x.cedar", "@id(\"x\")\nforbid (principal, action == Action::\"bench/no\", resource);\n");
+    project.write(
+        "mortise/policies/guards/x.cedar",
+        "@id(\"x\")\nforbid (principal, action == Action::\"bench/no\", resource);\n",
+    );
     wait_for("a second refusal", || (project.events_of("config.refused").len() > 1).then_some(()));
     assert_eq!(rule(&note(&mut bench)), "guards/no-notes");
 }
@@ -171,6 +182,7 @@ fn under_dev_everything_applies_at_once_and_every_event_says_so() {
     seen(&project, "config.changed");
     assert!(is_done(&note(&mut bench)));
     assert_ne!(project.typing(&["approvals", "approve", "ap-0", "--as", "ada"], &[("secret of", "x")]).code, 0);
+    drop(bench);
     gateway.kill();
     let events = project.events();
     assert!(events.len() > 8 && events.iter().all(|event| event["dev"] == true), "{events:#?}");
@@ -179,7 +191,8 @@ fn under_dev_everything_applies_at_once_and_every_event_says_so() {
 #[test]
 fn shadow_rules_are_recorded_and_decide_nothing() {
     let project = bench();
-    project.write("mortise/policies/guards/no-notes.cedar", &NEVER_NOTE.replace("@reason", "@mode(\"shadow\")\n@reason"));
+    project
+        .write("mortise/policies/guards/no-notes.cedar", &NEVER_NOTE.replace("@reason", "@mode(\"shadow\")\n@reason"));
     let mut bench = project.proxy(BOT, "bench");
     assert!(is_done(&note(&mut bench)));
     let decision = project.events_of("policy.decision").pop().expect("a decision");

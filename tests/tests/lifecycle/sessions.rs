@@ -52,8 +52,11 @@ fn neither_a_second_handshake_nor_a_new_shim_forgets() {
     assert_eq!(rule(&mailer.call("send_mail", to_stranger())), "guards/private-data-stays");
     // Another host, another client name: still the same agent of the same user.
     let mut other = project.hosted_raw(&["--agent", BOT, "--server", "mailer"], &[("MORTISE_SESSION", "fresh")]);
-    other.request("initialize", json!({"protocolVersion": "2025-11-25", "capabilities": {},
-        "clientInfo": {"name": "somebody else", "version": "9"}}));
+    other.request(
+        "initialize",
+        json!({"protocolVersion": "2025-11-25", "capabilities": {},
+        "clientInfo": {"name": "somebody else", "version": "9"}}),
+    );
     assert_eq!(rule(&other.call("send_mail", to_stranger())), "guards/private-data-stays");
 }
 
@@ -65,10 +68,22 @@ fn runs_are_apart_and_each_is_one() {
     read_tickets(&mut with_token(&project, "desk", &first));
     let mut http = HttpClient::new(&url, &first);
     http.initialize();
-    assert_eq!(rule(&http.call("send_mail", to_stranger())), "guards/private-data-stays", "over HTTP it is the same run");
+    assert_eq!(
+        rule(&http.call("send_mail", to_stranger())),
+        "guards/private-data-stays",
+        "over HTTP it is the same run"
+    );
+    let mut http = HttpClient::new(&url, &first);
     http.initialize();
-    assert_eq!(rule(&http.call("send_mail", to_stranger())), "guards/private-data-stays", "an MCP session is no session");
-    assert_eq!(rule(&with_token(&project, "mailer", &first).call("send_mail", to_stranger())), "guards/private-data-stays");
+    assert_eq!(
+        rule(&http.call("send_mail", to_stranger())),
+        "guards/private-data-stays",
+        "an MCP session is no session"
+    );
+    assert_eq!(
+        rule(&with_token(&project, "mailer", &first).call("send_mail", to_stranger())),
+        "guards/private-data-stays"
+    );
     assert!(is_done(&with_token(&project, "mailer", &second).call("send_mail", to_stranger())));
     assert!(is_done(&project.proxy(BOT, "mailer").call("send_mail", to_stranger())));
     let runs: std::collections::BTreeSet<String> =

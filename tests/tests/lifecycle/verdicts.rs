@@ -109,7 +109,8 @@ fn sandbox_runs_the_dry_run_twin_and_says_so() {
 #[test]
 fn every_event_of_a_refused_call_is_recorded_and_none_is_a_dispatch() {
     let project = bench();
-    let guard = "@id(\"guards/never\")\n@reason(\"never\")\nforbid (principal, action, resource == Server::\"bench\");\n";
+    let guard =
+        "@id(\"guards/never\")\n@reason(\"never\")\nforbid (principal, action, resource == Server::\"bench\");\n";
     project.write("mortise/policies/guards/never.cedar", guard);
     let mut bench = project.proxy(BOT, "bench");
     let answer = bench.call("note", json!({"text": "x"}));

@@ -52,7 +52,7 @@ fn declared_and_permitted_roots_are_given() {
     let (answer, _) = call(&mut client, "get-roots-list", json!({}));
     assert!(answer.to_string().contains("file:///client/root"), "{answer}");
     let decided: Vec<String> = project.events_of("policy.decision").iter().map(Value::to_string).collect();
-    assert!(decided.iter().any(|event| event.contains("all#roots")), "{decided:#?}");
+    assert!(decided.iter().any(|event| event.contains(r#""tool_name":"roots""#)), "{decided:#?}");
 }
 
 #[test]
@@ -68,8 +68,9 @@ fn a_declared_and_permitted_question_reaches_the_client() {
     assert!(answer.to_string().contains("Name: Ada"), "{answer}");
     assert!(asked.iter().any(|method| method == ELICITATION), "{asked:?}");
     let decided: Vec<String> = project.events_of("policy.decision").iter().map(Value::to_string).collect();
-    for operation in ["all#sampling", "all#elicitation"] {
-        assert!(decided.iter().any(|event| event.contains(operation)), "`{operation}` was not decided: {decided:#?}");
+    for operation in ["sampling", "elicitation"] {
+        let named = format!(r#""tool_name":"{operation}""#);
+        assert!(decided.iter().any(|event| event.contains(&named)), "`{operation}` was not decided: {decided:#?}");
     }
 }
 
@@ -98,10 +99,13 @@ fn an_early_question_waits_for_the_client() {
     std::fs::create_dir(&world).expect("a folder");
     govern(&project, &[RealServer::filesystem("all", project.root())]);
     let mut client = project.proxy_raw(AGENT, "all");
-    let id = client.send("initialize", json!({
-        "protocolVersion": "2025-11-25", "capabilities": {"roots": {"listChanged": true}},
-        "clientInfo": {"name": "harness", "version": "0"}
-    }));
+    let id = client.send(
+        "initialize",
+        json!({
+            "protocolVersion": "2025-11-25", "capabilities": {"roots": {"listChanged": true}},
+            "clientInfo": {"name": "harness", "version": "0"}
+        }),
+    );
     let first: Value = serde_json::from_str(&client.next_frame().expect("a frame")).expect("JSON");
     assert_eq!(first["id"], id, "the server was heard before its answer to the handshake");
     client.notify("notifications/initialized", json!({}));
@@ -130,7 +134,8 @@ fn progress_comes_under_the_clients_own_token() {
         assert_ne!(answer["result"]["isError"], true, "{answer}");
         let told: Vec<Value> = std::mem::take(&mut client.others);
         let told = told.iter().filter(|frame| frame["method"] == "notifications/progress");
-        let told: Vec<_> = told.map(|frame| (&frame["params"]["progressToken"], &frame["params"]["progress"])).collect();
+        let told: Vec<_> =
+            told.map(|frame| (&frame["params"]["progressToken"], &frame["params"]["progress"])).collect();
         assert_eq!(told, [(&token, &json!(1)), (&token, &json!(2))]);
     }
 }

@@ -41,7 +41,8 @@ fn tool(name: &str, arguments: Value) -> Step {
 
 /// What every server is asked beside its tools.
 fn around(tools: Vec<Step>) -> Vec<Step> {
-    let mut script = vec![("ping", json!({})), ("tools/list", json!({})), ("logging/setLevel", json!({"level": "error"}))];
+    let mut script =
+        vec![("ping", json!({})), ("tools/list", json!({})), ("logging/setLevel", json!({"level": "error"}))];
     script.extend(tools);
     script.extend([
         ("resources/list", json!({})),
@@ -49,9 +50,12 @@ fn around(tools: Vec<Step>) -> Vec<Step> {
         ("resources/read", json!({"uri": "nothing://here"})),
         ("prompts/list", json!({})),
         ("prompts/get", json!({"name": "no-such-prompt"})),
-        ("completion/complete", json!({
-            "ref": {"type": "ref/prompt", "name": "no-such-prompt"}, "argument": {"name": "a", "value": "b"}
-        })),
+        (
+            "completion/complete",
+            json!({
+                "ref": {"type": "ref/prompt", "name": "no-such-prompt"}, "argument": {"name": "a", "value": "b"}
+            }),
+        ),
         ("ping", json!({})),
     ]);
     script
@@ -158,7 +162,10 @@ fn everything() {
         tool("get-structured-content", json!({"location": "Chicago"})),
         tool("get-sum", json!({"a": 2, "b": 40})),
         tool("get-tiny-image", json!({})),
-        tool("gzip-file-as-resource", json!({"name": "a.gz", "data": "data:text/plain,hello", "outputType": "resource"})),
+        tool(
+            "gzip-file-as-resource",
+            json!({"name": "a.gz", "data": "data:text/plain,hello", "outputType": "resource"}),
+        ),
         tool("gzip-file-as-resource", json!({"name": "b.gz", "data": "data:text/plain,hello"})),
         tool("toggle-simulated-logging", json!({})),
         tool("toggle-simulated-logging", json!({})),

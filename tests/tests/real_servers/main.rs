@@ -6,4 +6,6 @@ mod differential;
 mod drift;
 mod environment;
 mod many;
+#[cfg(feature = "rust-client")]
+mod rust_client;
 mod unknown_members;

@@ -35,8 +35,12 @@ fn tools_of_several_servers_are_one_list_and_calls_find_their_server() {
         folder
     });
     let memory = RealServer::memory("memory", &project.root().join("memory.jsonl"));
-    let servers =
-        [RealServer::filesystem("left", &left), RealServer::filesystem("right", &right), memory, RealServer::time("time")];
+    let servers = [
+        RealServer::filesystem("left", &left),
+        RealServer::filesystem("right", &right),
+        memory,
+        RealServer::time("time"),
+    ];
     govern(&project, &servers);
     let _gateway = project.up(&[]);
     let mut client = opened(&project, &key(&project));
@@ -61,9 +65,8 @@ fn tools_of_several_servers_are_one_list_and_calls_find_their_server() {
 
 fn meeting(project: &Project) {
     let folder = project.root().display().to_string();
-    let server = |name: &str, other: &str| {
-        RealServer::fixture(name, "meeting_server.py").arg(&folder).arg(name).arg(other)
-    };
+    let server =
+        |name: &str, other: &str| RealServer::fixture(name, "meeting_server.py").arg(&folder).arg(name).arg(other);
     // `mortise lock` looks at one server after the other.
     for name in ["east", "west"] {
         project.write(&format!("{name}.starts"), "");

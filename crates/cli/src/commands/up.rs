@@ -6,7 +6,7 @@ use crate::output::Output;
 use crate::place::Place;
 use gateway::control::Client;
 use gateway::control::protocol::Request;
-use gateway::process::{Gateway, StartError};
+use gateway::process::{Claim, Gateway, StartError};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const ENDING_LOOKS: u32 = 400;
 pub fn run(output: &Output, place: &Place, args: &args::Up) -> Outcome {
     let listen = args.listen.as_deref().map(str::parse::<SocketAddr>).transpose();
     let listen = listen.map_err(|_| Failure::new(Exit::Usage, "`--listen` takes `address:port`"))?;
-    take_over(output, place)?;
+    let _claim = take_over(output, place)?;
     let mut options = place.options();
     options.dev = args.dev;
     serve(options, |gateway| async move {
@@ -40,15 +40,21 @@ pub fn run(output: &Output, place: &Place, args: &args::Up) -> Outcome {
     })
 }
 
-/// Ends a gateway that was started on demand. One that somebody started in the foreground is that person's to end.
-fn take_over(output: &Output, place: &Place) -> Result<(), Failure> {
-    let Ok(mut running) = Client::connect(&place.socket()) else { return Ok(()) };
-    let status = running.ask(&Request::Status).map_err(crate::reach::failure)?;
-    if status.get("on_demand").and_then(Value::as_bool) != Some(true) {
-        let pid = status.get("pid").map(Value::to_string).unwrap_or_default();
-        let text = format!("`mortise up` already serves this project (process {pid})");
+/// Ends a gateway that was started on demand, and keeps shims from starting another. One that somebody started in the
+/// foreground is that person's to end.
+fn take_over(output: &Output, place: &Place) -> Result<Claim, Failure> {
+    store::StateDir::open(&place.state).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+    let claim = Claim::take(&place.state)?;
+    let mut running = Client::connect(&place.socket()).ok();
+    let status = running.as_mut().map(|running| running.ask(&Request::Status)).transpose();
+    let status = status.map_err(crate::reach::failure)?.unwrap_or_default();
+    let is_on_demand = status.get("on_demand").and_then(Value::as_bool).unwrap_or(running.is_none());
+    let Some(claim) = claim.filter(|_| is_on_demand) else {
+        let pid = status.get("pid").map(|pid| format!(" (process {pid})")).unwrap_or_default();
+        let text = format!("`mortise up` already serves this project{pid}");
         return Err(Failure::new(Exit::Environment, text).with_help("one gateway serves a project; end that one first"));
-    }
+    };
+    let Some(mut running) = running else { return Ok(claim) };
     running.ask(&Request::Shutdown).map_err(crate::reach::failure)?;
     output.message("ended the gateway that was started on demand");
     for _ in 0..ENDING_LOOKS {
@@ -57,7 +63,7 @@ fn take_over(output: &Output, place: &Place) -> Result<(), Failure> {
         }
         std::thread::sleep(ENDING_LOOK);
     }
-    Ok(())
+    Ok(claim)
 }
 
 /// The gateway process that shims start.

@@ -158,8 +158,7 @@ impl Pool {
     pub const fn own_hello() -> Hello<'static> {
         const INFO: &[u8] =
             concat!("{\"name\":\"mortise\",\"version\":\"", env!("CARGO_PKG_VERSION"), "\"}").as_bytes();
-        const OFFERED: &[u8] =
-            br#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{"form":{},"url":{}}}"#;
+        const OFFERED: &[u8] = br#"{"roots":{"listChanged":true},"sampling":{},"elicitation":{"form":{},"url":{}}}"#;
         Hello::Own { client_info: INFO, capabilities: OFFERED, version: ProtocolVersion::LATEST }
     }
 

@@ -185,6 +185,10 @@ fn status(gateway: &Gateway) -> Value {
 async fn reload(gateway: &Gateway) -> Response {
     match gateway.look().await {
         Ok(edit) => Response::Ok(match edit {
+            // Seen before, and as wrong as then: the files are not what is in force.
+            Edit::None if !gateway.configuration.refused().is_empty() => {
+                json!({ "edit": "refused", "diagnostics": gateway.configuration.refused() })
+            }
             Edit::None => json!({ "edit": "none" }),
             Edit::Applied { change, .. } => {
                 json!({ "edit": "applied", "tightens": change.tightens, "loosens": change.loosens })

@@ -103,6 +103,8 @@ struct Held {
     waiting: Option<Waiting>,
     /// Files as last looked at, so that one edit is reported once.
     seen: Files,
+    /// What is wrong with them, if they were refused.
+    refused: Vec<Diagnostic>,
 }
 
 impl Configuration {
@@ -136,7 +138,7 @@ impl Configuration {
             Err(other) => return Err(other),
         };
         let snapshot = Snapshot::new(project, bundle, protected.clone(), dev);
-        let held = Held { in_force: in_force.clone(), waiting: None, seen: in_force.clone() };
+        let held = Held { in_force: in_force.clone(), waiting: None, seen: in_force.clone(), refused: Vec::new() };
         let configuration = Self { state, held: Mutex::new(held), protected, dev };
         let mut edits = Vec::new();
         if let Some(diagnostics) = broken {
@@ -158,6 +160,7 @@ impl Configuration {
             return Ok((Edit::None, None));
         }
         held.seen = found.clone();
+        held.refused.clear();
         let change = change::compare(&held.in_force, &found);
         if change.is_none() {
             held.waiting = None;
@@ -167,6 +170,7 @@ impl Configuration {
             Ok(compiled) => compiled,
             Err(ConfigurationError::Invalid(diagnostics)) => {
                 held.waiting = None;
+                held.refused.clone_from(&diagnostics);
                 return Ok((Edit::Refused(diagnostics), None));
             }
             Err(other) => return Err(other),
@@ -188,6 +192,12 @@ impl Configuration {
     #[must_use]
     pub fn waiting(&self) -> Option<Waiting> {
         self.lock().waiting.clone()
+    }
+
+    /// What is wrong with the files as last looked at; empty when nothing is.
+    #[must_use]
+    pub fn refused(&self) -> Vec<Diagnostic> {
+        self.lock().refused.clone()
     }
 
     /// Puts what waits in force, if it is what the person was shown.

@@ -3,6 +3,7 @@
 //!
 //! | file | idea |
 //! |---|---|
+//! | `claim` | the right to serve in the foreground |
 //! | `options` | what the process is told at its start |
 //! | `open` | from a state directory to a gateway that can decide |
 //! | `configuration` | what is in force, what waits, what was refused |
@@ -10,12 +11,14 @@
 //! | `serve` | the socket, the listener, the end |
 
 mod callers;
+mod claim;
 mod configuration;
 mod open;
 mod options;
 mod serve;
 
 pub use callers::{CallerError, Callers, RunStarted};
+pub use claim::Claim;
 pub use configuration::{Compiled, Configuration, ConfigurationError, Edit, Waiting, compile};
 pub use open::StartError;
 pub use options::{Options, SOCKET};

@@ -1,6 +1,7 @@
 //! From a state directory to a gateway that can decide.
 
 use super::callers::{CallerError, Callers};
+use super::claim::Claim;
 use super::configuration::{Configuration, ConfigurationError, Edit};
 use super::{Gateway, Options};
 use crate::connections::{Change, Observer, Pool};
@@ -73,6 +74,10 @@ impl Gateway {
     pub async fn open(options: Options) -> Result<Arc<Self>, StartError> {
         let until = Instant::now() + HANDOVER;
         loop {
+            if options.on_demand && Claim::is_taken(&options.state) && Instant::now() < until {
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
             match Self::try_open(options.clone()).await {
                 // From the start again: the one that holds the log may yet accept another configuration.
                 Err(StartError::Log(OpenError::Locked { .. })) if Instant::now() < until => {
@@ -105,6 +110,7 @@ impl Gateway {
         let log = Arc::new(log);
 
         let recorder = Recorder::new(Arc::clone(&log), Arc::new(keys.hasher()), clock.clone(), settings.tenant.clone());
+        let recorder = recorder.under_dev(options.dev);
         let sessions = Sessions::new(idle_us);
         let mut events = vec![started(&recorder, &snapshot, &recovery)];
         events.extend(repaired(&recorder, &recovery));

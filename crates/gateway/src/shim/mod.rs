@@ -10,9 +10,14 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Times a gateway that died is replaced within one shim's life.
 const MAX_RETURNS: u32 = 20;
+
+/// Times a gateway that goes while it is greeted is tried again, and the pause before it.
+const MAX_ATTEMPTS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Requests under way that are remembered.
 const MAX_OPEN: usize = 4_096;
@@ -100,32 +105,42 @@ pub fn run(
     Err(ShimError::NoGateway("it keeps ending".to_owned()))
 }
 
+/// Reaches a gateway that takes this shim. One that is ending may still be reached and then be gone: it is tried again.
 fn connect(
     socket: &Path,
     introduction: &Introduction,
     reach: &mut dyn FnMut() -> Result<(), String>,
 ) -> Result<BufReader<UnixStream>, ShimError> {
     let path = crate::control::short_path(socket)?;
-    let mut stream = match UnixStream::connect(&path) {
-        Ok(stream) => stream,
-        Err(_) => {
-            reach().map_err(ShimError::NoGateway)?;
-            UnixStream::connect(&path).map_err(|error| ShimError::NoGateway(error.to_string()))?
+    let mut why = String::new();
+    for _ in 0..MAX_ATTEMPTS {
+        let stream = match UnixStream::connect(&path) {
+            Ok(stream) => Ok(stream),
+            Err(_) => {
+                reach().map_err(ShimError::NoGateway)?;
+                UnixStream::connect(&path)
+            }
+        };
+        match stream.and_then(|stream| introduce(stream, introduction)) {
+            Ok((reader, Response::Ok(_))) => return Ok(reader),
+            Ok((_, Response::Refused { message, help, .. })) => return Err(ShimError::Refused { message, help }),
+            Err(error) => why = format!("it ended during the handshake ({error})"),
         }
-    };
-    let Introduction { agent, run_token, server, command } = introduction.clone();
+        std::thread::sleep(PAUSE);
+    }
+    Err(ShimError::NoGateway(why))
+}
+
+fn introduce(mut stream: UnixStream, who: &Introduction) -> io::Result<(BufReader<UnixStream>, Response)> {
+    let Introduction { agent, run_token, server, command } = who.clone();
     let hello = Hello::Proxy { protocol: PROTOCOL, agent, run_token, server, command };
-    let mut line = serde_json::to_vec(&hello).map_err(io::Error::other)?;
+    let mut line = serde_json::to_vec(&hello)?;
     line.push(b'\n');
     stream.write_all(&line)?;
     let mut reader = BufReader::new(stream);
     let mut answer = String::new();
     reader.by_ref().take(1024 * 1024).read_line(&mut answer)?;
-    match serde_json::from_str(&answer) {
-        Ok(Response::Ok(_)) => Ok(reader),
-        Ok(Response::Refused { message, help, .. }) => Err(ShimError::Refused { message, help }),
-        Err(_) => Err(ShimError::NoGateway("it ended during the handshake".to_owned())),
-    }
+    Ok((reader, serde_json::from_str(&answer)?))
 }
 
 /// Client to gateway, until the client ends its side.
