@@ -56,7 +56,6 @@ fn declared_and_permitted_roots_are_given() {
 }
 
 #[test]
-#[ignore = "`messages` and `requestedSchema` count as unrepresentable, so that a person is asked for every question"]
 fn a_declared_and_permitted_question_reaches_the_client() {
     let project = Project::empty();
     govern(&project, &[RealServer::everything("all")]);

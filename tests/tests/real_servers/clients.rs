@@ -128,7 +128,6 @@ fn python_library_over_http() {
 }
 
 #[test]
-#[ignore = "a person is asked for every question: see `asked`"]
 fn python_library_is_asked() {
     assert_asked(&over_stdio(QUESTIONS));
     assert_asked(&over_http(QUESTIONS));

@@ -188,7 +188,6 @@ fn everything() {
 
 /// Apart, until policy can tell "an argument nobody can look at" from "the arguments of a prompt".
 #[test]
-#[ignore = "`arguments` of prompts/get count as unrepresentable, so that a person is asked for every such prompt"]
 fn prompts_with_arguments() {
     let project = Project::empty();
     let script = [

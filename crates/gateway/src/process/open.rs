@@ -80,7 +80,7 @@ impl Gateway {
             }
             match Self::try_open(options.clone()).await {
                 // From the start again: the one that holds the log may yet accept another configuration.
-                Err(StartError::Log(OpenError::Locked { .. })) if Instant::now() < until => {
+                Err(StartError::Log(OpenError::Locked { .. })) if Instant::now() < until && !is_late(&options) => {
                     tokio::time::sleep(LOOK).await;
                 }
                 opened => return opened,
@@ -163,6 +163,12 @@ fn observer(pipeline: Weak<Pipeline>) -> Observer {
             }
         });
     })
+}
+
+/// Whether another gateway serves already: one started on demand is then not needed, now or when the other ends.
+fn is_late(options: &Options) -> bool {
+    let socket = crate::control::short_path(&options.state.join(super::SOCKET));
+    options.on_demand && socket.is_ok_and(|socket| std::os::unix::net::UnixStream::connect(socket).is_ok())
 }
 
 fn protected(options: &Options) -> Result<Protected, StartError> {

@@ -119,23 +119,64 @@ fn of_tool(tool: &ToolDescription, names: &Names) -> Option<ActionShape> {
     })
 }
 
-fn fixed(server: &ServerId, operation: &Operation, names: &Names) -> Option<ActionShape> {
-    // Where a server asks something of the client, what it is told leaves the operator's hands: egress.
-    let (effect, argument, declared) = match operation {
-        Operation::ReadResource => {
-            let uri = Argument { class: ArgumentClass::Target, kind: ArgumentKind::Url };
-            (Effect::EgressRead, Some("uri"), Some(uri))
-        }
+/// A member of a fixed operation's params that policies read: name, JSON type, what it is.
+type Member = (&'static str, &'static str, Argument);
+
+/// What is known of a fixed operation: its effect, the members that policies read (the first is required for what names
+/// something), and those the protocol has beside them, which policies do not see.
+fn described(operation: &Operation) -> (Effect, Vec<Member>, &'static [&'static str]) {
+    let argument = |class: ArgumentClass, kind: ArgumentKind| Argument { class, kind };
+    let content = argument(ArgumentClass::Content, ArgumentKind::Text);
+    let url = argument(ArgumentClass::Target, ArgumentKind::Url);
+    match operation {
+        Operation::ReadResource => (Effect::EgressRead, vec![("uri", "string", url)], &[]),
         Operation::GetPrompt => {
-            (Effect::Read, Some("name"), Some(Argument { class: ArgumentClass::Object, ..Argument::default() }))
+            let name = argument(ArgumentClass::Object, ArgumentKind::Text);
+            (Effect::Read, vec![("name", "string", name)], &["arguments"])
         }
-        _ => (Effect::EgressRead, None, None),
+        // Where a server asks something of the client, what it is told leaves the operator's hands: egress.
+        Operation::Sampling => (
+            Effect::EgressRead,
+            vec![("systemPrompt", "string", content), ("maxTokens", "integer", Argument::default())],
+            &[
+                "_meta",
+                "includeContext",
+                "messages",
+                "metadata",
+                "modelPreferences",
+                "stopSequences",
+                "task",
+                "temperature",
+                "toolChoice",
+                "tools",
+            ],
+        ),
+        Operation::Elicitation => (
+            Effect::EgressRead,
+            vec![("message", "string", content), ("mode", "string", Argument::default()), ("url", "string", url)],
+            &["_meta", "elicitationId", "requestedSchema", "task"],
+        ),
+        Operation::Roots | Operation::Tool(_) => (Effect::EgressRead, Vec::new(), &["_meta"]),
+    }
+}
+
+fn fixed(server: &ServerId, operation: &Operation, names: &Names) -> Option<ActionShape> {
+    let (effect, members, unseen) = described(operation);
+    let mut properties = serde_json::Map::new();
+    for (name, kind, _) in &members {
+        properties.insert((*name).to_owned(), json!({"type": kind}));
+    }
+    for name in unseen {
+        // Untyped: allowed, and nothing a policy could read.
+        properties.insert((*name).to_owned(), json!({}));
+    }
+    let required: Vec<&str> = match operation {
+        Operation::ReadResource | Operation::GetPrompt => members.iter().map(|(name, ..)| *name).collect(),
+        _ => Vec::new(),
     };
-    let schema = match argument {
-        Some(name) => json!({"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}),
-        None => json!({"type": "object", "properties": {}}),
-    };
-    let (arguments, invisible) = read_arguments(&schema);
+    let schema = json!({"type": "object", "properties": properties, "required": required});
+    // What the protocol puts beside them is no news to an operator: it is not listed as invisible.
+    let (arguments, _) = read_arguments(&schema);
     let suffix = operation.suffix();
     let id: Arc<str> = format!("{server}{suffix}").into();
     Some(ActionShape {
@@ -146,8 +187,8 @@ fn fixed(server: &ServerId, operation: &Operation, names: &Names) -> Option<Acti
         groups: vec![suffix.trim_start_matches('#'), effect.group()],
         argument_names: all_names(&arguments),
         arguments,
-        declared: argument.zip(declared).map(|(name, declared)| (name.to_owned(), declared)).into_iter().collect(),
-        invisible,
+        declared: members.into_iter().map(|(name, _, declared)| (name.to_owned(), declared)).collect(),
+        invisible: Vec::new(),
         definition: String::new(),
     })
 }
