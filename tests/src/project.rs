@@ -173,6 +173,7 @@ impl Project {
 
 impl Drop for Project {
     fn drop(&mut self) {
+        // A shim that is still ending may start another one; without its state that ends by itself.
         if let Some(pid) = self.gateway_pid() {
             kill(pid);
         }
