@@ -1,11 +1,7 @@
 //! Development tasks: `cargo xtask TASK`. Run without a task, it lists them.
 //!
 //! Contains nothing of the product and imports none of its crates, so that it builds in seconds on a fresh clone.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a development task talks to its terminal"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development task talks to its terminal")]
 
 mod bench;
 mod check;

@@ -20,9 +20,7 @@ pub fn works(command: &mut Command) -> bool {
 
 /// Runs a command to its end with our terminal; an error unless it ends well.
 pub fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start {}", line(command)))?;
+    let status = command.status().with_context(|| format!("cannot start {}", line(command)))?;
     if !status.success() {
         bail!("{} ended with {status}", line(command));
     }
@@ -49,22 +47,15 @@ pub struct Watched {
 /// Runs a command, passing its output on while picking out the lines in which a test runner sums up.
 pub fn watch(command: &mut Command) -> Result<Watched> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let child = child
-        .as_mut()
-        .map_err(|error| anyhow::anyhow!("cannot start {}: {error}", line(command)))?;
+    let child = child.as_mut().map_err(|error| anyhow::anyhow!("cannot start {}: {error}", line(command)))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let closing = std::thread::scope(|scope| {
         let reader = scope.spawn(|| stdout.map(|pipe| pass_on(BufReader::new(pipe), std::io::stdout())));
-        let mut closing = stderr
-            .map(|pipe| pass_on(BufReader::new(pipe), std::io::stderr()))
-            .unwrap_or_default();
+        let mut closing = stderr.map(|pipe| pass_on(BufReader::new(pipe), std::io::stderr())).unwrap_or_default();
         closing.extend(reader.join().ok().flatten().unwrap_or_default());
         closing
     });
-    Ok(Watched {
-        passed: child.wait()?.success(),
-        closing,
-    })
+    Ok(Watched { passed: child.wait()?.success(), closing })
 }
 
 /// Says what comes, does it, says how long it took.
@@ -91,9 +82,7 @@ fn pass_on(from: impl BufRead, mut to: impl Write) -> Vec<String> {
 
 fn line(command: &Command) -> String {
     // The name is enough; where a toolchain lives is nobody's business.
-    let program = std::path::Path::new(command.get_program())
-        .file_stem()
-        .unwrap_or(command.get_program());
+    let program = std::path::Path::new(command.get_program()).file_stem().unwrap_or(command.get_program());
     let mut words = vec![program.to_string_lossy()];
     words.extend(command.get_args().map(std::ffi::OsStr::to_string_lossy));
     format!("`{}`", words.join(" "))
@@ -108,10 +97,7 @@ mod tests {
         let text = "  PASS a\n     Summary [   0.1s] 3 tests run: 3 passed\ntest result: ok. 1 passed\n";
         let mut passed_on = Vec::new();
         let closing = pass_on(text.as_bytes(), &mut passed_on);
-        assert_eq!(
-            closing,
-            ["Summary [   0.1s] 3 tests run: 3 passed", "test result: ok. 1 passed"]
-        );
+        assert_eq!(closing, ["Summary [   0.1s] 3 tests run: 3 passed", "test result: ok. 1 passed"]);
         assert_eq!(passed_on, text.as_bytes());
     }
 }

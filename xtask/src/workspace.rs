@@ -46,10 +46,7 @@ impl Workspace {
     /// Picks out of cargo's answer what the tasks need.
     pub fn parse(text: &str) -> Result<Self> {
         let metadata: Value = serde_json::from_str(text)?;
-        let packages = list(&metadata, "packages")?
-            .iter()
-            .map(package)
-            .collect::<Result<_>>()?;
+        let packages = list(&metadata, "packages")?.iter().map(package).collect::<Result<_>>()?;
         Ok(Self {
             root: word(&metadata, "workspace_root")?.into(),
             target: word(&metadata, "target_directory")?.into(),
@@ -63,10 +60,7 @@ fn package(value: &Value) -> Result<Package> {
     Ok(Package {
         name: word(value, "name")?,
         folder: manifest.parent().map(Path::to_path_buf).unwrap_or_default(),
-        dependencies: list(value, "dependencies")?
-            .iter()
-            .map(dependency)
-            .collect::<Result<_>>()?,
+        dependencies: list(value, "dependencies")?.iter().map(dependency).collect::<Result<_>>()?,
         targets: list(value, "targets")?.iter().map(target).collect::<Result<_>>()?,
     })
 }
@@ -74,37 +68,19 @@ fn package(value: &Value) -> Result<Package> {
 fn dependency(value: &Value) -> Result<Dependency> {
     // Cargo writes `null` for an ordinary dependency.
     let kind = value.get("kind").and_then(Value::as_str).unwrap_or("normal").to_owned();
-    Ok(Dependency {
-        name: word(value, "name")?,
-        kind,
-    })
+    Ok(Dependency { name: word(value, "name")?, kind })
 }
 
 fn target(value: &Value) -> Result<Target> {
-    let kind = list(value, "kind")?
-        .first()
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
+    let kind = list(value, "kind")?.first().and_then(Value::as_str).unwrap_or_default().to_owned();
     let doctest = value.get("doctest").and_then(Value::as_bool).unwrap_or_default();
-    Ok(Target {
-        name: word(value, "name")?,
-        kind,
-        doctest,
-    })
+    Ok(Target { name: word(value, "name")?, kind, doctest })
 }
 
 fn word(value: &Value, key: &str) -> Result<String> {
-    value
-        .get(key)
-        .and_then(Value::as_str)
-        .map(str::to_owned)
-        .with_context(|| format!("no text `{key}`"))
+    value.get(key).and_then(Value::as_str).map(str::to_owned).with_context(|| format!("no text `{key}`"))
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> Result<&'a Vec<Value>> {
-    value
-        .get(key)
-        .and_then(Value::as_array)
-        .with_context(|| format!("no list `{key}`"))
+    value.get(key).and_then(Value::as_array).with_context(|| format!("no list `{key}`"))
 }

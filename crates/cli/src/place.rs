@@ -41,13 +41,10 @@ impl Place {
         })?;
         let (chosen, xdg, home) =
             (std::env::var_os("MORTISE_STATE_DIR"), std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"));
-        let env = StateEnv {
-            mortise_state_dir: chosen.as_deref(),
-            xdg_state_home: xdg.as_deref(),
-            home: home.as_deref(),
-        };
-        let state = store::state::resolve(&env, &root)
-            .map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+        let env =
+            StateEnv { mortise_state_dir: chosen.as_deref(), xdg_state_home: xdg.as_deref(), home: home.as_deref() };
+        let state =
+            store::state::resolve(&env, &root).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
         Ok(Self { root, state })
     }
 

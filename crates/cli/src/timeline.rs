@@ -189,7 +189,8 @@ impl Row {
             let place = self.place.as_ref().map(|place| format!("  [{place}]")).unwrap_or_default();
             notes.push(format!("{reason}{place}"));
         }
-        let made: Vec<String> = self.redactions.iter().filter(|(_, n)| **n > 0).map(|(term, n)| format!("{term} x{n}")).collect();
+        let made: Vec<String> =
+            self.redactions.iter().filter(|(_, n)| **n > 0).map(|(term, n)| format!("{term} x{n}")).collect();
         if !made.is_empty() {
             notes.push(format!("redacted: {}", made.join(", ")));
         }

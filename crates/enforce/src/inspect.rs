@@ -36,7 +36,9 @@ pub(crate) fn reply(
         Reply::Error(_) => return passed(Outcome::ToolError, reply),
         Reply::Result(bytes) => bytes,
     };
-    let Ok(mut value) = canon::json::parse(&bytes, &canon::json::Limits::default()) else {
+    // How long a result may be was the transport's business; it has come through.
+    let limits = canon::json::Limits { bytes: bytes.len(), ..canon::json::Limits::default() };
+    let Ok(mut value) = canon::json::parse(&bytes, &limits) else {
         return withheld("the result is not strict JSON");
     };
     let is_error = value.get("isError").and_then(Value::as_bool).unwrap_or(false);

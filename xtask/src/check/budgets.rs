@@ -17,28 +17,14 @@ const BINARY_AIM: u64 = 30 << 20;
 pub fn check(workspace: &Workspace) -> Result<()> {
     let mut sizes = Vec::new();
     for package in &workspace.packages {
-        for file in rust_files(&package.folder)?
-            .into_iter()
-            .filter(|file| !is_test_file(file))
-        {
+        for file in rust_files(&package.folder)?.into_iter().filter(|file| !is_test_file(file)) {
             let lines = code_lines(&std::fs::read_to_string(&file)?).len();
-            sizes.push((
-                lines,
-                file.strip_prefix(&workspace.root)
-                    .unwrap_or(&file)
-                    .display()
-                    .to_string(),
-            ));
+            sizes.push((lines, file.strip_prefix(&workspace.root).unwrap_or(&file).display().to_string()));
         }
     }
     sizes.sort();
     let (count, at) = (sizes.len(), |percent: usize| percentile(&sizes, percent));
-    println!(
-        "files: {count}, lines of code: median {}, p90 {}, largest {}",
-        at(50),
-        at(90),
-        at(100)
-    );
+    println!("files: {count}, lines of code: median {}, p90 {}, largest {}", at(50), at(90), at(100));
     for (lines, file) in sizes.iter().filter(|(lines, _)| *lines > FILE_AIM) {
         println!("  {lines} lines (aim {FILE_AIM}, must {FILE_MUST}): {file}");
     }
@@ -49,21 +35,13 @@ pub fn check(workspace: &Workspace) -> Result<()> {
 }
 
 fn binary(workspace: &Workspace) -> Result<()> {
-    let path = workspace
-        .target
-        .join("release")
-        .join(format!("mortise{}", std::env::consts::EXE_SUFFIX));
+    let path = workspace.target.join("release").join(format!("mortise{}", std::env::consts::EXE_SUFFIX));
     let Ok(metadata) = std::fs::metadata(&path) else {
         println!("binary: not measured, there is no release build");
         return Ok(());
     };
     let size = metadata.len();
-    println!(
-        "binary: {:.1} MiB (aim {}, must {})",
-        mebibytes(size),
-        BINARY_AIM >> 20,
-        BINARY_MUST >> 20
-    );
+    println!("binary: {:.1} MiB (aim {}, must {})", mebibytes(size), BINARY_AIM >> 20, BINARY_MUST >> 20);
     if size > BINARY_MUST {
         bail!("the release binary is larger than {} MiB", BINARY_MUST >> 20);
     }
@@ -88,10 +66,7 @@ mod tests {
     #[test]
     fn percentiles_are_nearest_rank() {
         let sizes: Vec<_> = (1..=10).map(|lines| (lines, String::new())).collect();
-        assert_eq!(
-            [0, 50, 90, 100].map(|percent| percentile(&sizes, percent)),
-            [1, 5, 9, 10]
-        );
+        assert_eq!([0, 50, 90, 100].map(|percent| percentile(&sizes, percent)), [1, 5, 9, 10]);
         assert_eq!(percentile(&[], 50), 0);
     }
 }

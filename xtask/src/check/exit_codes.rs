@@ -34,11 +34,7 @@ pub fn print(workspace: &Workspace) -> Result<()> {
 fn render(source: &str) -> Result<String> {
     let mut rows = String::new();
     let mut meaning = String::new();
-    let body = source
-        .lines()
-        .map(str::trim)
-        .skip_while(|line| !line.starts_with("pub enum Exit"))
-        .skip(1);
+    let body = source.lines().map(str::trim).skip_while(|line| !line.starts_with("pub enum Exit")).skip(1);
     for line in body.take_while(|line| *line != "}") {
         if let Some(text) = line.strip_prefix("///") {
             meaning.push_str(text);
@@ -63,10 +59,7 @@ mod tests {
         let text =
             render("pub enum Exit {\n    /// Done.\n    Ok = 0,\n    /// Two\n    /// lines.\n    Usage = 2,\n}\n")
                 .unwrap();
-        assert!(
-            text.contains("| 0 | `Ok` | Done. |\n| 2 | `Usage` | Two lines. |\n"),
-            "{text}"
-        );
+        assert!(text.contains("| 0 | `Ok` | Done. |\n| 2 | `Usage` | Two lines. |\n"), "{text}");
     }
 
     #[test]

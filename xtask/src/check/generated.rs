@@ -10,10 +10,7 @@ struct Generated {
     producer: &'static [&'static str],
 }
 
-const GENERATED: &[Generated] = &[Generated {
-    path: "docs/spec/exit-codes.md",
-    producer: &["xtask", "exit-codes"],
-}];
+const GENERATED: &[Generated] = &[Generated { path: "docs/spec/exit-codes.md", producer: &["xtask", "exit-codes"] }];
 
 /// Fails with the files that differ from what their producers print.
 pub fn check(workspace: &Workspace) -> Result<()> {

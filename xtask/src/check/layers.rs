@@ -8,10 +8,7 @@ use anyhow::{Result, bail};
 const LAYERS: &[(u8, &[&str])] = &[
     (0, &["mortise-vocab"]),
     (1, &["mortise-canon"]),
-    (
-        2,
-        &["mortise-policy", "mortise-detect", "mortise-flow", "mortise-proof"],
-    ),
+    (2, &["mortise-policy", "mortise-detect", "mortise-flow", "mortise-proof"]),
     (3, &["mortise-store"]),
     (4, &["mortise-govern"]),
     (5, &["mortise-enforce"]),
@@ -49,16 +46,8 @@ const IMPURE_CRATES: &[&str] = &[
 ];
 
 /// The same in the standard library, as written in source.
-const IMPURE_WORDS: &[&str] = &[
-    "std::fs",
-    "std::net",
-    "std::process",
-    "std::thread",
-    "std::env",
-    "SystemTime",
-    "Instant::now",
-    "RandomState",
-];
+const IMPURE_WORDS: &[&str] =
+    &["std::fs", "std::net", "std::process", "std::thread", "std::env", "SystemTime", "Instant::now", "RandomState"];
 
 /// Fails with every forbidden edge and every impure word.
 pub fn check(workspace: &Workspace) -> Result<()> {
@@ -67,28 +56,16 @@ pub fn check(workspace: &Workspace) -> Result<()> {
         violations.extend(impure_words(package)?);
     }
     if violations.is_empty() {
-        println!(
-            "layers: {} packages, every import points down",
-            workspace.packages.len()
-        );
+        println!("layers: {} packages, every import points down", workspace.packages.len());
         return Ok(());
     }
-    bail!(
-        "{} against the layers (docs/architecture.md):\n  {}",
-        violations.len(),
-        violations.join("\n  ")
-    )
+    bail!("{} against the layers (docs/architecture.md):\n  {}", violations.len(), violations.join("\n  "))
 }
 
 fn edges(packages: &[Package]) -> Vec<String> {
     packages
         .iter()
-        .flat_map(|package| {
-            package
-                .dependencies
-                .iter()
-                .filter_map(|on| edge(&package.name, &on.name, &on.kind))
-        })
+        .flat_map(|package| package.dependencies.iter().filter_map(|on| edge(&package.name, &on.name, &on.kind)))
         .chain(packages.iter().filter_map(|package| unknown(&package.name)))
         .collect()
 }
@@ -100,9 +77,9 @@ fn edge(from: &str, to: &str, kind: &str) -> Option<String> {
     }
     let above = layer(from)?;
     match layer(to) {
-        Some(below) if below >= above => Some(format!(
-            "`{from}` (layer {above}) imports `{to}` (layer {below}), which is not lower ({kind})"
-        )),
+        Some(below) if below >= above => {
+            Some(format!("`{from}` (layer {above}) imports `{to}` (layer {below}), which is not lower ({kind})"))
+        }
         None if above <= LAST_PURE && IMPURE_CRATES.contains(&to) => Some(format!(
             "`{from}` (layer {above}) imports `{to}`; layers 0 to {LAST_PURE} have no I/O, clock or randomness ({kind})"
         )),
@@ -117,10 +94,7 @@ fn unknown(name: &str) -> Option<String> {
 }
 
 fn layer(name: &str) -> Option<u8> {
-    LAYERS
-        .iter()
-        .find(|(_, names)| names.contains(&name))
-        .map(|(layer, _)| *layer)
+    LAYERS.iter().find(|(_, names)| names.contains(&name)).map(|(layer, _)| *layer)
 }
 
 fn impure_words(package: &Package) -> Result<Vec<String>> {
@@ -128,10 +102,7 @@ fn impure_words(package: &Package) -> Result<Vec<String>> {
     if layer(&package.name).is_none_or(|layer| layer > LAST_PURE) {
         return Ok(found);
     }
-    for file in rust_files(&package.folder.join("src"))?
-        .into_iter()
-        .filter(|file| !is_test_file(file))
-    {
+    for file in rust_files(&package.folder.join("src"))?.into_iter().filter(|file| !is_test_file(file)) {
         for (number, line) in code_lines(&std::fs::read_to_string(&file)?) {
             let words = IMPURE_WORDS.iter().filter(|word| line.contains(**word));
             found.extend(words.map(|word| format!("`{word}` at {}:{number}", file.display())));
@@ -149,10 +120,7 @@ mod tests {
         assert_eq!(edge("mortise-policy", "mortise-canon", "normal"), None);
         assert!(edge("mortise-canon", "mortise-policy", "normal").is_some(), "upwards");
         assert!(edge("mortise-policy", "mortise-flow", "normal").is_some(), "sideways");
-        assert!(
-            edge("mortise-store", "mortise-enforce", "dev").is_some(),
-            "tests count too"
-        );
+        assert!(edge("mortise-store", "mortise-enforce", "dev").is_some(), "tests count too");
     }
 
     #[test]
@@ -166,10 +134,7 @@ mod tests {
                 ] }] }"#,
         );
         let found = edges(&workspace.unwrap().packages);
-        assert_eq!(
-            found,
-            ["`mortise-proof` (layer 2) imports `mortise-store` (layer 3), which is not lower (dev)"]
-        );
+        assert_eq!(found, ["`mortise-proof` (layer 2) imports `mortise-store` (layer 3), which is not lower (dev)"]);
     }
 
     #[test]

@@ -23,16 +23,7 @@ pub fn all(workspace: &Workspace) -> Result<()> {
     stage("budgets", || budgets(workspace))?;
     stage("dependencies", dependencies)?;
     stage("lints", || {
-        run(&mut cargo(&[
-            "clippy",
-            "--locked",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "-D",
-            "warnings",
-        ]))
+        run(&mut cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
     })?;
     stage("generated files", || generated(workspace))
 }

@@ -43,9 +43,7 @@ pub fn code_lines(text: &str) -> Vec<(usize, &str)> {
 /// Whether a file holds only tests.
 pub fn is_test_file(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == "tests.rs")
-        || path
-            .components()
-            .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "benches")
+        || path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "benches")
 }
 
 #[cfg(test)]

@@ -48,10 +48,7 @@ pub struct Missing {
 impl std::fmt::Display for Missing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { program, debian } = self;
-        write!(
-            f,
-            "`{program}` does not work here, and the tests need it\nhelp: on Debian: apt-get install {debian}"
-        )
+        write!(f, "`{program}` does not work here, and the tests need it\nhelp: on Debian: apt-get install {debian}")
     }
 }
 
@@ -86,16 +83,8 @@ fn is_current(part: &Part, parts: &Path) -> bool {
 fn install(part: &Part, parts: &Path) -> Result<()> {
     for need in part.needs {
         if !works(Command::new(need.program).args(need.probe)) {
-            let program = std::iter::once(&need.program)
-                .chain(need.probe)
-                .copied()
-                .collect::<Vec<_>>()
-                .join(" ");
-            return Err(Missing {
-                program,
-                debian: need.debian,
-            }
-            .into());
+            let program = std::iter::once(&need.program).chain(need.probe).copied().collect::<Vec<_>>().join(" ");
+            return Err(Missing { program, debian: need.debian }.into());
         }
     }
     println!("setup: {}: installing {}", part.folder, part.says);

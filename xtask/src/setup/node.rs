@@ -15,16 +15,8 @@ pub const PART: Part = Part {
     says: "MCP reference servers and the MCP inspector (npm, about 170 MB): real servers behind the gateway, a real \
            client in front of it",
     needs: &[
-        Prerequisite {
-            program: "node",
-            probe: &["--version"],
-            debian: "nodejs",
-        },
-        Prerequisite {
-            program: "npm",
-            probe: &["--version"],
-            debian: "npm",
-        },
+        Prerequisite { program: "node", probe: &["--version"], debian: "nodejs" },
+        Prerequisite { program: "npm", probe: &["--version"], debian: "npm" },
     ],
     // The lock names every package of the manifest with its version.
     pins: LOCK,
@@ -34,9 +26,7 @@ pub const PART: Part = Part {
 fn install(folder: &Path, _parts: &Path) -> Result<()> {
     std::fs::write(folder.join("package.json"), MANIFEST)?;
     std::fs::write(folder.join("package-lock.json"), LOCK)?;
-    run(Command::new("npm")
-        .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-        .current_dir(folder))
+    run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(folder))
 }
 
 #[cfg(test)]

@@ -13,22 +13,10 @@ pub const PART: Part = Part {
     says: "MCP servers, the MCP client library, an RFC 6962 verifier and the Go toolchain (PyPI, about 350 MB): peers \
            that speak the newest protocol, and other people's proof checkers",
     needs: &[
-        Prerequisite {
-            program: "python3",
-            probe: &["--version"],
-            debian: "python3",
-        },
-        Prerequisite {
-            program: "python3",
-            probe: &["-c", "import venv, ensurepip"],
-            debian: "python3-venv",
-        },
+        Prerequisite { program: "python3", probe: &["--version"], debian: "python3" },
+        Prerequisite { program: "python3", probe: &["-c", "import venv, ensurepip"], debian: "python3-venv" },
         // The Git server works on repositories that the tests make.
-        Prerequisite {
-            program: "git",
-            probe: &["--version"],
-            debian: "git",
-        },
+        Prerequisite { program: "git", probe: &["--version"], debian: "git" },
     ],
     pins: REQUIREMENTS,
     install,
@@ -37,14 +25,6 @@ pub const PART: Part = Part {
 fn install(folder: &Path, _parts: &Path) -> Result<()> {
     run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
     std::fs::write(folder.join("requirements.txt"), REQUIREMENTS)?;
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--quiet",
-        "-r",
-        "requirements.txt",
-    ];
+    let pip = ["-m", "pip", "install", "--disable-pip-version-check", "--quiet", "-r", "requirements.txt"];
     run(Command::new(folder.join("bin/python")).args(pip).current_dir(folder))
 }

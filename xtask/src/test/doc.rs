@@ -7,11 +7,7 @@ use std::path::Path;
 /// The names of packages whose library has a code block in a doc comment.
 pub fn packages_with_examples(workspace: &Workspace) -> Result<Vec<&str>> {
     let mut names = Vec::new();
-    for package in workspace
-        .packages
-        .iter()
-        .filter(|package| package.targets.iter().any(|target| target.doctest))
-    {
+    for package in workspace.packages.iter().filter(|package| package.targets.iter().any(|target| target.doctest)) {
         if has_examples(package)? {
             names.push(package.name.as_str());
         }
@@ -36,11 +32,7 @@ fn is_example(file: &Path) -> Result<bool> {
 /// Whether a line opens a code block that rustdoc compiles; a block in another language it does not.
 fn opens_example(line: &str) -> bool {
     let line = line.trim_start();
-    let comment = line
-        .strip_prefix("///")
-        .or_else(|| line.strip_prefix("//!"))
-        .unwrap_or_default()
-        .trim_start();
+    let comment = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).unwrap_or_default().trim_start();
     comment.strip_prefix("```").is_some_and(|language| {
         let words = ["rust", "should_panic", "no_run", "compile_fail", "edition"];
         language.trim().is_empty() || words.iter().any(|word| language.starts_with(word))

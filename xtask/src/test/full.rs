@@ -28,19 +28,11 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     for step in everything(workspace)? {
         let start = Instant::now();
         let watched = stage(&step.says, || watch(&mut step.command(workspace)))?;
-        ran.push(Ran {
-            step,
-            took: start.elapsed(),
-            watched,
-        });
+        ran.push(Ran { step, took: start.elapsed(), watched });
     }
     std::fs::write(workspace.root.join(RECORD), record(&conditions, &ran)).context("cannot write the record")?;
     println!("written: {RECORD}");
-    let failed: Vec<&str> = ran
-        .iter()
-        .filter(|ran| !ran.watched.passed)
-        .map(|ran| ran.step.says.as_str())
-        .collect();
+    let failed: Vec<&str> = ran.iter().filter(|ran| !ran.watched.passed).map(|ran| ran.step.says.as_str()).collect();
     if !failed.is_empty() {
         bail!("failed: {}", failed.join("; "));
     }
@@ -67,9 +59,7 @@ fn conditions(workspace: &Workspace) -> Result<Vec<(&'static str, String)>> {
 
 fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
 }
 
@@ -87,11 +77,7 @@ fn record(conditions: &[(&str, String)], ran: &[Ran]) -> String {
     for Ran { step, watched, .. } in ran {
         let _ = writeln!(text, "{}", step.line());
         // A binary without tests of the kind asked for says nothing worth keeping.
-        for line in watched
-            .closing
-            .iter()
-            .filter(|line| !line.contains(" 0 passed; 0 failed"))
-        {
+        for line in watched.closing.iter().filter(|line| !line.contains(" 0 passed; 0 failed")) {
             let _ = writeln!(text, "    {line}");
         }
     }

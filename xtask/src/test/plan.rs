@@ -15,11 +15,7 @@ pub struct Step {
 }
 
 /// The long rest: what it shows, its environment, and the cargo command.
-type Long = (
-    &'static str,
-    &'static [(&'static str, &'static str)],
-    &'static [&'static str],
-);
+type Long = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
 
 const LONG: &[Long] = &[
     (
@@ -42,31 +38,11 @@ const LONG: &[Long] = &[
     (
         "policy: 2,000 cases for each property, and the long tests",
         &[("PROPTEST_CASES", "2000")],
-        &[
-            "test",
-            "--release",
-            "-p",
-            "mortise-policy",
-            "--tests",
-            "--",
-            "--include-ignored",
-        ],
+        &["test", "--release", "-p", "mortise-policy", "--tests", "--", "--include-ignored"],
     ),
-    (
-        "store: the long tests",
-        &[],
-        &["test", "--release", "-p", "mortise-store", "--tests", "--", "--ignored"],
-    ),
-    (
-        "permits: what the compiler says",
-        &[],
-        &["test", "-p", "mortise-enforce", "--test", "permit", "--", "--ignored"],
-    ),
-    (
-        "end to end: the long tests",
-        &[],
-        &["test", "-p", "mortise-tests", "--tests", "--", "--ignored"],
-    ),
+    ("store: the long tests", &[], &["test", "--release", "-p", "mortise-store", "--tests", "--", "--ignored"]),
+    ("permits: what the compiler says", &[], &["test", "-p", "mortise-enforce", "--test", "permit", "--", "--ignored"]),
+    ("end to end: the long tests", &[], &["test", "-p", "mortise-tests", "--tests", "--", "--ignored"]),
     ("the release build", &[], &["build", "--release", "-p", "mortise"]),
     ("budgets", &[], &["xtask", "budgets"]),
 ];
@@ -74,9 +50,7 @@ const LONG: &[Long] = &[
 /// The ordinary tests.
 pub fn ordinary(workspace: &Workspace, runner_arguments: &[&str]) -> Result<Vec<Step>> {
     let mut runner = runner();
-    runner
-        .arguments
-        .extend(runner_arguments.iter().map(ToString::to_string));
+    runner.arguments.extend(runner_arguments.iter().map(ToString::to_string));
     // End-to-end tests drive the built binary, which no test target of another package makes cargo build.
     let mut steps = vec![step("build", &["build", "--workspace", "--bins"], &[]), runner];
     let documented = doc::packages_with_examples(workspace)?;
@@ -96,10 +70,7 @@ pub fn ordinary(workspace: &Workspace, runner_arguments: &[&str]) -> Result<Vec<
 /// The ordinary tests and the long ones.
 pub fn everything(workspace: &Workspace) -> Result<Vec<Step>> {
     let mut steps = ordinary(workspace, &[])?;
-    steps.extend(
-        LONG.iter()
-            .map(|(says, environment, arguments)| step(says, arguments, environment)),
-    );
+    steps.extend(LONG.iter().map(|(says, environment, arguments)| step(says, arguments, environment)));
     Ok(steps)
 }
 
@@ -108,16 +79,9 @@ impl Step {
     pub fn command(&self, workspace: &Workspace) -> Command {
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         let mut command = cargo(&arguments);
-        let binary = workspace
-            .target
-            .join("debug")
-            .join(format!("mortise{}", std::env::consts::EXE_SUFFIX));
-        command
-            .current_dir(&workspace.root)
-            .envs(self.environment.iter().copied());
-        command
-            .env("MORTISE_TEST_PARTS", setup::folder(workspace))
-            .env("MORTISE_BIN", binary);
+        let binary = workspace.target.join("debug").join(format!("mortise{}", std::env::consts::EXE_SUFFIX));
+        command.current_dir(&workspace.root).envs(self.environment.iter().copied());
+        command.env("MORTISE_TEST_PARTS", setup::folder(workspace)).env("MORTISE_BIN", binary);
         command
     }
 
@@ -139,9 +103,5 @@ fn runner() -> Step {
 
 fn step(says: &str, arguments: &[&str], environment: &'static [(&'static str, &'static str)]) -> Step {
     let arguments = arguments.iter().map(ToString::to_string).collect();
-    Step {
-        says: says.to_owned(),
-        arguments,
-        environment,
-    }
+    Step { says: says.to_owned(), arguments, environment }
 }

@@ -18,7 +18,9 @@ pub fn run(output: &Output, place: &Place, args: &Agents) -> Outcome {
             let made = reach::ask(place, &Request::AgentKey { agent: agent.clone() })?;
             if output.is_human() {
                 output.line(made.get("key").and_then(Value::as_str).unwrap_or_default());
-                output.message("this key is shown once; only its hash is kept. The agent sends it as `Authorization: Bearer KEY`");
+                output.message(
+                    "this key is shown once; only its hash is kept. The agent sends it as `Authorization: Bearer KEY`",
+                );
             } else {
                 output.json(&made);
             }

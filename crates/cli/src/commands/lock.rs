@@ -30,7 +30,9 @@ pub fn run(output: &Output, place: &Place, args: &args::Lock) -> Outcome {
         args.servers.iter().map(find).collect::<Result<_, _>>()?
     };
     if chosen.is_empty() {
-        return Err(Failure::new(Exit::Nothing, "no server is declared").with_help("describe one in `mortise/tools/NAME.toml`"));
+        return Err(
+            Failure::new(Exit::Nothing, "no server is declared").with_help("describe one in `mortise/tools/NAME.toml`")
+        );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let options = place.options();
@@ -63,7 +65,9 @@ pub fn run(output: &Output, place: &Place, args: &args::Lock) -> Outcome {
         let temporary = place.root.join(format!("{LOCK}.new"));
         std::fs::write(&temporary, &text)?;
         std::fs::rename(&temporary, &path)?;
-        output.message(format!("wrote `{LOCK}`: review it as a diff; a gateway that runs waits for `mortise policy accept`"));
+        output.message(format!(
+            "wrote `{LOCK}`: review it as a diff; a gateway that runs waits for `mortise policy accept`"
+        ));
     } else {
         output.message(format!("`{LOCK}` is up to date"));
     }

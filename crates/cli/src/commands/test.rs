@@ -49,12 +49,7 @@ fn snapshot(output: &Output, root: &Path, project: Project) -> Result<Snapshot, 
     for found in &compilation.diagnostics {
         output.diagnostic(found);
     }
-    Ok(Snapshot::new(
-        Arc::new(project),
-        Arc::new(bundle),
-        protected(root)?,
-        false,
-    ))
+    Ok(Snapshot::new(Arc::new(project), Arc::new(bundle), protected(root)?, false))
 }
 
 /// What no tool may be pointed at on this machine.
@@ -88,11 +83,10 @@ fn paint(output: &Output, tone: Tone, text: &str) -> String {
 
 fn nothing(project: &Project, filter: Option<&str>) -> Failure {
     match filter {
-        Some(filter) if !project.tests.is_empty() => Failure::new(
-            Exit::Nothing,
-            format!("no case has `{filter}` in its name or that of its suite"),
-        )
-        .with_help("without a filter all cases run"),
+        Some(filter) if !project.tests.is_empty() => {
+            Failure::new(Exit::Nothing, format!("no case has `{filter}` in its name or that of its suite"))
+                .with_help("without a filter all cases run")
+        }
         _ => Failure::new(Exit::Nothing, "there is no case to run")
             .with_help("write a suite: `mortise/tests/<name>.yaml` with `suite`, `agent` and `cases`"),
     }

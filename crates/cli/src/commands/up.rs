@@ -29,9 +29,18 @@ pub fn run(output: &Output, place: &Place, args: &args::Up) -> Outcome {
         let settings = gateway.shared.pipeline.snapshot().project.settings.clone();
         let bound = gateway.listen(Some(listen.unwrap_or(settings.gateway.listen))).await?;
         output.message(format!("mortise {} guards `{}`", vocab::MORTISE_VERSION, settings.name));
-        output.message(format!("  MCP over HTTP  http://{bound}/mcp   (Authorization: Bearer KEY, from `mortise agents key AGENT`)"));
+        output.message(format!(
+            "  MCP over HTTP  http://{bound}/mcp   (Authorization: Bearer KEY, from `mortise agents key AGENT`)"
+        ));
         output.message("  MCP over stdio `mortise proxy --agent AGENT -- CMD` in place of a server's command");
         output.message(format!("  log            {}", place.log().display()));
+        if gateway.shared.pipeline.snapshot().bundle.rules().next().is_none() {
+            output.message("  the policies do not load: EVERY call is denied until this is mended");
+            let files = govern::project::Files::read(&gateway.options.root).map_err(std::io::Error::other)?;
+            if let Err(gateway::process::ConfigurationError::Invalid(found)) = gateway::process::compile(&files) {
+                found.iter().for_each(|found| output.diagnostic(found));
+            }
+        }
         if gateway.options.dev {
             output.message("  --dev: loosening edits apply at once; every event says so");
         }
@@ -93,8 +102,7 @@ where
         let gateway = Gateway::open(options).await.map_err(|error| start_failure(&error))?;
         ready(Arc::clone(&gateway)).await?;
         let stopping = Arc::clone(&gateway);
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         tokio::spawn(async move {
             tokio::select! {
                 _ = interrupt.recv() => {}
@@ -116,7 +124,9 @@ fn start_failure(error: &StartError) -> Failure {
         StartError::Log(store::OpenError::Locked { .. }) => {
             (Exit::Environment, "one gateway serves a project; `mortise doctor` says which one runs")
         }
-        StartError::Log(_) => (Exit::Verification, "run `mortise trace verify`; do not delete the log before you know why"),
+        StartError::Log(_) => {
+            (Exit::Verification, "run `mortise trace verify`; do not delete the log before you know why")
+        }
         StartError::Configuration(_) => (Exit::Configuration, "run `mortise check`"),
         _ => (Exit::Environment, "run `mortise doctor`"),
     };

@@ -44,7 +44,8 @@ pub fn run(output: &Output, args: &args::Demo) -> Outcome {
     };
     let place = place(&root, &folder.path)?;
     output.line(output.bold("Mortise demo: a support agent with production permissions"));
-    output.line(output.dim("real tool servers, a real gateway, a scripted agent; every line below is read from the log"));
+    output
+        .line(output.dim("real tool servers, a real gateway, a scripted agent; every line below is read from the log"));
     output.line("");
     reach::start(&place).map_err(|text| Failure::new(Exit::Environment, text))?;
     let story = tell(output, &place);
@@ -156,7 +157,11 @@ fn next(output: &Output, place: &Place, kept: bool) {
     if kept {
         output.line(format!("  the demo's project stays in  {}", place.root.display()));
         let base = place.state.parent().unwrap_or(&place.state);
-        output.line(format!("  its log: MORTISE_STATE_DIR={} mortise --project {} trace ls", base.display(), place.root.display()));
+        output.line(format!(
+            "  its log: MORTISE_STATE_DIR={} mortise --project {} trace ls",
+            base.display(),
+            place.root.display()
+        ));
     } else {
         output.line("  mortise demo --keep          keep this demo's project and log to look around in");
     }
@@ -167,7 +172,8 @@ fn place(root: &Path, folder: &Path) -> Result<Place, Failure> {
     let root = std::fs::canonicalize(root)?;
     let base = folder.join("state");
     let env = store::StateEnv { mortise_state_dir: Some(base.as_os_str()), ..store::StateEnv::default() };
-    let state = store::state::resolve(&env, &root).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+    let state =
+        store::state::resolve(&env, &root).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
     Ok(Place { root, state })
 }
 

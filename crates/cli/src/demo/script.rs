@@ -46,23 +46,11 @@ const UNFORESEEN: Person = Person::Refuse("I know nothing about this");
 impl Step {
     /// A call that nothing matches.
     const fn allowed(say: &'static str, server: &'static str, tool: &'static str, arguments: &'static str) -> Self {
-        Self {
-            say,
-            server,
-            tool,
-            arguments,
-            expect: Verdict::Allow,
-            rule: None,
-            person: UNFORESEEN,
-        }
+        Self { say, server, tool, arguments, expect: Verdict::Allow, rule: None, person: UNFORESEEN }
     }
 
     const fn answered(self, expect: Verdict, rule: &'static str) -> Self {
-        Self {
-            expect,
-            rule: Some(rule),
-            ..self
-        }
+        Self { expect, rule: Some(rule), ..self }
     }
 
     const fn by(self, person: Person) -> Self {
@@ -189,18 +177,10 @@ mod tests {
             let mut output = Vec::new();
             crate::example_server::run(server, calls.as_bytes(), &mut output, std::path::Path::new("nowhere")).unwrap();
             let answers = String::from_utf8(output).unwrap();
-            assert_eq!(
-                answers.matches(r#""isError":false"#).count(),
-                calls.lines().count(),
-                "{answers}"
-            );
+            assert_eq!(answers.matches(r#""isError":false"#).count(), calls.lines().count(), "{answers}");
             if server == "desk" {
                 let found: Vec<&str> = answers.lines().filter(|line| line.contains("customer_email")).collect();
-                assert!(
-                    found[0].contains("T-1001") && !found[0].contains("T-1003"),
-                    "{}",
-                    found[0]
-                );
+                assert!(found[0].contains("T-1001") && !found[0].contains("T-1003"), "{}", found[0]);
                 assert!(found[1].contains("drop_namespace on payments"), "{}", found[1]);
                 assert!(answers.contains("dropped `payments`") && answers.contains("dropped `staging`"));
             }

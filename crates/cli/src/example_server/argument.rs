@@ -59,11 +59,7 @@ impl TryFrom<String> for Address {
             && text.split_once('@').is_some_and(|(user, host)| {
                 !user.is_empty() && user.chars().all(local) && host.contains('.') && host.split('.').all(label)
             });
-        if sound {
-            Ok(Self(text))
-        } else {
-            Err("not one plain mail address".to_owned())
-        }
+        if sound { Ok(Self(text)) } else { Err("not one plain mail address".to_owned()) }
     }
 }
 

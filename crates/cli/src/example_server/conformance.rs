@@ -12,10 +12,7 @@ pub(super) trait Conforming: World {
     /// The structured content of a call that is done.
     fn done(&mut self, tool: &str, arguments: Value) -> Value {
         let definition = definition(self.tools(), tool);
-        assert!(
-            jsonschema::is_valid(&definition["inputSchema"], &arguments),
-            "{tool} {arguments}"
-        );
+        assert!(jsonschema::is_valid(&definition["inputSchema"], &arguments), "{tool} {arguments}");
         match self.call(tool, arguments) {
             Some(Answer::Done { data, .. }) => {
                 let problem = jsonschema::validate(&definition["outputSchema"], &data).err();
@@ -38,17 +35,11 @@ pub(super) fn refused(world: &mut impl World, tool: &str, arguments: Value, why:
 }
 
 fn definition(tools: &[Value], name: &str) -> Value {
-    tools
-        .iter()
-        .find(|tool| tool["name"] == name)
-        .unwrap_or_else(|| panic!("no tool {name}"))
-        .clone()
+    tools.iter().find(|tool| tool["name"] == name).unwrap_or_else(|| panic!("no tool {name}")).clone()
 }
 
 fn worlds() -> impl Iterator<Item = Box<dyn World>> {
-    WORLDS
-        .iter()
-        .map(|name| open(name, Path::new("there is no such directory")).unwrap())
+    WORLDS.iter().map(|name| open(name, Path::new("there is no such directory")).unwrap())
 }
 
 #[test]
@@ -87,11 +78,7 @@ fn assert_strict(schema: &Value, place: &str) {
 #[test]
 fn every_listed_tool_is_there_and_no_other() {
     for mut world in worlds() {
-        let names: Vec<String> = world
-            .tools()
-            .iter()
-            .map(|tool| tool["name"].as_str().unwrap().to_owned())
-            .collect();
+        let names: Vec<String> = world.tools().iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect();
         for name in names {
             let answer = world.call(&name, json!({"no such argument": 1}));
             assert!(matches!(answer, Some(Answer::Refused(_))), "{name}: {answer:?}");
@@ -111,8 +98,5 @@ fn twins_differ_in_nothing_that_a_caller_sends() {
 #[test]
 fn an_unknown_world_is_named() {
     let error = super::run("dusk", &b""[..], Vec::new(), Path::new(".")).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "no example world is called `dusk`; there are desk, mailer, hr"
-    );
+    assert_eq!(error.to_string(), "no example world is called `dusk`; there are desk, mailer, hr");
 }

@@ -22,10 +22,7 @@ fn lock_is_current() {
             std::fs::write(&path, &lock).unwrap();
         }
         let written = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            written == lock,
-            "mortise.lock of {example} is stale: run with MORTISE_BLESS=1"
-        );
+        assert!(written == lock, "mortise.lock of {example} is stale: run with MORTISE_BLESS=1");
     }
 }
 
@@ -34,28 +31,16 @@ fn lock(servers: &[&str]) -> Value {
     let pinned = servers.iter().map(|server| {
         let request =
             |method: &str, params: Value| json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let initialize = request(
-            "initialize",
-            json!({"protocolVersion": "2025-11-25", "capabilities": {}}),
-        );
+        let initialize = request("initialize", json!({"protocolVersion": "2025-11-25", "capabilities": {}}));
         let input = format!("{initialize}\n{}\n", request("tools/list", json!({})));
         let mut output = Vec::new();
-        super::protocol::serve(
-            open(server, Path::new("nowhere")).unwrap().as_mut(),
-            input.as_bytes(),
-            &mut output,
-        )
-        .unwrap();
-        let answers: Vec<Value> = serde_json::Deserializer::from_slice(&output)
-            .into_iter()
-            .map(Result::unwrap)
-            .collect();
+        super::protocol::serve(open(server, Path::new("nowhere")).unwrap().as_mut(), input.as_bytes(), &mut output)
+            .unwrap();
+        let answers: Vec<Value> =
+            serde_json::Deserializer::from_slice(&output).into_iter().map(Result::unwrap).collect();
         let tools = answers[1]["result"]["tools"].as_array().unwrap().iter().map(|tool| {
             let digest = format!("sha256:{}", hex::encode(Sha256::digest(canonical(tool))));
-            (
-                tool["name"].as_str().unwrap().to_owned(),
-                json!({"digest": digest, "definition": tool}),
-            )
+            (tool["name"].as_str().unwrap().to_owned(), json!({"digest": digest, "definition": tool}))
         });
         let pin = json!({
             "protocol_version": answers[0]["result"]["protocolVersion"],

@@ -48,9 +48,6 @@ fn open(name: &str, directory: &Path) -> Result<Box<dyn World>> {
         "desk" => Box::new(desk::Desk::open(directory)?),
         "mailer" => Box::new(mailer::Mailer::new()?),
         "hr" => Box::new(hr::Hr::open(directory)?),
-        unknown => bail!(
-            "no example world is called `{unknown}`; there are {}",
-            WORLDS.join(", ")
-        ),
+        unknown => bail!("no example world is called `{unknown}`; there are {}", WORLDS.join(", ")),
     })
 }

@@ -28,19 +28,13 @@ pub(super) fn serve(world: &mut dyn World, mut input: impl BufRead, mut output: 
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = input
-            .by_ref()
-            .take(LINE_BYTES as u64 + 1)
-            .read_until(b'\n', &mut line)?;
+        let read = input.by_ref().take(LINE_BYTES as u64 + 1).read_until(b'\n', &mut line)?;
         if read == 0 {
             return Ok(());
         }
         let too_long = line.trim_ascii_end().len() > LINE_BYTES;
-        let answer = if too_long {
-            Some(failure(&Value::Null, PARSE_ERROR, "line too long"))
-        } else {
-            answer(world, &line)
-        };
+        let answer =
+            if too_long { Some(failure(&Value::Null, PARSE_ERROR, "line too long")) } else { answer(world, &line) };
         if let Some(answer) = answer {
             serde_json::to_writer(&mut output, &answer)?;
             output.write_all(b"\n")?;
@@ -86,9 +80,7 @@ fn dispatch(world: &mut dyn World, method: &str, mut params: Value) -> Result<Va
         "tools/call" => {
             let arguments = params.get_mut("arguments").map_or_else(|| json!({}), Value::take);
             let name = text(&params, "name")?;
-            let answer = world
-                .call(name, arguments)
-                .ok_or_else(|| (INVALID_PARAMS, format!("no tool `{name}`")))?;
+            let answer = world.call(name, arguments).ok_or_else(|| (INVALID_PARAMS, format!("no tool `{name}`")))?;
             Ok(answer.into_result())
         }
         "resources/list" => {
@@ -110,10 +102,7 @@ fn dispatch(world: &mut dyn World, method: &str, mut params: Value) -> Result<Va
 fn initialize(world: &dyn World, params: &Value) -> Value {
     let asked = params.get("protocolVersion").and_then(Value::as_str);
     let [newest, ..] = VERSIONS;
-    let version = VERSIONS
-        .into_iter()
-        .find(|version| asked == Some(version))
-        .unwrap_or(newest);
+    let version = VERSIONS.into_iter().find(|version| asked == Some(version)).unwrap_or(newest);
     json!({
         "protocolVersion": version,
         "capabilities": {"tools": {}, "resources": {}, "prompts": {}},
@@ -123,10 +112,7 @@ fn initialize(world: &dyn World, params: &Value) -> Value {
 }
 
 fn text<'a>(params: &'a Value, member: &str) -> Result<&'a str, (i32, String)> {
-    params
-        .get(member)
-        .and_then(Value::as_str)
-        .ok_or_else(|| (INVALID_PARAMS, format!("`{member}` is missing")))
+    params.get(member).and_then(Value::as_str).ok_or_else(|| (INVALID_PARAMS, format!("`{member}` is missing")))
 }
 
 fn failure(id: &Value, code: i32, message: &str) -> Value {
@@ -141,11 +127,7 @@ mod tests {
     fn talk(input: &str) -> Vec<Value> {
         let mut output = Vec::new();
         serve(&mut Mailer::new().unwrap(), input.as_bytes(), &mut output).unwrap();
-        String::from_utf8(output)
-            .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        String::from_utf8(output).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     fn one(method: &str, params: &Value) -> Value {
@@ -157,11 +139,9 @@ mod tests {
 
     #[test]
     fn versions_are_negotiated() {
-        for (asked, answered) in [
-            ("2025-06-18", "2025-06-18"),
-            ("2025-11-25", "2025-11-25"),
-            ("2024-11-05", "2025-11-25"),
-        ] {
+        for (asked, answered) in
+            [("2025-06-18", "2025-06-18"), ("2025-11-25", "2025-11-25"), ("2024-11-05", "2025-11-25")]
+        {
             let answer = one("initialize", &json!({"protocolVersion": asked, "capabilities": {}}));
             assert_eq!(answer["result"]["protocolVersion"], answered);
             assert_eq!(answer["result"]["serverInfo"]["name"], "mailer");
@@ -173,14 +153,8 @@ mod tests {
         assert_eq!(one("ping", &json!({}))["result"], json!({}));
         assert_eq!(one("prompts/list", &json!({}))["result"], json!({"prompts": []}));
         assert_eq!(one("tools/list", &json!({}))["result"]["tools"][0]["name"], "send_mail");
-        assert_eq!(
-            one("resources/list", &json!({}))["result"]["resources"][0]["uri"],
-            "mailer://outbox"
-        );
-        assert_eq!(
-            one("resources/read", &json!({"uri": "mailer://outbox"}))["result"]["contents"][0]["text"],
-            "[]"
-        );
+        assert_eq!(one("resources/list", &json!({}))["result"]["resources"][0]["uri"], "mailer://outbox");
+        assert_eq!(one("resources/read", &json!({"uri": "mailer://outbox"}))["result"]["contents"][0]["text"], "[]");
         for method in ["prompts/get", "tools/run", "logging/setLevel"] {
             assert_eq!(one(method, &json!({}))["error"]["code"], METHOD_NOT_FOUND);
         }
@@ -188,15 +162,9 @@ mod tests {
 
     #[test]
     fn bad_parameters_are_protocol_errors() {
-        assert_eq!(
-            one("tools/call", &json!({"name": "format_disk"}))["error"]["code"],
-            INVALID_PARAMS
-        );
+        assert_eq!(one("tools/call", &json!({"name": "format_disk"}))["error"]["code"], INVALID_PARAMS);
         assert_eq!(one("tools/call", &json!({}))["error"]["code"], INVALID_PARAMS);
-        assert_eq!(
-            one("resources/read", &json!({"uri": "file:///etc"}))["error"]["code"],
-            RESOURCE_NOT_FOUND
-        );
+        assert_eq!(one("resources/read", &json!({"uri": "file:///etc"}))["error"]["code"], RESOURCE_NOT_FOUND);
     }
 
     #[test]

@@ -3,10 +3,14 @@
 //! | file | idea |
 //! |---|---|
 //! | `protocol` | the words |
-//! | `server` | the gateway's end |
+//! | `server` | the gateway's end: who is admitted, which request is answered where |
+//! | `people` | calls that wait, secrets that are typed |
+//! | `configuration` | what waits to be accepted |
 //! | `client` | the other end |
 
 mod client;
+mod configuration;
+mod people;
 pub mod protocol;
 mod server;
 

@@ -138,6 +138,10 @@ impl Gateway {
             }
             self.shared.pipeline.tend_approvals().await;
             self.shared.pool.sweep();
+            if !self.options.state.exists() {
+                tracing::error!("the state directory is gone: the gateway ends");
+                self.stop();
+            }
             let exit_after = self.shared.pipeline.snapshot().project.settings.gateway.idle_exit_s;
             if self.busy.load(Ordering::Relaxed) > 0 || self.listening().is_some() {
                 idle_since = Instant::now();

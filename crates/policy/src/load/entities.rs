@@ -49,7 +49,8 @@ pub(crate) fn check_entities(parsed: &Parsed, inventory: &Inventory, diagnostics
         };
         let text = literal.to_string();
         let span = parsed.snippet().find(&text).map(|at| (parsed.span.0 + at, parsed.span.0 + at + text.len()));
-        let error = Diagnostic::error("policy/unknown-name", &*parsed.file, format!("`{id}` is not a {word}"));
+        let error =
+            Diagnostic::error("policy/unknown-name", &*parsed.file, format!("`{id}` is no {word} of this project"));
         let candidates = nearest(id, known.iter().map(String::as_str));
         let help = match known.len() {
             0 => format!("no {word} is declared"),

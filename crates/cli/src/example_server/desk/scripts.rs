@@ -16,13 +16,8 @@ pub(super) enum Script {
 }
 
 impl Script {
-    pub(super) const ALL: [Self; 5] = [
-        Self::RestartWorker,
-        Self::RotateLogs,
-        Self::PurgeCache,
-        Self::ReindexSearch,
-        Self::DropNamespace,
-    ];
+    pub(super) const ALL: [Self; 5] =
+        [Self::RestartWorker, Self::RotateLogs, Self::PurgeCache, Self::ReindexSearch, Self::DropNamespace];
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
@@ -85,14 +80,8 @@ impl TryFrom<String> for Namespace {
     fn try_from(text: String) -> Result<Self, String> {
         let sound = text.len() <= NAMESPACE_CHARACTERS
             && text.starts_with(|c: char| c.is_ascii_lowercase())
-            && text
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-        if sound {
-            Ok(Self(text))
-        } else {
-            Err("not a namespace (lower-case letters, digits, `-`)".to_owned())
-        }
+            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+        if sound { Ok(Self(text)) } else { Err("not a namespace (lower-case letters, digits, `-`)".to_owned()) }
     }
 }
 
@@ -101,11 +90,7 @@ pub(super) struct Namespaces(BTreeSet<Namespace>);
 
 impl Default for Namespaces {
     fn default() -> Self {
-        Self(
-            ["identity", "payments", "production", "staging"]
-                .map(|name| Namespace(name.to_owned()))
-                .into(),
-        )
+        Self(["identity", "payments", "production", "staging"].map(|name| Namespace(name.to_owned())).into())
     }
 }
 
@@ -143,10 +128,7 @@ impl Namespaces {
         for (index, arg) in run.args.iter().enumerate() {
             let name = run.script_name.as_str();
             if !allowed.contains(&arg.as_str()) {
-                return Err(format!(
-                    "`{arg}` is not allowed for `{name}`; allowed: {}",
-                    quoted(allowed)
-                ));
+                return Err(format!("`{arg}` is not allowed for `{name}`; allowed: {}", quoted(allowed)));
             }
             if run.args.iter().skip(index + 1).any(|other| other == arg) {
                 return Err(format!("`{arg}` is given twice"));
@@ -160,11 +142,7 @@ impl Namespaces {
 }
 
 fn quoted(words: &[&str]) -> String {
-    words
-        .iter()
-        .map(|word| format!("`{word}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -178,22 +156,10 @@ mod tests {
             let Some(names) = tool["inputSchema"]["properties"]["script_name"]["enum"].as_array() else {
                 continue;
             };
-            assert_eq!(
-                names.iter().collect::<Vec<_>>(),
-                Script::ALL.map(Script::as_str).iter().collect::<Vec<_>>()
-            );
-            let every: Vec<&str> = Script::ALL
-                .iter()
-                .flat_map(|script| script.args_allowed())
-                .copied()
-                .collect();
-            assert_eq!(
-                tool["inputSchema"]["properties"]["args"]["items"]["enum"],
-                serde_json::json!(every)
-            );
-            let described = tool["inputSchema"]["properties"]["args"]["description"]
-                .as_str()
-                .unwrap();
+            assert_eq!(names.iter().collect::<Vec<_>>(), Script::ALL.map(Script::as_str).iter().collect::<Vec<_>>());
+            let every: Vec<&str> = Script::ALL.iter().flat_map(|script| script.args_allowed()).copied().collect();
+            assert_eq!(tool["inputSchema"]["properties"]["args"]["items"]["enum"], serde_json::json!(every));
+            let described = tool["inputSchema"]["properties"]["args"]["description"].as_str().unwrap();
             for script in Script::ALL {
                 let line = format!("{}: {}", script.as_str(), script.args_allowed().join(" "));
                 assert!(described.contains(&line), "`{line}` is missing in `{described}`");
@@ -206,16 +172,7 @@ mod tests {
         for good in ["payments", "p", "eu-1", &"a".repeat(NAMESPACE_CHARACTERS)] {
             assert!(Namespace::try_from(good.to_owned()).is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "Payments",
-            "1a",
-            "-a",
-            "pay ments",
-            "payments/",
-            "pаyments",
-            &"a".repeat(33),
-        ] {
+        for bad in ["", "Payments", "1a", "-a", "pay ments", "payments/", "pаyments", &"a".repeat(33)] {
             assert!(Namespace::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }

@@ -53,10 +53,7 @@ impl Desk {
                 format!("{} found: {}", found.len(), ids.join(", "))
             }
         };
-        Answer::Done {
-            text,
-            data: json!({"tickets": found}),
-        }
+        Answer::Done { text, data: json!({"tickets": found}) }
     }
 
     fn close(&mut self, close: Close) -> Answer {
@@ -70,21 +67,14 @@ impl Desk {
     }
 
     fn run(&mut self, run: &Run, dry_run: bool) -> Answer {
-        let changed = if dry_run {
-            self.namespaces.rehearse(run)
-        } else {
-            self.namespaces.run(run)
-        };
+        let changed = if dry_run { self.namespaces.rehearse(run) } else { self.namespaces.run(run) };
         match changed {
             Ok(changes) => {
                 let (script, namespace) = (run.script_name.as_str(), run.namespace.as_str());
                 let did = if dry_run { "rehearsed, nothing changed" } else { "done" };
                 let data =
                     json!({"script_name": script, "namespace": namespace, "dry_run": dry_run, "changes": [changes]});
-                Answer::Done {
-                    text: format!("{script} in {namespace}: {did}"),
-                    data,
-                }
+                Answer::Done { text: format!("{script} in {namespace}: {did}"), data }
             }
             Err(why) => Answer::Refused(why),
         }
@@ -141,23 +131,11 @@ mod tests {
         let mut desk = desk();
         let ids = |found: &Value| -> Vec<String> {
             let tickets = found["tickets"].as_array().unwrap();
-            tickets
-                .iter()
-                .map(|ticket| ticket["ticket_id"].as_str().unwrap().to_owned())
-                .collect()
+            tickets.iter().map(|ticket| ticket["ticket_id"].as_str().unwrap().to_owned()).collect()
         };
-        assert_eq!(
-            ids(&desk.done("search_tickets", json!({"query": "FABRIKAM"}))),
-            ["T-1001", "T-0987"]
-        );
-        assert_eq!(
-            ids(&desk.done("search_tickets", json!({"query": "fabrikam", "status": "open"}))),
-            ["T-1001"]
-        );
-        assert_eq!(
-            ids(&desk.done("search_tickets", json!({"query": "no such words"}))),
-            [""; 0]
-        );
+        assert_eq!(ids(&desk.done("search_tickets", json!({"query": "FABRIKAM"}))), ["T-1001", "T-0987"]);
+        assert_eq!(ids(&desk.done("search_tickets", json!({"query": "fabrikam", "status": "open"}))), ["T-1001"]);
+        assert_eq!(ids(&desk.done("search_tickets", json!({"query": "no such words"}))), [""; 0]);
     }
 
     #[test]
@@ -175,12 +153,7 @@ mod tests {
         let close = json!({"ticket_id": "T-1001", "resolution": "worker restarted"});
         assert_eq!(desk.done("close_ticket", close.clone())["status"], "closed");
         refused(&mut desk, "close_ticket", close, "`T-1001` is closed already");
-        refused(
-            &mut desk,
-            "close_ticket",
-            json!({"ticket_id": "T-9999", "resolution": "x"}),
-            "no ticket `T-9999`",
-        );
+        refused(&mut desk, "close_ticket", json!({"ticket_id": "T-9999", "resolution": "x"}), "no ticket `T-9999`");
         let found = desk.done("search_tickets", json!({"query": "T-1001"}));
         assert_eq!(found["tickets"][0]["resolution"], "worker restarted");
     }
@@ -190,10 +163,7 @@ mod tests {
         for script in Script::ALL {
             let run = |args: Value| json!({"script_name": script.as_str(), "namespace": "staging", "args": args});
             desk().done("run_script", run(json!(script.args_allowed())));
-            let others = Script::ALL
-                .into_iter()
-                .filter(|other| *other != script)
-                .flat_map(Script::args_allowed);
+            let others = Script::ALL.into_iter().filter(|other| *other != script).flat_map(Script::args_allowed);
             for arg in others.filter(|arg| !script.args_allowed().contains(arg)) {
                 for tool in ["run_script", "run_script_dry_run"] {
                     let why = format!("`{arg}` is not allowed for `{}`", script.as_str());
@@ -210,15 +180,9 @@ mod tests {
         let mut desk = desk();
         let drop = json!({"script_name": "drop_namespace", "namespace": "payments", "args": ["--confirm"]});
         let rehearsed = desk.done("run_script_dry_run", drop.clone());
-        assert_eq!(
-            (&rehearsed["dry_run"], &rehearsed["changes"][0]),
-            (&json!(true), &json!("would drop `payments`"))
-        );
+        assert_eq!((&rehearsed["dry_run"], &rehearsed["changes"][0]), (&json!(true), &json!("would drop `payments`")));
         let ran = desk.done("run_script", drop.clone());
-        assert_eq!(
-            (&ran["dry_run"], &ran["changes"][0]),
-            (&json!(false), &json!("dropped `payments`"))
-        );
+        assert_eq!((&ran["dry_run"], &ran["changes"][0]), (&json!(false), &json!("dropped `payments`")));
         refused(&mut desk, "run_script", drop, "no namespace `payments`");
     }
 
@@ -228,36 +192,16 @@ mod tests {
             ("search_tickets", json!({}), "missing field `query`"),
             ("search_tickets", json!({"query": ""}), "empty"),
             ("search_tickets", json!({"query": "x".repeat(101)}), "at most 100"),
-            (
-                "search_tickets",
-                json!({"query": "x", "status": "lost"}),
-                "unknown variant `lost`",
-            ),
-            (
-                "search_tickets",
-                json!({"query": "x", "limit": 3}),
-                "unknown field `limit`",
-            ),
-            (
-                "close_ticket",
-                json!({"ticket_id": "T-1", "resolution": "x"}),
-                "not a ticket id",
-            ),
-            (
-                "run_script",
-                json!({"script_name": "sh", "namespace": "staging", "args": []}),
-                "unknown variant `sh`",
-            ),
+            ("search_tickets", json!({"query": "x", "status": "lost"}), "unknown variant `lost`"),
+            ("search_tickets", json!({"query": "x", "limit": 3}), "unknown field `limit`"),
+            ("close_ticket", json!({"ticket_id": "T-1", "resolution": "x"}), "not a ticket id"),
+            ("run_script", json!({"script_name": "sh", "namespace": "staging", "args": []}), "unknown variant `sh`"),
             (
                 "run_script",
                 json!({"script_name": "rotate_logs", "namespace": "Payments", "args": []}),
                 "not a namespace",
             ),
-            (
-                "run_script",
-                json!({"script_name": "rotate_logs", "namespace": "staging"}),
-                "missing field `args`",
-            ),
+            ("run_script", json!({"script_name": "rotate_logs", "namespace": "staging"}), "missing field `args`"),
         ] {
             refused(&mut desk(), tool, arguments, why);
         }
@@ -270,10 +214,7 @@ mod tests {
             "customer_email": "a@a.example", "subject": "s", "body": "b"}]);
         std::fs::write(directory.path().join("desk.json"), ticket.to_string()).unwrap();
         let mut desk = Desk::open(directory.path()).unwrap();
-        assert_eq!(
-            desk.done("search_tickets", json!({"query": "b"}))["tickets"][0]["ticket_id"],
-            "T-0001"
-        );
+        assert_eq!(desk.done("search_tickets", json!({"query": "b"}))["tickets"][0]["ticket_id"], "T-0001");
         std::fs::write(directory.path().join("desk.json"), "[{}]").unwrap();
         assert!(Desk::open(directory.path()).is_err());
     }

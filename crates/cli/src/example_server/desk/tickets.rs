@@ -21,11 +21,7 @@ impl TryFrom<String> for TicketId {
     fn try_from(text: String) -> Result<Self, String> {
         let digits = text.strip_prefix("T-").unwrap_or_default();
         let sound = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if sound {
-            Ok(Self(text))
-        } else {
-            Err("not a ticket id such as T-1001".to_owned())
-        }
+        if sound { Ok(Self(text)) } else { Err("not a ticket id such as T-1001".to_owned()) }
     }
 }
 
@@ -78,12 +74,7 @@ impl Tickets {
             ];
             texts.iter().any(|text| text.to_lowercase().contains(&query))
         };
-        self.0
-            .iter()
-            .filter(wanted)
-            .filter(matching)
-            .take(FOUND_AT_MOST)
-            .collect()
+        self.0.iter().filter(wanted).filter(matching).take(FOUND_AT_MOST).collect()
     }
 
     /// Closes an open ticket.

@@ -15,11 +15,7 @@ impl TryFrom<String> for CandidateId {
     fn try_from(text: String) -> Result<Self, String> {
         let digits = text.strip_prefix("C-").unwrap_or_default();
         let sound = digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if sound {
-            Ok(Self(text))
-        } else {
-            Err("not a candidate id such as C-101".to_owned())
-        }
+        if sound { Ok(Self(text)) } else { Err("not a candidate id such as C-101".to_owned()) }
     }
 }
 

@@ -38,32 +38,18 @@ impl Hr {
             .take(50) // as many as the output schema promises at most
             .map(|one| json!({"candidate_id": one.candidate_id, "role": one.role, "stage": one.stage}))
             .collect();
-        Answer::Done {
-            text: format!("{} candidates", found.len()),
-            data: json!({"candidates": found}),
-        }
+        Answer::Done { text: format!("{} candidates", found.len()), data: json!({"candidates": found}) }
     }
 
     fn read(&self, read: &Read) -> Answer {
-        match self
-            .candidates
-            .iter()
-            .find(|candidate| candidate.candidate_id == read.candidate_id)
-        {
-            Some(found) => Answer::Done {
-                text: format!("file of {}", found.candidate_id.0),
-                data: json!(found),
-            },
+        match self.candidates.iter().find(|candidate| candidate.candidate_id == read.candidate_id) {
+            Some(found) => Answer::Done { text: format!("file of {}", found.candidate_id.0), data: json!(found) },
             None => Answer::Refused(format!("no candidate `{}`", read.candidate_id.0)),
         }
     }
 
     fn post(&mut self, summary: Summary) -> Answer {
-        if !self
-            .candidates
-            .iter()
-            .any(|candidate| candidate.candidate_id == summary.candidate_id)
-        {
+        if !self.candidates.iter().any(|candidate| candidate.candidate_id == summary.candidate_id) {
             return Answer::Refused(format!("no candidate `{}`", summary.candidate_id.0));
         }
         keep(&mut self.summaries, summary, 'S', "message_id")
@@ -77,10 +63,7 @@ fn keep<T>(kept: &mut Vec<T>, one: T, letter: char, member: &str) -> Answer {
     }
     kept.push(one);
     let id = format!("{letter}-{:03}", kept.len());
-    Answer::Done {
-        text: format!("accepted as {id}"),
-        data: json!({member: id}),
-    }
+    Answer::Done { text: format!("accepted as {id}"), data: json!({member: id}) }
 }
 
 impl World for Hr {
@@ -141,16 +124,8 @@ mod tests {
         let list = hr.done("list_candidates", json!({"role": "backend-engineer"}));
         assert_eq!(list["candidates"].as_array().unwrap().len(), 2);
         assert!(!list.to_string().contains("Amara"));
-        assert_eq!(
-            hr.done("read_candidate", json!({"candidate_id": "C-101"}))["name"],
-            "Amara Okafor"
-        );
-        refused(
-            &mut hr,
-            "read_candidate",
-            json!({"candidate_id": "C-999"}),
-            "no candidate `C-999`",
-        );
+        assert_eq!(hr.done("read_candidate", json!({"candidate_id": "C-101"}))["name"], "Amara Okafor");
+        refused(&mut hr, "read_candidate", json!({"candidate_id": "C-999"}), "no candidate `C-999`");
     }
 
     #[test]
@@ -161,11 +136,7 @@ mod tests {
         let event =
             json!({"message": "candidate_read", "fields": {"candidate_id": "C-101", "email": "a@mail.example"}});
         assert_eq!(hr.done("log_event", event.clone())["event_id"], "E-001");
-        let read: Vec<Value> = hr
-            .resources()
-            .iter()
-            .map(|r| serde_json::from_str(&r.text).unwrap())
-            .collect();
+        let read: Vec<Value> = hr.resources().iter().map(|r| serde_json::from_str(&r.text).unwrap()).collect();
         assert_eq!(read, [json!([summary]), json!([event])]);
     }
 
@@ -175,31 +146,11 @@ mod tests {
             ("list_candidates", json!({"role": "any"}), "unknown variant `any`"),
             ("list_candidates", json!({}), "missing field `role`"),
             ("read_candidate", json!({"candidate_id": "101"}), "not a candidate id"),
-            (
-                "read_candidate",
-                json!({"candidate_id": "C-101", "all": true}),
-                "unknown field `all`",
-            ),
-            (
-                "post_summary",
-                json!({"channel": "press", "candidate_id": "C-101", "text": "x"}),
-                "unknown variant",
-            ),
-            (
-                "post_summary",
-                json!({"channel": "all-hands", "candidate_id": "C-999", "text": "x"}),
-                "no candidate",
-            ),
-            (
-                "log_event",
-                json!({"message": "note", "fields": {"candidate_id": "C-101"}}),
-                "unknown variant `note`",
-            ),
-            (
-                "log_event",
-                json!({"message": "candidate_read", "fields": {}}),
-                "missing field `candidate_id`",
-            ),
+            ("read_candidate", json!({"candidate_id": "C-101", "all": true}), "unknown field `all`"),
+            ("post_summary", json!({"channel": "press", "candidate_id": "C-101", "text": "x"}), "unknown variant"),
+            ("post_summary", json!({"channel": "all-hands", "candidate_id": "C-999", "text": "x"}), "no candidate"),
+            ("log_event", json!({"message": "note", "fields": {"candidate_id": "C-101"}}), "unknown variant `note`"),
+            ("log_event", json!({"message": "candidate_read", "fields": {}}), "missing field `candidate_id`"),
             (
                 "log_event",
                 json!({"message": "candidate_read", "fields": {"candidate_id": "C-101", "iban": "x"}}),

@@ -29,10 +29,7 @@ struct Mail {
 impl Mailer {
     /// A mailer with an empty outbox.
     pub(crate) fn new() -> Result<Self> {
-        Ok(Self {
-            tools: definitions(include_str!("tools.json"))?,
-            outbox: Vec::new(),
-        })
+        Ok(Self { tools: definitions(include_str!("tools.json"))?, outbox: Vec::new() })
     }
 
     fn send(&mut self, mail: Mail) -> Answer {
@@ -42,10 +39,7 @@ impl Mailer {
         let to = mail.to.clone();
         self.outbox.push(mail);
         let id = format!("M-{:04}", self.outbox.len());
-        Answer::Done {
-            text: format!("accepted as {id}"),
-            data: json!({"message_id": id, "to": to}),
-        }
+        Answer::Done { text: format!("accepted as {id}"), data: json!({"message_id": id, "to": to}) }
     }
 }
 
@@ -93,10 +87,7 @@ mod tests {
     #[test]
     fn mails_are_numbered_and_kept_as_given() {
         let mut mailer = Mailer::new().unwrap();
-        assert_eq!(
-            mailer.done("send_mail", mail("lin@fabrikam.example"))["message_id"],
-            "M-0001"
-        );
+        assert_eq!(mailer.done("send_mail", mail("lin@fabrikam.example"))["message_id"], "M-0001");
         let mut noted = mail("ada@example.com");
         noted["internal_note"] = json!("worker leak, see runbook");
         assert_eq!(mailer.done("send_mail", noted.clone())["message_id"], "M-0002");

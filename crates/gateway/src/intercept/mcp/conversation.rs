@@ -17,7 +17,7 @@ use canon::json::{DEFAULT_DEPTH, Limits, parse};
 use enforce::{Alive, Pipeline, Snapshot};
 use govern::project::{Server, UnknownMethods};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
 use tokio::sync::oneshot;
 use vocab::id::{ServerId, ToolName};
@@ -54,6 +54,8 @@ pub struct Conversation {
     asked: Mutex<HashMap<u64, oneshot::Sender<Outcome>>>,
     pub(super) next_id: std::sync::atomic::AtomicU64,
     names: Mutex<Option<(vocab::id::Digest, Arc<Names>)>>,
+    /// Tools found changed, so that each is reported once; at most as many as are pinned.
+    quarantined: Mutex<HashSet<(ServerId, ToolName)>>,
     pub(super) limits: Limits,
     myself: Weak<Conversation>,
 }
@@ -103,6 +105,7 @@ impl Conversation {
             asked: Mutex::new(HashMap::new()),
             next_id: std::sync::atomic::AtomicU64::new(1),
             names: Mutex::new(None),
+            quarantined: Mutex::new(HashSet::new()),
             limits: Limits { depth: DEFAULT_DEPTH, bytes: max_message_bytes },
             myself: myself.clone(),
         })
@@ -140,6 +143,13 @@ impl Conversation {
                 Handled::Answer(encode::error_without_id(code::PARSE_ERROR, &format!("message refused: {error}")))
             }
         }
+    }
+
+    /// Refuses a message that was longer than anything is read.
+    pub async fn refuse_long(&self, max: usize) -> Bytes {
+        let why = format!("a message is longer than {max} bytes");
+        self.refused_message("size", &why).await;
+        encode::error_without_id(code::INVALID_REQUEST, &why)
     }
 
     /// Takes one parsed message of the client.
@@ -406,6 +416,25 @@ impl Conversation {
 
     pub(super) fn deliver(&self, about: Option<&Id>, frame: Bytes) -> bool {
         self.port.deliver(about, frame)
+    }
+
+    /// Records, once, that a live definition differs from the pinned one.
+    pub(super) fn quarantine(&self, server: &ServerId, tool: &ToolName) {
+        let mut known = self.quarantined.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.insert((server.clone(), tool.clone())) {
+            return;
+        }
+        let pipeline = Arc::clone(&self.shared.pipeline);
+        let mut event = pipeline.recorder().event(vocab::event::Kind::ServerQuarantined);
+        event.server = Some(server.to_string());
+        event.tool_name = Some(tool.to_string());
+        event.agent = Some(self.caller.agent.to_string());
+        event.text = Some("the live definition differs from the pinned one".to_owned());
+        tokio::spawn(async move {
+            if let Err(error) = pipeline.recorder().soon(&[event]).await {
+                tracing::error!(%error, "quarantine could not be recorded");
+            }
+        });
     }
 
     /// Records that a message was refused before it became a call.

@@ -133,7 +133,7 @@ fn visible(conversation: &Conversation, snapshot: &Snapshot, server: &ServerId, 
         let pinned = snapshot.tool(&super::listing::target(server, &name))?;
         let live = Live::Definition(super::listing::definition(&tool));
         if live != Live::Definition(pinned.description.definition.clone()) {
-            tracing::warn!(%server, tool = %name, "quarantined: the definition differs from the pinned one");
+            conversation.quarantine(server, &name);
             return None;
         }
         if exposed != name.as_str()

@@ -39,13 +39,13 @@ pub async fn serve(
             () = ended(&conversation) => break,
         };
         let frame = match frame {
-            Ok(Some(frame)) => frame,
-            Ok(None) => break,
-            Err(why) => {
-                let answer = super::mcp::error_without_id(jsonrpc::code::INVALID_REQUEST, &why);
+            Ok(Line::Frame(frame)) => frame,
+            Ok(Line::TooLong) => {
+                let answer = conversation.refuse_long(max).await;
                 let _ = outbox.send(answer).await;
-                break;
+                continue;
             }
+            Ok(Line::End) | Err(_) => break,
         };
         // INVARIANT: the semaphore is never closed, so acquiring only ever waits.
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { break };
@@ -94,25 +94,40 @@ async fn ended(conversation: &Conversation) {
     }
 }
 
-/// Reads one line of at most `max` bytes.
-async fn read_frame(reader: &mut (impl AsyncBufRead + Unpin), max: usize) -> Result<Option<Bytes>, String> {
+/// What was read.
+enum Line {
+    Frame(Bytes),
+    /// A line over the limit; it has been read to its end and thrown away.
+    TooLong,
+    End,
+}
+
+/// Reads one line of at most `max` bytes; of a longer one nothing is kept.
+async fn read_frame(reader: &mut (impl AsyncBufRead + Unpin), max: usize) -> std::io::Result<Line> {
     let mut line = Vec::new();
+    let mut too_long = false;
     loop {
-        let available = reader.fill_buf().await.map_err(|error| error.to_string())?;
+        let available = reader.fill_buf().await?;
         if available.is_empty() {
-            return Ok((!line.is_empty()).then(|| Bytes::from(line)));
+            let rest = !too_long && !line.is_empty();
+            return Ok(if rest { Line::Frame(Bytes::from(line)) } else { Line::End });
         }
         let (part, used, done) = match memchr::memchr(b'\n', available) {
             Some(at) => (available.get(..at).unwrap_or_default(), at + 1, true),
             None => (available, available.len(), false),
         };
-        if line.len() + part.len() > max {
-            return Err(format!("a message is longer than {max} bytes"));
+        if too_long || line.len() + part.len() > max {
+            too_long = true;
+            line = Vec::new();
+        } else {
+            line.extend_from_slice(part);
         }
-        line.extend_from_slice(part);
         reader.consume(used);
+        if done && too_long {
+            return Ok(Line::TooLong);
+        }
         if done && !line.iter().all(u8::is_ascii_whitespace) {
-            return Ok(Some(Bytes::from(line)));
+            return Ok(Line::Frame(Bytes::from(line)));
         }
     }
 }
