@@ -42,7 +42,7 @@ const LONG: &[Long] = &[
     ),
     ("store: the long tests", &[], &["test", "--release", "-p", "mortise-store", "--tests", "--", "--ignored"]),
     ("permits: what the compiler says", &[], &["test", "-p", "mortise-enforce", "--test", "permit", "--", "--ignored"]),
-    ("end to end: the long tests", &[], &["test", "-p", "mortise-tests", "--tests", "--", "--ignored"]),
+    ("end to end: with the Rust client too", &[], &["test", "-p", "mortise-tests", "--tests", "--", "--ignored"]),
     ("the release build", &[], &["build", "--release", "-p", "mortise"]),
     ("budgets", &[], &["xtask", "budgets"]),
 ];
