@@ -69,7 +69,7 @@ pub enum Command {
     Up(Up),
     /// Stand in for one stdio server in a client's configuration.
     Proxy(Proxy),
-    /// Start an agent with its MCP endpoint and run token set.
+    /// Start an agent with its MCP endpoint and run token set (model endpoints and hooks are not wired yet).
     Run(Run),
     /// Run the project's policy cases.
     Test(Test),
