@@ -229,7 +229,6 @@ pub fn http(project: &Project) -> HttpClient {
 
 /// Where the gateway listens.
 pub fn url(project: &Project) -> String {
-    
     wait_for("a listening gateway", || {
         let status = project.control(&json!("status"))?;
         status["ok"]["listening"].as_str().map(ToOwned::to_owned)
