@@ -57,12 +57,8 @@ pub fn ordinary(workspace: &Workspace, runner_arguments: &[&str]) -> Result<Vec<
     if documented.is_empty() {
         println!("documentation examples: none to run");
     } else if runner_arguments.is_empty() {
-        let packages = documented.iter().flat_map(|package| ["-p", package]);
-        steps.push(step(
-            "documentation examples",
-            &["test", "--doc"].into_iter().chain(packages).collect::<Vec<_>>(),
-            &[],
-        ));
+        // The whole workspace, so that the features are those of the tests and nothing is built twice.
+        steps.push(step("documentation examples", &["test", "--doc", "--workspace"], &[]));
     }
     Ok(steps)
 }
