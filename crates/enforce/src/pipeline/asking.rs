@@ -71,7 +71,9 @@ impl Pipeline {
         let mut event = self.recorder.intent(&case.call, &case.columns);
         event.text = Some("answered with the held result of an approved call".to_owned());
         if let Err(error) = self.recorder.durable(&[event]).await {
-            tracing::error!(%error, "held result could not be recorded as given");
+            tracing::error!(%error, "held result withheld: the log cannot be written");
+            let text = "the log cannot be written; the call ran and its result is withheld".to_owned();
+            return Some(Answer::Failed(Failure { call: case.call.id.clone(), text, may_have_run: true }));
         }
         decode(&held)
     }

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 use vocab::id::{Digest, ServerId, ToolName};
@@ -24,6 +25,9 @@ const MAX_LISTINGS: u32 = 8;
 
 /// How long a question of the server waits for a client to end its handshake.
 const ATTACH_WAIT: Duration = Duration::from_secs(30);
+
+/// Questions of one server that are answered at once.
+const MAX_QUESTIONS: usize = 64;
 
 /// Clients attached to one connection at most.
 const MAX_CLIENTS: usize = 256;
@@ -84,6 +88,8 @@ pub struct Link {
     /// One listing at a time.
     listing: tokio::sync::Mutex<()>,
     limits: Limits,
+    /// Room for questions of the server that are being answered.
+    questions: Arc<Semaphore>,
 }
 
 impl Link {
@@ -109,6 +115,7 @@ impl Link {
             for_client,
             listing: tokio::sync::Mutex::new(()),
             limits,
+            questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
         });
         let weak = Arc::downgrade(&link);
         tokio::spawn(async move {
@@ -235,8 +242,14 @@ impl Link {
                 }
             }
             Incoming::Request(request) => {
+                // A server that asks faster than it is answered is held back, and then cut off as a flood.
+                // INVARIANT: the semaphore is never closed, so acquiring only ever waits.
+                let Ok(place) = Arc::clone(&self.questions).acquire_owned().await else { return };
                 let link = Arc::clone(self);
-                tokio::spawn(async move { link.answer(request).await });
+                tokio::spawn(async move {
+                    link.answer(request).await;
+                    drop(place);
+                });
             }
         }
     }
