@@ -2,6 +2,7 @@
 
 use crate::output::Output;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use vocab::event::{Kind, Outcome};
 use vocab::{Event, Verdict};
@@ -58,13 +59,13 @@ pub struct Timeline {
 impl Timeline {
     /// Takes the next event.
     pub fn read(&mut self, index: u64, event: &Event) {
-        let Some(call) = &event.call else { return };
+        let Some(call) = event.call.as_deref() else { return };
         let at = match self.by_call.get(call) {
             Some(at) => *at,
             None if self.rows.len() >= MAX_ROWS => return,
             None => {
                 self.rows.push(Row::of(call, index, event));
-                self.by_call.insert(call.clone(), self.rows.len() - 1);
+                self.by_call.insert(call.to_owned(), self.rows.len() - 1);
                 self.rows.len() - 1
             }
         };
@@ -81,7 +82,7 @@ impl Timeline {
 
 impl Row {
     fn of(call: &str, index: u64, event: &Event) -> Self {
-        let part = |text: &Option<String>| text.clone().unwrap_or_default();
+        let part = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
         let tool = part(&event.tool_name);
         let server = part(&event.server);
         Self {
@@ -110,15 +111,15 @@ impl Row {
         for (term, count) in &event.redactions {
             *self.redactions.entry(term.clone()).or_default() += count;
         }
-        if event.approval.is_some() {
-            self.approval.clone_from(&event.approval);
+        if let Some(approval) = event.approval.as_deref() {
+            self.approval = Some(approval.to_owned());
         }
         match event.kind {
             // A call that was approved is decided again: the first answer is the one to show.
             Kind::PolicyDecision if self.decision_index.is_none() => self.decide(index, event),
             Kind::ToolDispatch => {
                 self.dispatched = true;
-                self.confinement.clone_from(&event.confinement);
+                self.confinement = event.confinement.as_deref().map(ToOwned::to_owned);
             }
             Kind::ToolResult => self.outcome = event.outcome,
             Kind::ApprovalGranted => self.answer = Some(answered("approved by", event)),
@@ -147,7 +148,7 @@ impl Row {
                 self.reason = reason.text.as_deref().map(ToOwned::to_owned);
                 self.place = reason.place.as_ref().map(|place| format!("{}:{}", place.file, place.line));
             }
-            None => self.rule = event.permits.first().cloned().unwrap_or_default(),
+            None => self.rule = event.permits.first().map(ToString::to_string).unwrap_or_default(),
         }
     }
 
@@ -217,10 +218,9 @@ pub fn clock_time(t: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vocab::id::Tenant;
 
-    fn event(kind: Kind) -> Event {
-        let mut event = Event::new(kind, "e".into(), 1, &Tenant::default());
+    fn event(kind: Kind) -> Event<'static> {
+        let mut event = Event::new(kind, "e", 1, "default");
         event.call = Some("c".into());
         event.server = Some("desk".into());
         event.tool_name = Some("run_script".into());

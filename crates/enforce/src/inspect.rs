@@ -38,19 +38,24 @@ pub(crate) fn reply(
     };
     // How long a result may be was the transport's business; it has come through.
     let limits = canon::json::Limits { bytes: bytes.len(), ..canon::json::Limits::default() };
-    let Ok(mut value) = canon::json::parse(&bytes, &limits) else {
+    // Most results are only looked at: values are built of those that are checked or changed.
+    let Ok(scan) = canon::json::scan(&bytes, &limits) else {
         return withheld("the result is not strict JSON");
     };
-    let is_error = value.get("isError").and_then(Value::as_bool).unwrap_or(false);
+    let is_error = scan.member("isError") == Some(b"true");
     let outcome = if is_error { Outcome::ToolError } else { Outcome::Ok };
-    if let (Some(schema), Some(structured), false) = (output, value.get("structuredContent"), is_error)
-        && schema.check(structured).is_err()
-    {
-        return withheld("the result does not match the pinned output schema");
+    if let (Some(schema), Some(structured), false) = (output, scan.member("structuredContent"), is_error) {
+        let structured = canon::json::parse(structured, &limits);
+        if !structured.is_ok_and(|structured| schema.check(&structured).is_ok()) {
+            return withheld("the result does not match the pinned output schema");
+        }
     }
     if redact.is_empty() && confinement == Confinement::None {
         return passed(outcome, Reply::Result(bytes));
     }
+    let Ok(mut value) = canon::json::parse(&bytes, &limits) else {
+        return withheld("the result is not strict JSON");
+    };
     let applied = detect::apply(Root::Result, &mut value, redact, pseudonyms);
     let redactions: BTreeMap<String, u64> =
         applied.into_iter().map(|made| (made.redaction.to_string(), made.count)).collect();

@@ -31,6 +31,8 @@ pub struct Sessions {
     table: Mutex<HashMap<SessionId, Arc<Mutex<Session>>>>,
     idle_us: u64,
     capacity: usize,
+    /// What sessions have done that are not in the table, and until when one of them may come back.
+    forgotten: Option<(SessionFacts, i64)>,
 }
 
 /// No room for a further session.
@@ -45,8 +47,13 @@ impl Sessions {
         Self::with_capacity(idle_us, MAX_SESSIONS)
     }
 
-    fn with_capacity(idle_us: u64, capacity: usize) -> Self {
-        Self { table: Mutex::new(HashMap::new()), idle_us, capacity }
+    pub(crate) fn with_capacity(idle_us: u64, capacity: usize) -> Self {
+        Self { table: Mutex::new(HashMap::new()), idle_us, capacity, forgotten: None }
+    }
+
+    /// Until then a session begins with these facts: it may be one that there was no room to remember.
+    pub(crate) fn begin_as(&mut self, facts: SessionFacts, until_us: i64) {
+        self.forgotten = Some((facts, until_us));
     }
 
     /// The session, and whether it begins now.
@@ -69,8 +76,10 @@ impl Sessions {
         if table.len() >= self.capacity {
             self.evict(&mut table, now_us)?;
         }
+        let forgotten = self.forgotten.as_ref().filter(|(_, until_us)| now_us < *until_us);
         let session = Session {
-            facts: SessionFacts::new(u64::try_from(now_us).unwrap_or(0)),
+            facts: forgotten
+                .map_or_else(|| SessionFacts::new(u64::try_from(now_us).unwrap_or(0)), |(facts, _)| facts.clone()),
             repeats: Repeats::default(),
             agent: agent.clone(),
         };

@@ -1,4 +1,4 @@
-//! One configuration in force: inventory, compiled schemas and policy bundle, replaced as a whole.
+//! One configuration in force: inventory, schemas and policy bundle, replaced as a whole.
 
 use crate::record::Columns;
 use crate::validate::Schema;
@@ -8,10 +8,10 @@ use govern::protected::Protected;
 use policy::Bundle;
 use std::collections::HashMap;
 use std::sync::Arc;
-use vocab::id::{AgentId, Digest};
+use vocab::id::{AgentId, Digest, ServerId, ToolName};
 use vocab::{Call, Effect, Label, Operation, Target, ToolDescription};
 
-/// A tool with its compiled schemas.
+/// A tool with its schemas, compiled at their first use.
 pub struct ToolEntry {
     /// As declared and pinned.
     pub description: Arc<ToolDescription>,
@@ -33,30 +33,31 @@ pub struct Snapshot {
     pub protected: Protected,
     /// Running with `--dev`.
     pub dev: bool,
-    tools: HashMap<String, Arc<ToolEntry>>,
+    tools: HashMap<ServerId, HashMap<ToolName, Arc<ToolEntry>>>,
 }
 
 impl Snapshot {
-    /// Compiles the schemas and takes the rest as given.
+    /// Takes everything as given; a schema is compiled when the first value is checked against it.
     #[must_use]
     pub fn new(project: Arc<Project>, bundle: Arc<Bundle>, protected: Protected, dev: bool) -> Self {
-        let tools = project.tools().into_iter().map(|description| {
+        let mut tools: HashMap<ServerId, HashMap<ToolName, Arc<ToolEntry>>> = HashMap::new();
+        for description in project.tools() {
+            let (server, name) = (description.server.clone(), description.name.clone());
             let entry = ToolEntry {
-                input: Schema::compile(&description.input_schema),
-                output: description.output_schema.as_deref().map(Schema::compile),
+                input: Schema::new(Arc::clone(&description.input_schema)),
+                output: description.output_schema.clone().map(Schema::new),
                 description,
             };
-            (entry.description.action(), Arc::new(entry))
-        });
-        let tools = tools.collect();
+            tools.entry(server).or_default().insert(name, Arc::new(entry));
+        }
         Self { inventory: Inventory::of(&project), project, bundle, protected, dev, tools }
     }
 
     /// The tool a target names, if it is pinned.
     #[must_use]
-    pub fn tool(&self, target: &Target) -> Option<Arc<ToolEntry>> {
-        match target.operation {
-            Operation::Tool(_) => self.tools.get(&target.action()).cloned(),
+    pub fn tool(&self, target: &Target) -> Option<&Arc<ToolEntry>> {
+        match &target.operation {
+            Operation::Tool(name) => self.tools.get(&target.server)?.get(name),
             _ => None,
         }
     }

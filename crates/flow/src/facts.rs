@@ -163,7 +163,8 @@ impl SessionFacts {
     fn tool_mut(&mut self, tool: &str) -> &mut ToolFacts {
         // INVARIANT: tools never leave the map, so a tool that shares counters shares them for good, and a call ends
         // in the counters it began in.
-        if self.has_room_for(tool) {
+        // Known in all but the first call, which alone has to keep the name.
+        if self.has_room_for(tool) && !self.tools.contains_key(tool) {
             return self.tools.entry(tool.into()).or_insert_with(ToolFacts::new);
         }
         self.tools.get_mut(tool).unwrap_or(&mut self.rest)

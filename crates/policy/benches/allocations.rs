@@ -7,12 +7,14 @@
 #[path = "../tests/many/mod.rs"]
 mod many;
 
-use many::{Case, project};
+use many::{Case, everyday, project};
 
 fn main() {
     println!("| rules | allocations | bytes |\n|---:|---:|---:|");
-    for rules in [10, 100, 1_000, 10_000] {
-        let (bundle, case) = (project(rules), Case::new());
+    let small = std::iter::once(("4, a small project".to_owned(), everyday()));
+    let sizes = [10, 100, 1_000, 10_000].map(|rules| (rules.to_string(), project(rules)));
+    let case = Case::new();
+    for (rules, bundle) in small.chain(sizes) {
         // The first decision puts the rules of this agent and tool together.
         case.decide(&bundle);
         let used = allocation_counter::measure(|| case.decide(&bundle));

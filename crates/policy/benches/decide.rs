@@ -4,13 +4,14 @@
 //! The sizes take turns, round by round: a machine that others use is not the same machine a minute later. What a
 //! decision allocates is measured by the benchmark beside this one, because counting costs time.
 //!
-//! `cargo bench -p mortise-policy --bench decide`; the line printed first says what it ran on.
+//! `cargo bench -p mortise-policy --bench decide`; the line printed first says what it ran on. For a profiler it only
+//! makes some decisions: `-- everyday 1000` in a small project, `-- 100 1000` in one of a hundred rules.
 #![expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
 
 #[path = "../tests/many/mod.rs"]
 mod many;
 
-use many::{Case, project};
+use many::{Case, everyday, project};
 use std::time::{Duration, Instant};
 
 const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
@@ -19,6 +20,12 @@ const ROUNDS: usize = 10;
 const DECISIONS: usize = 2_000;
 
 fn main() {
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    if let [project, decisions, ..] = &*asked
+        && let Ok(decisions) = decisions.parse()
+    {
+        return only(project, decisions);
+    }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let build = if cfg!(debug_assertions) { "debug" } else { "release" };
     println!("{build} build, one thread of {cores}, {} {}", std::env::consts::OS, std::env::consts::ARCH);
@@ -39,6 +46,13 @@ fn main() {
     for ((rules, _), mut latencies) in bundles.iter().zip(latencies) {
         latencies.sort_unstable();
         println!("| {rules} | {:.1} | {:.1} |", micros(&latencies, 50), micros(&latencies, 99));
+    }
+}
+
+fn only(rules: &str, decisions: usize) {
+    let (bundle, case) = (rules.parse().map_or_else(|_| everyday(), project), Case::new());
+    for _ in 0..decisions {
+        case.decide(&bundle);
     }
 }
 

@@ -3,10 +3,10 @@
 use crate::entities::Stores;
 use crate::index::Index;
 use crate::rule::{Rule, RuleKind};
-use crate::schema::{Actions, Invisible};
+use crate::schema::{Actions, Invisible, LazySchema};
 use crate::shapes::{AgentShape, ServerShape};
 use crate::vocabulary::Names;
-use cedar_policy::{Authorizer, EntityUid, PolicyId, Schema};
+use cedar_policy::{Authorizer, EntityUid, PolicyId};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,8 +32,8 @@ pub(crate) struct Live {
     pub(crate) rules: Vec<Rule>,
     pub(crate) by_id: HashMap<PolicyId, usize>,
     pub(crate) index: Index,
-    pub(crate) schema: Schema,
-    pub(crate) schema_text: Arc<str>,
+    pub(crate) schema: LazySchema,
+    pub(crate) soundness: Digest,
     pub(crate) actions: HashMap<Arc<str>, Placed<Arc<str>>>,
     pub(crate) shapes: Actions,
     pub(crate) agents: HashMap<AgentId, Placed<Mode>>,
@@ -67,10 +67,17 @@ impl Bundle {
         &self.digest
     }
 
+    /// Digest over everything that the checks of the rules read; `None` when nothing loaded. Whoever keeps it, and which
+    /// build checked, can spare an unchanged set these checks: see [`compile_known`](crate::compile_known).
+    #[must_use]
+    pub fn soundness(&self) -> Option<&Digest> {
+        self.live().map(|live| &live.soundness)
+    }
+
     /// The generated `.cedarschema`; empty when nothing loaded.
     #[must_use]
     pub fn schema_text(&self) -> &str {
-        self.live().map_or("", |live| &live.schema_text)
+        self.live().map_or("", |live| live.schema.text())
     }
 
     /// All rules, shipped ones first, then in order of file and place.

@@ -4,17 +4,19 @@ use crate::bundle::{Bundle, Kind, Live, Placed, bundle_digest};
 use crate::decide::uncertain_text;
 use crate::entities::{Stores, agent_parents};
 use crate::index::Index;
-use crate::load::{Inventory, Parsed, check_arithmetic, check_entities, check_redactions, parse, read_rule, validate};
+use crate::load::{
+    Inventory, Parsed, check_arithmetic, check_entities, check_redactions, parse, read_rule, soundness, validate,
+};
 use crate::parts::Parts;
 use crate::rule::Rule;
-use crate::schema::{Actions, actions, schema_text};
+use crate::schema::{Actions, LazySchema, actions, assembled, schema_text};
 use crate::shapes::{Compilation, Shapes, Source};
 use crate::vocabulary::Names;
 use cedar_policy::{Authorizer, EntityTypeName, PolicyId, Schema};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::Arc;
-use vocab::id::RuleId;
+use vocab::id::{Digest, RuleId};
 use vocab::{Diagnostic, Severity};
 
 /// The guards that come with Mortise.
@@ -25,8 +27,16 @@ const SHIPPED_FILE: &str = "mortise:shipped.cedar";
 /// Compiles policy files against the project's shapes. The bundle is `None` exactly when a diagnostic is an error.
 #[must_use]
 pub fn compile(sources: &[Source], shapes: &Shapes) -> Compilation {
+    compile_known(sources, shapes, &|_| false)
+}
+
+/// As [`compile`], for a caller that remembers sets which this build of Mortise has found sound: of one whose
+/// [`Bundle::soundness`] `is_sound` says so, neither the strict validation nor the proof of the entity stores is done
+/// again, and the warnings of that validation are not repeated. Everything else is.
+#[must_use]
+pub fn compile_known(sources: &[Source], shapes: &Shapes, is_sound: &dyn Fn(&Digest) -> bool) -> Compilation {
     let mut diagnostics = Vec::new();
-    let bundle = bundle(sources, shapes, &mut diagnostics);
+    let bundle = bundle(sources, shapes, is_sound, &mut diagnostics);
     diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     diagnostics.dedup();
     let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
@@ -36,7 +46,12 @@ pub fn compile(sources: &[Source], shapes: &Shapes) -> Compilation {
     Compilation { bundle: bundle.filter(|_| !failed), diagnostics }
 }
 
-fn bundle(sources: &[Source], shapes: &Shapes, diagnostics: &mut Vec<Diagnostic>) -> Option<Bundle> {
+fn bundle(
+    sources: &[Source],
+    shapes: &Shapes,
+    is_sound: &dyn Fn(&Digest) -> bool,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Bundle> {
     let envs: Vec<String> = shapes.agents.iter().map(|agent| agent.env.clone()).collect();
     let names = Names::new(&envs)?;
     check_shapes(shapes, diagnostics);
@@ -44,37 +59,36 @@ fn bundle(sources: &[Source], shapes: &Shapes, diagnostics: &mut Vec<Diagnostic>
     for id in twice {
         diagnostics.push(Diagnostic::error("schema/duplicate", "", format!("`{id}` is declared twice")));
     }
-    let text = schema_text(&envs, &actions);
-    let schema = match Schema::from_cedarschema_str(&text) {
-        Ok((schema, _warnings)) => schema,
-        Err(error) => {
-            diagnostics.push(Diagnostic::error(
-                "schema/internal",
-                "",
-                format!("the generated schema is not sound: {error}"),
-            ));
-            return None;
-        }
-    };
-    let loaded = load(sources, shapes, &actions, diagnostics);
-    validate(&schema, &loaded, diagnostics);
+    let schema = LazySchema::new(schema_text(&envs, &actions).into());
+    let shipped = Source { file: SHIPPED_FILE.into(), text: SHIPPED.into() };
+    let sources: Vec<&Source> = std::iter::once(&shipped).chain(sources).collect();
+    let loaded = load(&sources, shapes, &actions, diagnostics);
+    let soundness = soundness(schema.text(), &sources, shapes, &actions);
+    let is_known = is_sound(&soundness);
+    if !is_known {
+        check(schema.get_or(|| assembled(&envs, &actions, &names)), &loaded, diagnostics);
+    }
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return None;
     }
-    let stores = Stores::new(shapes, &schema, &names)
-        .and_then(|stores| stores.prove(&actions, shapes, &names).map(|()| stores))
-        .map_err(|why| diagnostics.push(Diagnostic::error("policy/canary", "", why)))
-        .ok()?;
+    let stores = Stores::new(shapes, &actions, &names).and_then(|stores| {
+        if !is_known {
+            stores.fit(schema.get()?)?;
+            stores.prove(&actions, shapes, &names)?;
+        }
+        Ok(stores)
+    });
+    let stores = stores.map_err(|why| diagnostics.push(Diagnostic::error("policy/canary", "", why))).ok()?;
     let (policies, rules): (Vec<_>, Vec<_>) =
-        loaded.into_iter().map(|(parsed, rule)| ((parsed.policy, Parts::of(&parsed.json)), rule)).unzip();
-    let digest = bundle_digest(&text, &rules, &shapes.agents, &shapes.servers, &actions);
+        loaded.into_iter().map(|(parsed, rule)| ((parsed.policy, Parts::looked_at(&parsed.json)), rule)).unzip();
+    let digest = bundle_digest(schema.text(), &rules, &shapes.agents, &shapes.servers, &actions);
     let agent_type = EntityTypeName::from_str("Agent").ok()?;
     let live = Live {
         by_id: policies.iter().enumerate().map(|(number, (policy, _))| (policy.id().clone(), number)).collect(),
         rules,
-        index: Index::new(policies, &agent_type, EntityTypeName::from_str("Server").ok()),
+        index: Index::new(policies, &agent_type),
         schema,
-        schema_text: text.into(),
+        soundness,
         actions: placed_actions(&actions, &names)?,
         agents: placed_agents(shapes, &names)?,
         servers: placed_servers(shapes, &names)?,
@@ -85,6 +99,17 @@ fn bundle(sources: &[Source], shapes: &Shapes, diagnostics: &mut Vec<Diagnostic>
         uncertain_text: uncertain_text(),
     };
     Some(Bundle { digest, kind: Kind::Live(Box::new(live)) })
+}
+
+/// Validates the rules against the schema.
+fn check(schema: Result<&Schema, &str>, loaded: &[(Parsed, Rule)], diagnostics: &mut Vec<Diagnostic>) {
+    match schema {
+        Ok(schema) => validate(schema, loaded, diagnostics),
+        Err(error) => {
+            let text = format!("the generated schema is not sound: {error}");
+            diagnostics.push(Diagnostic::error("schema/internal", "", text));
+        }
+    }
 }
 
 fn check_shapes(shapes: &Shapes, diagnostics: &mut Vec<Diagnostic>) {
@@ -110,19 +135,19 @@ fn check_shapes(shapes: &Shapes, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Reads the rules; the first source is the shipped one.
 fn load(
-    sources: &[Source],
+    sources: &[&Source],
     shapes: &Shapes,
     actions: &Actions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<(Parsed, Rule)> {
     let approvers: Vec<&str> = shapes.approver_groups.iter().chain(&shapes.users).map(String::as_str).collect();
     let inventory = Inventory::new(shapes, actions);
-    let shipped = Source { file: SHIPPED_FILE.into(), text: SHIPPED.into() };
-    let sources = std::iter::once((&shipped, true)).chain(sources.iter().map(|source| (source, false)));
     let mut first: BTreeMap<RuleId, (Arc<str>, u32)> = BTreeMap::new();
     let mut loaded = Vec::new();
-    for (source, shipped) in sources {
+    for (number, source) in sources.iter().enumerate() {
+        let shipped = number == 0;
         for parsed in parse(source, diagnostics) {
             check_arithmetic(&parsed, diagnostics);
             check_entities(&parsed, &inventory, diagnostics);

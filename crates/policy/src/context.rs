@@ -2,15 +2,16 @@
 //!
 //! Built from typed values: Cedar's JSON constructors cost ten times as much.
 
-use crate::parts::Parts;
-use crate::request::{Facts, Request, Targets};
-use crate::schema::{ActionShape, RecordShape, Shape};
-use crate::vocabulary::Names;
+use crate::arguments::{Fit, fit_record, present_fields};
+use crate::parts::{Members, Part, Parts};
+use crate::request::{Facts, Request};
+use crate::schema::ActionShape;
+use crate::vocabulary::{NO_FINDING, Names, bits};
 use cedar_policy::{Context, RestrictedExpression};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
-use vocab::{ArgumentClass, Mode, Origin};
+use vocab::{ArgumentClass, Confidentiality, Mode, Origin};
 
 /// Why a request could not be built. Says nothing of argument values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,109 +31,223 @@ pub(crate) enum ContextError {
 }
 
 type Pairs = Vec<(String, RestrictedExpression)>;
-
-/// Builds the context of a call.
-pub(crate) fn context(
-    action: &ActionShape,
-    request: &Request<'_>,
-    mode: Mode,
-    parts: Parts,
-    names: &Names,
-) -> Result<Context, ContextError> {
-    let arguments = request.arguments.as_object().ok_or(ContextError::NotAnObject)?;
-    let facts = request.facts;
-    // Read in any case: whether a call can be decided must not depend on what the rules look at.
-    let mut representable = true;
-    let args = record(&action.arguments, arguments, &mut representable)?.ok_or(ContextError::Required)?;
-    let findings = findings(facts, names)?;
-    let mut pairs = Pairs::with_capacity(9);
-    let mut add = |name: &str, build: &mut dyn FnMut() -> Built| -> Result<(), ContextError> {
-        if parts.has(name) {
-            pairs.push((name.to_owned(), build()?));
-        }
-        Ok(())
-    };
-    add("args", &mut || Ok(args.clone()))?;
-    add("derived", &mut || derived(action, arguments))?;
-    add("arg_origin", &mut || origins_by_argument(action, arguments, facts, names))?;
-    add("targets", &mut || targets(facts, names))?;
-    add("call", &mut || call(action, facts, representable, names))?;
-    add("session", &mut || session(facts, mode))?;
-    add("labels", &mut || labels(facts, names))?;
-    add("origin", &mut || origins_by_class(action, arguments, facts, names))?;
-    add("findings", &mut || Ok(findings.clone()))?;
-    Context::from_pairs(pairs).map_err(|_| ContextError::Cedar)
-}
-
 type Built = Result<RestrictedExpression, ContextError>;
 
-/// `None`: the value is not of this shape at all.
-fn value(shape: &Shape, value: &Value, representable: &mut bool) -> Result<Option<RestrictedExpression>, ContextError> {
-    Ok(match (shape, value) {
-        (Shape::Bool, Value::Bool(yes)) => Some(RestrictedExpression::new_bool(*yes)),
-        (Shape::Text, Value::String(text)) => Some(RestrictedExpression::new_string(text.clone())),
-        (Shape::Long, Value::Number(number)) => Some(long(number, representable)),
-        (Shape::Set(inner), Value::Array(items)) => {
-            let mut values = Vec::with_capacity(items.len());
-            for item in items {
-                match self::value(inner, item, representable)? {
-                    Some(item) => values.push(item),
-                    None => *representable = false,
-                }
+/// What is known of a call, checked as far as the context needs it.
+pub(crate) struct Known<'a> {
+    action: &'a ActionShape,
+    arguments: &'a Map<String, Value>,
+    facts: &'a Facts,
+    mode: Mode,
+    names: &'a Names,
+    fit: Fit,
+}
+
+impl<'a> Known<'a> {
+    /// Checks arguments and facts. In any case all of them: whether a call can be decided must not depend on what the
+    /// rules look at.
+    pub(crate) fn of(
+        action: &'a ActionShape,
+        request: &Request<'a>,
+        mode: Mode,
+        names: &'a Names,
+    ) -> Result<Self, ContextError> {
+        let arguments = request.arguments.as_object().ok_or(ContextError::NotAnObject)?;
+        let fit = fit_record(&action.arguments, arguments);
+        check_words(request.facts, names)?;
+        if fit == Fit::No {
+            return Err(ContextError::Required);
+        }
+        Ok(Self { action, arguments, facts: request.facts, mode, names, fit })
+    }
+
+    /// Builds the context, as far as it is looked at.
+    pub(crate) fn context(&self, parts: &Parts) -> Result<Context, ContextError> {
+        let mut pairs = Pairs::with_capacity(Part::ALL.len());
+        for part in Part::ALL {
+            let Some(members) = parts.of(part) else {
+                continue;
+            };
+            let mut record = Record::of(members);
+            match part {
+                Part::Args => record.pairs.extend(present_fields(&self.action.arguments, self.arguments, members)),
+                Part::Derived => self.derived(&mut record)?,
+                Part::ArgOrigin => self.origins_by_argument(&mut record)?,
+                Part::Targets => self.targets(&mut record)?,
+                Part::Call => self.call(&mut record)?,
+                Part::Session => self.session(&mut record)?,
+                Part::Labels => self.labels(&mut record)?,
+                Part::Origin => self.origins_by_class(&mut record)?,
+                Part::Findings => self.findings(&mut record)?,
             }
-            Some(RestrictedExpression::new_set(values))
+            pairs.push((part.as_str().to_owned(), record.build()?));
         }
-        (Shape::Record(shape), Value::Object(map)) => record(shape, map, representable)?,
-        _ => None,
-    })
+        Context::from_pairs(pairs).map_err(|_| ContextError::Cedar)
+    }
+
+    /// The values of those coarse facts that are looked at.
+    pub(crate) fn coarse(&self, parts: &Parts) -> Coarse {
+        let value = |part: Part, name: &str, value: &dyn Fn() -> usize| {
+            if parts.of(part).is_some_and(|members| members.has(name)) { value() } else { 0 }
+        };
+        let origin = |class: ArgumentClass| value(Part::Origin, class.as_str(), &|| self.origins_of_class(class));
+        Coarse([
+            value(Part::Call, "request_attested", &|| usize::from(self.facts.request_attested)),
+            value(Part::Call, "unrepresentable", &|| usize::from(self.is_unrepresentable())),
+            value(Part::Session, "mode", &|| self.mode as usize),
+            value(Part::Labels, "integrity", &|| self.facts.integrity as usize),
+            value(Part::Labels, "confidentiality", &|| bits(&self.facts.confidentiality, Confidentiality::ALL)),
+            origin(ArgumentClass::Content),
+            origin(ArgumentClass::Critical),
+            origin(ArgumentClass::Free),
+            origin(ArgumentClass::Object),
+            origin(ArgumentClass::Target),
+        ])
+    }
+
+    fn is_unrepresentable(&self) -> bool {
+        self.fit != Fit::Whole
+    }
 }
 
-/// A whole number beyond 64 bits is held at the nearest end, so that comparisons point the right way.
-fn long(number: &Number, representable: &mut bool) -> RestrictedExpression {
-    /// 2^53: up to here every whole `f64` is exact.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if let Some(whole) = number.as_i64() {
-        return RestrictedExpression::new_long(whole);
-    }
-    let float = number.as_f64().unwrap_or(f64::INFINITY);
-    if float.fract() == 0.0 && float.abs() <= EXACT {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
-        return RestrictedExpression::new_long(float as i64);
-    }
-    *representable = false;
-    #[expect(clippy::cast_possible_truncation, reason = "`as` holds floats at the ends of the range")]
-    RestrictedExpression::new_long(float as i64)
+/// The values of all coarse facts ([`Parts::is_coarse`]) but the effect, which an action has. Calls of one action that
+/// agree in them have the same context in these parts. What nobody looks at is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Coarse([usize; 10]);
+
+/// A record of those members that are looked at.
+struct Record<'a> {
+    members: &'a Members,
+    pairs: Pairs,
 }
 
-fn record(
-    shape: &RecordShape,
-    map: &Map<String, Value>,
-    representable: &mut bool,
-) -> Result<Option<RestrictedExpression>, ContextError> {
-    // A member that the schema does not name is one that no policy can speak about.
-    *representable &=
-        map.keys().all(|key| shape.fields.contains_key(key.as_str()) || shape.hidden.contains(key.as_str()));
-    let mut pairs = Pairs::with_capacity(shape.fields.len());
-    for (name, field) in &shape.fields {
-        let present = map.get(&**name).filter(|value| field.required || !value.is_null());
-        match present.map(|present| value(&field.shape, present, representable)).transpose()?.flatten() {
-            Some(value) => pairs.push((name.to_string(), value)),
-            None if field.required => return Ok(None),
-            None => *representable &= present.is_none(),
-        }
+impl<'a> Record<'a> {
+    fn of(members: &'a Members) -> Self {
+        Self { members, pairs: Pairs::with_capacity(members.len()) }
     }
-    new_record(pairs).map(Some)
+
+    /// Adds a member, if it is looked at.
+    fn add(&mut self, name: &str, value: impl FnOnce() -> Built) -> Result<(), ContextError> {
+        if self.members.has(name) {
+            self.pairs.push((name.to_owned(), value()?));
+        }
+        Ok(())
+    }
+
+    fn add_long(&mut self, name: &str, value: i64) -> Result<(), ContextError> {
+        self.add(name, || Ok(RestrictedExpression::new_long(value)))
+    }
+
+    fn add_text(&mut self, name: &str, value: &str) -> Result<(), ContextError> {
+        self.add(name, || Ok(RestrictedExpression::new_string(value.to_owned())))
+    }
+
+    fn build(self) -> Built {
+        RestrictedExpression::new_record(self.pairs).map_err(|_| ContextError::Cedar)
+    }
 }
 
-fn derived(action: &ActionShape, arguments: &Map<String, Value>) -> Built {
-    let mut pairs = Pairs::with_capacity(action.arguments.fields.len());
-    for (name, _) in action.arguments.fields.iter().filter(|(_, field)| ActionShape::is_text(&field.shape)) {
-        if let Some(text) = arguments.get(&**name).and_then(Value::as_str) {
-            let bytes = RestrictedExpression::new_long(i64::try_from(text.len()).unwrap_or(i64::MAX));
-            pairs.push((name.to_string(), new_record([("bytes".to_owned(), bytes)])?));
+impl Known<'_> {
+    fn derived(&self, record: &mut Record<'_>) -> Result<(), ContextError> {
+        let fields = self.action.arguments.fields.iter();
+        for (name, _) in fields.filter(|(name, field)| ActionShape::is_text(&field.shape) && record.members.has(name)) {
+            if let Some(text) = self.arguments.get(&**name).and_then(Value::as_str) {
+                let mut derived = Record::of(&Members::All);
+                derived.add_long("bytes", i64::try_from(text.len()).unwrap_or(i64::MAX))?;
+                record.pairs.push(((**name).to_owned(), derived.build()?));
+            }
         }
+        Ok(())
     }
-    new_record(pairs)
+
+    /// A null is an absent argument to policies, but it still has come from somewhere.
+    fn origins_of_class(&self, class: ArgumentClass) -> usize {
+        let present = self.arguments.keys().filter(|name| self.action.argument(name).class == class);
+        bits(present.flat_map(|name| origins_of(name, self.facts)), Origin::ALL)
+    }
+
+    fn origins_by_class(&self, record: &mut Record<'_>) -> Result<(), ContextError> {
+        ArgumentClass::ALL.iter().try_for_each(|class| {
+            record.add(class.as_str(), || {
+                self.names.origins(self.origins_of_class(*class)).ok_or(ContextError::Word("Origin"))
+            })
+        })
+    }
+
+    fn origins_by_argument(&self, record: &mut Record<'_>) -> Result<(), ContextError> {
+        self.action.argument_names.iter().try_for_each(|name| {
+            record.add(name, || {
+                let present = self.arguments.contains_key(&**name).then(|| origins_of(name, self.facts));
+                let origins = bits(present.into_iter().flatten(), Origin::ALL);
+                self.names.origins(origins).ok_or(ContextError::Word("Origin"))
+            })
+        })
+    }
+
+    fn targets(&self, record: &mut Record<'_>) -> Result<(), ContextError> {
+        let targets = &self.facts.targets;
+        record.add("hosts", || Ok(texts(&targets.hosts, self.names)))?;
+        record.add("paths", || Ok(texts(&targets.paths, self.names)))?;
+        record.add("sql_classes", || Ok(texts(&targets.sql_classes, self.names)))?;
+        record.add("commands", || Ok(texts(&targets.commands, self.names)))
+    }
+
+    fn call(&self, record: &mut Record<'_>) -> Result<(), ContextError> {
+        let facts = self.facts;
+        record.add_long("now", facts.now_s)?;
+        record.add_long("chain_depth", facts.chain_depth)?;
+        record.add("effect", || word("Effect", self.action.effect.as_str(), self.names))?;
+        record.add("request_attested", || Ok(RestrictedExpression::new_bool(facts.request_attested)))?;
+        record.add("unrepresentable", || Ok(RestrictedExpression::new_bool(self.is_unrepresentable())))?;
+        if let Some(purpose) = &facts.purpose {
+            record.add_text("purpose", purpose)?;
+        }
+        if let Some(confidence) = facts.confidence {
+            record.add_long("confidence", i64::from(confidence))?;
+        }
+        if let Some(user) = &facts.on_behalf_of {
+            record.add("on_behalf_of", || {
+                let uid = self.names.uid("User", user.as_str()).ok_or(ContextError::Word("User"))?;
+                Ok(RestrictedExpression::new_entity_uid(uid))
+            })?;
+        }
+        if let Some(destination) = &facts.destination {
+            record.add_text("destination", destination)?;
+        }
+        Ok(())
+    }
+
+    fn session(&self, record: &mut Record<'_>) -> Result<(), ContextError> {
+        let facts = self.facts;
+        record.add_long("calls", facts.calls)?;
+        record.add_long("denials", facts.denials)?;
+        record.add_long("cost_microusd", facts.cost_microusd)?;
+        record.add_long("in_flight", facts.in_flight)?;
+        record.add_long("calls_1m", facts.calls_1m)?;
+        record.add_long("tool_calls_1m", facts.tool_calls_1m)?;
+        record.add_long("agent_limit_1m", facts.agent_limit_1m)?;
+        record.add_long("tool_limit_1m", facts.tool_limit_1m)?;
+        record.add_text("mode", self.mode.as_str())
+    }
+
+    fn labels(&self, record: &mut Record<'_>) -> Result<(), ContextError> {
+        let facts = self.facts;
+        record.add("integrity", || word("Integrity", facts.integrity.as_str(), self.names))?;
+        record.add("confidentiality", || {
+            let labels = self.names.confidentialities(bits(&facts.confidentiality, Confidentiality::ALL));
+            labels.ok_or(ContextError::Word("Confidentiality"))
+        })?;
+        record.add("sources", || Ok(texts(&facts.sources, self.names)))
+    }
+
+    fn findings(&self, record: &mut Record<'_>) -> Result<(), ContextError> {
+        let findings = &self.facts.findings;
+        record.add("worst", || word("Severity", &findings.worst, self.names))?;
+        record.add("kinds", || {
+            let kinds = findings.kinds.iter().map(|kind| word("FindingKind", kind, self.names));
+            Ok(RestrictedExpression::new_set(kinds.collect::<Result<Vec<_>, _>>()?))
+        })
+    }
 }
 
 /// Where a present argument comes from: at least one origin. What nobody knows is `nowhere`.
@@ -141,112 +256,21 @@ fn origins_of<'a>(name: &str, facts: &'a Facts) -> &'a BTreeSet<Origin> {
     facts.origins.get(name).filter(|origins| !origins.is_empty()).unwrap_or(&NOWHERE)
 }
 
-/// A null is an absent argument to policies, but it still has come from somewhere.
-fn origins_by_class(action: &ActionShape, arguments: &Map<String, Value>, facts: &Facts, names: &Names) -> Built {
-    let mut pairs = Pairs::with_capacity(ArgumentClass::ALL.len());
-    for class in ArgumentClass::ALL {
-        let present = arguments.keys().filter(|name| action.argument(name).class == *class);
-        let origins = names.origins(present.flat_map(|name| origins_of(name, facts)));
-        pairs.push((class.as_str().to_owned(), origins.ok_or(ContextError::Word("Origin"))?));
+/// The words of findings are the only ones that are text in [`Facts`]: the types of the others hold nothing else.
+fn check_words(facts: &Facts, names: &Names) -> Result<(), ContextError> {
+    if facts.findings.worst != NO_FINDING {
+        word("Severity", &facts.findings.worst, names)?;
     }
-    new_record(pairs)
-}
-
-fn origins_by_argument(action: &ActionShape, arguments: &Map<String, Value>, facts: &Facts, names: &Names) -> Built {
-    let mut pairs = Pairs::with_capacity(action.argument_names.len());
-    for name in &action.argument_names {
-        let present = arguments.contains_key(&**name).then(|| origins_of(name, facts));
-        let origins = names.origins(present.into_iter().flatten());
-        pairs.push((name.to_string(), origins.ok_or(ContextError::Word("Origin"))?));
-    }
-    new_record(pairs)
-}
-
-fn targets(facts: &Facts, names: &Names) -> Built {
-    let targets = &facts.targets;
-    if *targets == Targets::default() {
-        return Ok(names.no_targets.clone());
-    }
-    new_record([
-        ("hosts".to_owned(), texts(&targets.hosts)),
-        ("paths".to_owned(), texts(&targets.paths)),
-        ("sql_classes".to_owned(), texts(&targets.sql_classes)),
-        ("commands".to_owned(), texts(&targets.commands)),
-    ])
-}
-
-fn call(action: &ActionShape, facts: &Facts, representable: bool, names: &Names) -> Built {
-    let mut pairs = Pairs::with_capacity(9);
-    pairs.extend([
-        ("now".to_owned(), RestrictedExpression::new_long(facts.now_s)),
-        ("chain_depth".to_owned(), RestrictedExpression::new_long(facts.chain_depth)),
-        ("effect".to_owned(), word("Effect", action.effect.as_str(), names)?),
-        ("request_attested".to_owned(), RestrictedExpression::new_bool(facts.request_attested)),
-        ("unrepresentable".to_owned(), RestrictedExpression::new_bool(!representable)),
-    ]);
-    if let Some(purpose) = &facts.purpose {
-        pairs.push(("purpose".to_owned(), RestrictedExpression::new_string(purpose.clone())));
-    }
-    if let Some(confidence) = facts.confidence {
-        pairs.push(("confidence".to_owned(), RestrictedExpression::new_long(i64::from(confidence))));
-    }
-    if let Some(user) = &facts.on_behalf_of {
-        let uid = names.uid("User", user.as_str()).ok_or(ContextError::Word("User"))?;
-        pairs.push(("on_behalf_of".to_owned(), RestrictedExpression::new_entity_uid(uid)));
-    }
-    if let Some(destination) = &facts.destination {
-        pairs.push(("destination".to_owned(), RestrictedExpression::new_string(destination.clone())));
-    }
-    new_record(pairs)
-}
-
-fn session(facts: &Facts, mode: Mode) -> Built {
-    let long = |key: &str, value: i64| (key.to_owned(), RestrictedExpression::new_long(value));
-    new_record([
-        long("calls", facts.calls),
-        long("denials", facts.denials),
-        long("cost_microusd", facts.cost_microusd),
-        long("in_flight", facts.in_flight),
-        long("calls_1m", facts.calls_1m),
-        long("tool_calls_1m", facts.tool_calls_1m),
-        long("agent_limit_1m", facts.agent_limit_1m),
-        long("tool_limit_1m", facts.tool_limit_1m),
-        ("mode".to_owned(), RestrictedExpression::new_string(mode.as_str().to_owned())),
-    ])
-}
-
-fn labels(facts: &Facts, names: &Names) -> Built {
-    let confidentiality = names.confidentialities(&facts.confidentiality);
-    new_record([
-        ("integrity".to_owned(), word("Integrity", facts.integrity.as_str(), names)?),
-        ("confidentiality".to_owned(), confidentiality.ok_or(ContextError::Word("Confidentiality"))?),
-        ("sources".to_owned(), texts(&facts.sources)),
-    ])
-}
-
-fn findings(facts: &Facts, names: &Names) -> Built {
-    if facts.findings.worst == "none" && facts.findings.kinds.is_empty() {
-        return Ok(names.no_findings.clone());
-    }
-    new_record([
-        ("worst".to_owned(), word("Severity", &facts.findings.worst, names)?),
-        ("kinds".to_owned(), words("FindingKind", facts.findings.kinds.iter().map(String::as_str), names)?),
-    ])
+    facts.findings.kinds.iter().try_for_each(|kind| word("FindingKind", kind, names).map(drop))
 }
 
 fn word(kind: &'static str, word: &str, names: &Names) -> Built {
     names.word(kind, word).ok_or(ContextError::Word(kind))
 }
 
-fn words<'a>(kind: &'static str, words: impl Iterator<Item = &'a str>, names: &Names) -> Built {
-    let values: Result<Vec<_>, _> = words.map(|word| self::word(kind, word, names)).collect();
-    Ok(RestrictedExpression::new_set(values?))
-}
-
-fn texts(texts: &BTreeSet<String>) -> RestrictedExpression {
+fn texts(texts: &BTreeSet<String>, names: &Names) -> RestrictedExpression {
+    if texts.is_empty() {
+        return names.nothing.clone();
+    }
     RestrictedExpression::new_set(texts.iter().map(|text| RestrictedExpression::new_string(text.clone())))
-}
-
-fn new_record(pairs: impl IntoIterator<Item = (String, RestrictedExpression)>) -> Built {
-    RestrictedExpression::new_record(pairs).map_err(|_| ContextError::Cedar)
 }

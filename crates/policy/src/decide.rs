@@ -1,13 +1,10 @@
-//! The combiner: satisfied permit rules and satisfied guards, evaluated as two sets, into one decision.
+//! The combiner: satisfied permit rules and satisfied guards, as two sets, into one decision.
 
 use crate::bundle::{Bundle, Kind, Live};
-use crate::context::context;
-use crate::index::{Slice, Standing};
+use crate::evaluate::{Call, Evaluated};
 use crate::request::Request;
 use crate::rule::{Rule, RuleKind, RuleMode};
-use cedar_policy::{Authorizer, Entities, PolicyId, PolicySet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use vocab::id::{Digest, RuleId};
 use vocab::redaction::Root;
 use vocab::{Decision, Effect, Fault, FaultKind, Mode, Obligations, Reason, Verdict, Would};
@@ -41,17 +38,7 @@ impl Bundle {
     #[must_use]
     pub fn allows_in_plain_cedar(&self, request: &Request<'_>, level: Verdict) -> Option<bool> {
         let live = self.live()?;
-        let prepared = Prepared::of(live, request, Reach::Everything).ok()?;
-        let stays = |policy: &&cedar_policy::Policy| {
-            let rule = live.by_id.get(policy.id()).and_then(|&number| live.rules.get(number));
-            rule.is_some_and(|rule| {
-                rule.mode == RuleMode::Enforce && (rule.kind == RuleKind::Permit || rule.verdict() > level)
-            })
-        };
-        let policies = prepared.slice.permits.policies().chain(prepared.slice.guards.policies()).filter(stays).cloned();
-        let policies = PolicySet::from_policies(policies).ok()?;
-        let response = Authorizer::new().is_authorized(&prepared.request, &policies, prepared.entities);
-        Some(response.decision() == cedar_policy::Decision::Allow)
+        Call::of(live, request).ok()?.is_allowed_in_plain_cedar(level).ok()
     }
 
     fn answer(&self, request: &Request<'_>, reach: Reach) -> Decision {
@@ -61,8 +48,15 @@ impl Bundle {
                 return refusal(&self.digest, NO_POLICY, reason, FaultKind::NoPolicy, "no policy is loaded");
             }
         };
-        match Prepared::of(live, request, reach) {
-            Ok(prepared) => Evaluated::of(live, &prepared).combine(live, request, &self.digest),
+        let combined = Call::of(live, request).map_err(str::to_owned).and_then(|call| {
+            let evaluated = match reach {
+                Reach::Index => call.evaluate(),
+                Reach::Everything => call.evaluate_everything(),
+            };
+            Ok(Combined::of(&call, evaluated?))
+        });
+        match combined {
+            Ok(combined) => combined.decision(live, request, &self.digest),
             Err(why) => refusal(&self.digest, UNDECIDABLE, "this call cannot be decided", FaultKind::Request, &why),
         }
     }
@@ -98,8 +92,8 @@ fn builtin(rule: &str, verdict: Verdict, text: &str) -> Reason {
     Reason { rule: RuleId::new(rule), verdict, text: Some(text.into()), place: None, discharged_by: None }
 }
 
-/// What the two evaluations gave.
-struct Evaluated<'a> {
+/// What was decided on: the rules that are satisfied, permit rules and guards apart.
+struct Combined<'a> {
     permits: Vec<&'a Rule>,
     guards: Vec<Matched<'a>>,
     faults: Vec<Fault>,
@@ -114,71 +108,19 @@ struct Matched<'a> {
     failed: bool,
 }
 
-/// A call in Cedar's terms, with the rules that can speak about it.
-struct Prepared<'a> {
-    request: cedar_policy::Request,
-    entities: &'a Entities,
-    slice: Arc<Slice>,
-    effect: Effect,
-    mode: Mode,
-}
-
-impl<'a> Prepared<'a> {
-    fn of(live: &'a Live, request: &Request<'_>, reach: Reach) -> Result<Self, String> {
-        let action = live.actions.get(request.action).ok_or("the action is not known")?;
-        let shape = live.shapes.get(&action.about).ok_or("the action is not known")?;
-        let agent = live.agents.get(request.agent).ok_or("the agent is not known")?;
-        let server = live.servers.get(request.server).ok_or("the server is not known")?;
-        if shape.server.as_ref() != Some(request.server) {
-            return Err("the action is not one of this server".to_owned());
-        }
-        let mode = request.facts.mode.max(agent.about);
-        let first = |uids: &[cedar_policy::EntityUid]| uids.first().cloned().ok_or("an entity has no name");
-        let (principal, resource) = (first(&agent.uids)?, first(server)?);
-        let standing = Standing { action: (action.number, &action.uids), agent: (agent.number, &agent.uids), server };
-        let slice = match reach {
-            Reach::Index => live.index.slice(&standing),
-            Reach::Everything => Arc::new(live.index.whole()),
-        };
-        let context = context(shape, request, mode, slice.parts, &live.names).map_err(|error| error.to_string())?;
-        let entities = live.stores.of(request.authn).ok_or("no entities for this way of authenticating")?;
-        // INVARIANT: `context` builds by the shapes that the schema was generated from, so that every part it gives fits
-        // the schema. Checking that again would double the cost; the evaluation of everything does, and every test
-        // compares the two.
-        let schema = match reach {
-            Reach::Index => None,
-            Reach::Everything => Some(&live.schema),
-        };
-        // Cedar's error text quotes values; ours must not.
-        let cedar = cedar_policy::Request::new(principal, shape.uid.clone(), resource, context, schema)
-            .map_err(|_| "the request does not fit the schema")?;
-        Ok(Self { request: cedar, entities, slice, effect: shape.effect, mode })
-    }
-}
-
-impl<'a> Evaluated<'a> {
-    fn of(live: &'a Live, prepared: &Prepared<'_>) -> Self {
-        let mut faults = Vec::new();
-        let run = |policies| run(live, policies, &prepared.request, prepared.entities);
-        let (permits, failed) = run(&prepared.slice.permits);
-        for rule in failed {
-            faults.push(fault(
-                rule,
-                FaultKind::PermitError,
-                "a permit rule failed to evaluate and counts as unmatched",
-            ));
-        }
-        let (satisfied, failed) = run(&prepared.slice.guards);
-        for rule in &failed {
-            faults.push(fault(rule, FaultKind::GuardError, "a guard failed to evaluate and counts as matched"));
-        }
+impl<'a> Combined<'a> {
+    fn of(call: &Call<'a>, Evaluated { satisfied, failed }: Evaluated<'a>) -> Self {
+        let is_permit = |rule: &&Rule| rule.kind == RuleKind::Permit;
+        let mut faults: Vec<Fault> = failed.iter().map(|rule| fault(rule)).collect();
         faults.sort_by(|a, b| a.rule.cmp(&b.rule));
+        let (permits, satisfied): (Vec<_>, Vec<_>) = satisfied.into_iter().partition(is_permit);
         let matched = |failed: bool| move |rule: &'a Rule| Matched { rule, verdict: rule.verdict(), failed };
-        let guards = satisfied.into_iter().map(matched(false)).chain(failed.into_iter().map(matched(true))).collect();
-        Self { permits, guards, faults, effect: prepared.effect, mode: prepared.mode }
+        let failed = failed.into_iter().filter(|rule| !is_permit(rule)).map(matched(true));
+        let guards = satisfied.into_iter().map(matched(false)).chain(failed).collect();
+        Self { permits, guards, faults, effect: call.effect(), mode: call.mode }
     }
 
-    fn combine(self, live: &Live, request: &Request<'_>, bundle: &Digest) -> Decision {
+    fn decision(self, live: &Live, request: &Request<'_>, bundle: &Digest) -> Decision {
         let facts = request.facts;
         let (binding, recorded): (Vec<_>, Vec<_>) = self.guards.iter().partition(|guard| binds(guard, self.mode));
         let mut would: Vec<Would> =
@@ -216,28 +158,12 @@ impl<'a> Evaluated<'a> {
     }
 }
 
-fn fault(rule: &Rule, kind: FaultKind, text: &str) -> Fault {
+fn fault(rule: &Rule) -> Fault {
+    let (kind, text) = match rule.kind {
+        RuleKind::Permit => (FaultKind::PermitError, "a permit rule failed to evaluate and counts as unmatched"),
+        RuleKind::Guard(_) => (FaultKind::GuardError, "a guard failed to evaluate and counts as matched"),
+    };
     Fault { kind, rule: Some(rule.id.clone()), text: text.to_owned() }
-}
-
-/// Satisfied rules of a set, and rules that failed to evaluate.
-fn run<'a>(
-    live: &'a Live,
-    policies: &PolicySet,
-    request: &cedar_policy::Request,
-    entities: &Entities,
-) -> (Vec<&'a Rule>, Vec<&'a Rule>) {
-    if policies.is_empty() {
-        return (Vec::new(), Vec::new());
-    }
-    let rule = |id: &PolicyId| live.by_id.get(id).and_then(|&number| live.rules.get(number));
-    // Of one effect only, so that the "determining" policies are exactly the satisfied ones.
-    let response = live.authorizer.is_authorized(request, policies, entities);
-    let satisfied = response.diagnostics().reason().filter_map(rule).collect();
-    let failed = response.diagnostics().errors().filter_map(|error| match error {
-        cedar_policy::AuthorizationError::PolicyEvaluationError(error) => rule(error.policy_id()),
-    });
-    (satisfied, failed.collect())
 }
 
 /// Whether a satisfied guard binds, or is only recorded. A guard that failed binds in every mode of the agent.

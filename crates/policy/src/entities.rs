@@ -3,7 +3,7 @@
 //! A group that is missing from the store makes a guard on that group silently not match, so a store proves itself
 //! before it is used: each group is asked once whether its members are in it.
 
-use crate::schema::{ActionShape, Actions};
+use crate::schema::{ActionShape, Actions, groups};
 use crate::shapes::{AgentShape, Shapes};
 use crate::vocabulary::Names;
 use cedar_policy::{
@@ -20,8 +20,8 @@ pub(crate) struct Stores(Vec<(Authn, Entities)>);
 
 impl Stores {
     /// Builds the stores.
-    pub(crate) fn new(shapes: &Shapes, schema: &Schema, names: &Names) -> Result<Self, String> {
-        let stores = Authn::ALL.iter().map(|&authn| Ok((authn, store(authn, shapes, schema, names)?)));
+    pub(crate) fn new(shapes: &Shapes, actions: &Actions, names: &Names) -> Result<Self, String> {
+        let stores = Authn::ALL.iter().map(|&authn| Ok((authn, store(authn, shapes, actions, names)?)));
         stores.collect::<Result<_, String>>().map(Self)
     }
 
@@ -30,27 +30,40 @@ impl Stores {
         self.0.iter().find_map(|(this, entities)| (*this == authn).then_some(entities))
     }
 
+    /// Checks every entity against the schema, and that the schema has no action beside those of the stores.
+    pub(crate) fn fit(&self, schema: &Schema) -> Result<(), String> {
+        for (authn, entities) in &self.0 {
+            let checked = Entities::from_entities(entities.iter().cloned(), Some(schema));
+            if !checked.map_err(|error| error.to_string())?.deep_eq(entities) {
+                return Err(format!("the schema has other entities than the store ({})", authn.as_str()));
+            }
+        }
+        Ok(())
+    }
+
     /// Asks a canary guard per membership whether it matches.
     pub(crate) fn prove(&self, actions: &Actions, shapes: &Shapes, names: &Names) -> Result<(), String> {
+        let mut canaries = Canaries::default();
         for (authn, entities) in &self.0 {
-            prove(entities, actions, shapes, names).map_err(|what| format!("{what} ({})", authn.as_str()))?;
+            let proved = prove(&mut canaries, entities, actions, shapes, names);
+            proved.map_err(|what| format!("{what} ({})", authn.as_str()))?;
         }
         Ok(())
     }
 }
 
-fn store(authn: Authn, shapes: &Shapes, schema: &Schema, names: &Names) -> Result<Entities, String> {
+fn store(authn: Authn, shapes: &Shapes, actions: &Actions, names: &Names) -> Result<Entities, String> {
     let mut entities = Vec::new();
-    let mut groups: HashSet<EntityUid> = HashSet::new();
+    let mut alone: HashSet<EntityUid> = HashSet::new();
     for agent in &shapes.agents {
         let parents = agent_parents(agent, names).ok_or("an agent's group has no name")?;
-        groups.extend(parents.iter().cloned());
+        alone.extend(parents.iter().cloned());
         entities.push(agent_entity(agent, authn, parents, names)?);
     }
     for server in &shapes.servers {
         let uid = names.uid("Server", server.id.as_str()).ok_or("a server has no name")?;
         let zone = server.zone.as_ref().and_then(|zone| names.uid("Zone", zone));
-        groups.extend(zone.clone());
+        alone.extend(zone.clone());
         let attributes = HashMap::from([
             ("trust".to_owned(), RestrictedExpression::new_long(server.trust)),
             ("pinned".to_owned(), RestrictedExpression::new_bool(server.pinned)),
@@ -60,9 +73,14 @@ fn store(authn: Authn, shapes: &Shapes, schema: &Schema, names: &Names) -> Resul
         let entity = Entity::new(uid, attributes, zone.into_iter().collect());
         entities.push(entity.map_err(|error| error.to_string())?);
     }
-    groups.extend(shapes.users.iter().filter_map(|user| names.uid("User", user)));
-    entities.extend(groups.into_iter().map(Entity::with_uid));
-    Entities::from_entities(entities, Some(schema)).map_err(|error| error.to_string())
+    for ActionShape { uid, groups, .. } in actions.values() {
+        let parents: Option<HashSet<_>> = groups.iter().map(|group| names.uid("Action", group)).collect();
+        entities.push(Entity::new_no_attrs(uid.clone(), parents.ok_or("a group has no name")?));
+    }
+    alone.extend(groups().filter_map(|group| names.uid("Action", group)));
+    alone.extend(shapes.users.iter().filter_map(|user| names.uid("User", user)));
+    entities.extend(alone.into_iter().map(Entity::with_uid));
+    Entities::from_entities(entities, None).map_err(|error| error.to_string())
 }
 
 fn agent_entity(
@@ -93,11 +111,16 @@ pub(crate) fn agent_parents(agent: &AgentShape, names: &Names) -> Option<HashSet
     classes.chain(team).collect()
 }
 
-fn prove(entities: &Entities, actions: &Actions, shapes: &Shapes, names: &Names) -> Result<(), String> {
+fn prove(
+    canaries: &mut Canaries,
+    entities: &Entities,
+    actions: &Actions,
+    shapes: &Shapes,
+    names: &Names,
+) -> Result<(), String> {
     let nobody = names.uid("Agent", "").ok_or("no name for a canary")?;
     let nowhere = names.uid("Server", "").ok_or("no name for a canary")?;
     let nothing = names.uid("Action", "").ok_or("no name for a canary")?;
-    let mut canaries = Canaries::default();
     for ActionShape { uid, groups, .. } in actions.values() {
         for group in groups {
             let group = names.uid("Action", group).ok_or("no name for a group")?;
@@ -149,18 +172,37 @@ impl Canaries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::actions;
+    use crate::schema::{actions, schema_text};
     use vocab::id::ServerId;
+
+    fn schema(actions: &Actions) -> Schema {
+        Schema::from_cedarschema_str(&schema_text(&[], actions)).unwrap().0
+    }
 
     /// The silent fail-open: a store without action entities answers "not in the group", and no error.
     #[test]
-    fn a_store_without_action_groups_does_not_prove_itself() {
+    fn a_store_without_action_groups_neither_proves_itself_nor_fits() {
         let names = Names::new(&[]).unwrap();
         let (actions, _) = actions([ServerId::new("desk")].iter(), &[], &names);
         let shapes = Shapes::default();
-        assert!(prove(&Entities::empty(), &actions, &shapes, &names).is_err());
-        let schema = Schema::from_cedarschema_str(&crate::schema::schema_text(&[], &actions)).unwrap().0;
-        let whole = store(Authn::Local, &shapes, &schema, &names).unwrap();
-        assert_eq!(prove(&whole, &actions, &shapes, &names), Ok(()));
+        let empty = Stores(vec![(Authn::Local, Entities::empty())]);
+        assert!(empty.prove(&actions, &shapes, &names).is_err());
+        assert!(empty.fit(&schema(&actions)).is_err());
+        let whole = Stores::new(&shapes, &actions, &names).unwrap();
+        assert_eq!(whole.prove(&actions, &shapes, &names), Ok(()));
+        assert_eq!(whole.fit(&schema(&actions)), Ok(()));
+    }
+
+    #[test]
+    fn a_store_of_other_actions_than_the_schema_does_not_fit() {
+        let names = Names::new(&[]).unwrap();
+        let of = |servers: &[&str]| {
+            let servers: Vec<ServerId> = servers.iter().map(|server| ServerId::new(*server)).collect();
+            actions(servers.iter(), &[], &names).0
+        };
+        let (one, two) = (of(&["desk"]), of(&["desk", "shop"]));
+        let stores = |actions: &Actions| Stores::new(&Shapes::default(), actions, &names).unwrap();
+        assert!(stores(&one).fit(&schema(&two)).is_err());
+        assert!(stores(&two).fit(&schema(&one)).is_err());
     }
 }

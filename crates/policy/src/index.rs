@@ -1,66 +1,116 @@
-//! Which rules can speak about a call, found without looking at the others.
+//! Which rules can speak about a call, found without looking at the others, and settled as far as they can be.
 //!
 //! Rules are filed under what their scope names. A call looks under its action and the groups of that, crossed with
 //! its agent and the groups of that, so the cost does not grow with the rules of other tools and agents. Slicing by
 //! scope is proven to keep the response (Cedar's `PolicySlice` theorem); a scope that cannot be filed goes under
 //! "any", where every call looks.
+//!
+//! The first call of one agent, action and way of authenticating settles what is the same for all of them: Cedar
+//! evaluates the scope of every rule that was found, and the whole of rules that do not look at the context. Rules that
+//! only look at facts of a handful of values (labels, origins) are settled by the first call with these values. What is
+//! left for each call are the conditions of the others: those on arguments, counters and text.
 
+use crate::condition::{Condition, Outcome, scope};
+use crate::context::Coarse;
 use crate::parts::Parts;
 use cedar_policy::{
-    ActionConstraint, EntityTypeName, EntityUid, Policy, PolicySet, PrincipalConstraint, ResourceConstraint,
+    ActionConstraint, Context, Entities, EntityTypeName, EntityUid, Policy, PrincipalConstraint, Request,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
+use vocab::Authn;
 
-/// Most (action, agent) pairs whose rules are kept ready.
-pub(crate) const MAX_PAIRS: usize = 16_384;
-/// Most rules kept ready in all, counted once per distinct set; about half a kilobyte each.
+/// Most kinds of calls whose rules are kept ready.
+pub(crate) const MAX_KINDS: usize = 16_384;
+/// Most numbers of rules and names of members kept ready in all, counted once per distinct slice: a few megabytes.
 pub(crate) const MAX_HELD: usize = 100_000;
 
 /// The rules that can speak about one kind of call.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Slice {
-    pub(crate) permits: PolicySet,
-    pub(crate) guards: PolicySet,
+    /// What is the same for every call.
+    pub(crate) settled: Settled,
+    /// Rules that only look at coarse facts: the same for calls that agree in these.
+    pub(crate) coarse: Open,
+    /// The others that look at the context.
+    pub(crate) fine: Open,
+}
+
+/// Rules with their answer, by number, without those that are unsatisfied.
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Settled {
+    pub(crate) satisfied: Vec<usize>,
+    pub(crate) failed: Vec<usize>,
+}
+
+/// Rules whose answer depends on the context, by number.
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Open {
+    pub(crate) rules: Vec<usize>,
     /// What of the context they look at.
     pub(crate) parts: Parts,
 }
 
-/// Where a call stands: its action, agent and server, each with the groups it is in.
+/// What the same rules speak about: an agent, authenticated in one way, that does something on a server. The agent and
+/// the action with the groups they are in, themselves first. An action is one of one server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing<'a> {
     pub(crate) action: (usize, &'a [EntityUid]),
     pub(crate) agent: (usize, &'a [EntityUid]),
-    pub(crate) server: &'a [EntityUid],
+    pub(crate) server: &'a EntityUid,
+    pub(crate) authn: Authn,
+    /// As they are for this way of authenticating.
+    pub(crate) entities: &'a Entities,
 }
 
 /// Rules by scope.
 #[derive(Debug)]
 pub(crate) struct Index {
-    policies: Vec<(Policy, Parts)>,
-    filed: HashMap<Key, Vec<u32>>,
-    server_type: Option<EntityTypeName>,
+    rules: Vec<Filed>,
+    filed: HashMap<Key, Vec<usize>>,
     ready: RwLock<Ready>,
+    answers: RwLock<Answers>,
+}
+
+#[derive(Debug)]
+struct Filed {
+    policy: Policy,
+    condition: Condition,
+    looks: Parts,
 }
 
 /// Action and principal of a scope; `None` is any.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key(Option<EntityUid>, Option<EntityUid>);
 
-/// INVARIANT: holds at most `MAX_PAIRS` pairs and `MAX_HELD` rules; forgotten as a whole when full, which costs
-/// one rebuild per pair and never a different answer.
+/// Action, agent, way of authenticating: with the server, which the action has, all that a rule can see beside the
+/// context.
+type Call = (usize, usize, Authn);
+
+/// INVARIANT: holds at most `MAX_KINDS` kinds of calls and `MAX_HELD` numbers and names; forgotten as a whole when
+/// full, which costs one rebuild per kind and never a different answer.
 #[derive(Debug, Default)]
 struct Ready {
-    pairs: HashMap<(usize, usize), Arc<Slice>>,
-    distinct: HashMap<Vec<u32>, Arc<Slice>>,
+    kinds: HashMap<Call, Arc<Slice>>,
+    distinct: HashSet<Arc<Slice>>,
+    held: usize,
+}
+
+/// Answers of the rules on coarse facts, by kind of call and these facts. Apart from [`Ready`], because an agent has a
+/// say in how many there are.
+///
+/// INVARIANT: holds at most `MAX_KINDS` answers and `MAX_HELD` numbers; forgotten as a whole when full.
+#[derive(Debug, Default)]
+struct Answers {
+    known: HashMap<(Call, Coarse), Arc<Settled>>,
     held: usize,
 }
 
 impl Index {
-    /// Files the rules.
-    pub(crate) fn new(policies: Vec<(Policy, Parts)>, agent: &EntityTypeName, server: Option<EntityTypeName>) -> Self {
-        let mut filed: HashMap<Key, Vec<u32>> = HashMap::new();
-        for (number, (policy, _)) in (0_u32..).zip(&policies) {
+    /// Files the rules, which come with what they look at.
+    pub(crate) fn new(policies: Vec<(Policy, Parts)>, agent: &EntityTypeName) -> Self {
+        let mut filed: HashMap<Key, Vec<usize>> = HashMap::new();
+        for (number, (policy, _)) in policies.iter().enumerate() {
             let Some(principal) = principal_key(policy, agent) else {
                 continue;
             };
@@ -73,41 +123,77 @@ impl Index {
                 filed.entry(Key(action, principal.clone())).or_default().push(number);
             }
         }
-        Self { policies, filed, server_type: server, ready: RwLock::default() }
+        let rules =
+            policies.into_iter().map(|(policy, looks)| Filed { condition: Condition::of(&policy), policy, looks });
+        Self { rules: rules.collect(), filed, ready: RwLock::default(), answers: RwLock::default() }
     }
 
-    /// The rules that can speak about a call.
-    pub(crate) fn slice(&self, standing: &Standing<'_>) -> Arc<Slice> {
-        let pair = (standing.action.0, standing.agent.0);
-        if let Some(slice) = self.ready.read().unwrap_or_else(PoisonError::into_inner).pairs.get(&pair) {
-            return Arc::clone(slice);
+    /// The rules that can speak about a call; `None` when Cedar does not take its names.
+    pub(crate) fn slice(&self, standing: &Standing<'_>) -> Option<Arc<Slice>> {
+        let call = standing.call();
+        if let Some(slice) = self.ready.read().unwrap_or_else(PoisonError::into_inner).kinds.get(&call) {
+            return Some(Arc::clone(slice));
         }
-        let numbers = self.numbers(standing);
-        let mut ready = self.ready.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slice) = ready.distinct.get(&numbers).map(Arc::clone) {
-            ready.remember(pair, &slice);
-            return slice;
-        }
-        drop(ready);
-        let slice = Arc::new(slice(numbers.iter().filter_map(|&number| self.policies.get(number as usize))));
-        let mut ready = self.ready.write().unwrap_or_else(PoisonError::into_inner);
-        if ready.held.saturating_add(numbers.len()) > MAX_HELD {
-            *ready = Ready::default();
-        }
-        if numbers.len() <= MAX_HELD {
-            ready.held += numbers.len();
-            ready.distinct.insert(numbers, Arc::clone(&slice));
-            ready.remember(pair, &slice);
-        }
-        slice
+        let slice = self.settle(standing)?;
+        Some(self.ready.write().unwrap_or_else(PoisonError::into_inner).remember(call, slice))
     }
 
-    /// All rules, for comparing.
-    pub(crate) fn whole(&self) -> Slice {
-        Slice { parts: Parts::ALL, ..slice(self.policies.iter()) }
+    /// The answers of the rules on coarse facts, for calls of this kind in which these have the given values; `request`
+    /// is asked for when they are not known.
+    pub(crate) fn answers<E>(
+        &self,
+        rules: &Open,
+        standing: &Standing<'_>,
+        coarse: Coarse,
+        request: impl FnOnce() -> Result<Request, E>,
+    ) -> Result<Arc<Settled>, E> {
+        let key = (standing.call(), coarse);
+        if let Some(known) = self.answers.read().unwrap_or_else(PoisonError::into_inner).known.get(&key) {
+            return Ok(Arc::clone(known));
+        }
+        let mut settled = Settled::default();
+        self.evaluate(rules, &request()?, standing.entities, &mut settled);
+        let settled = Arc::new(settled);
+        self.answers.write().unwrap_or_else(PoisonError::into_inner).remember(key, &settled);
+        Ok(settled)
     }
 
-    fn numbers(&self, standing: &Standing<'_>) -> Vec<u32> {
+    /// Evaluates what is left open.
+    pub(crate) fn evaluate(&self, open: &Open, request: &Request, entities: &Entities, settled: &mut Settled) {
+        for &number in &open.rules {
+            if let Some(rule) = self.rules.get(number) {
+                settled.add(number, rule.condition.outcome(request, entities));
+            }
+        }
+    }
+
+    /// All policies, for comparing.
+    pub(crate) fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.rules.iter().map(|rule| &rule.policy)
+    }
+
+    fn settle(&self, standing: &Standing<'_>) -> Option<Slice> {
+        let (agent, action) = (standing.agent.1.first()?, standing.action.1.first()?);
+        let call = Request::new(agent.clone(), action.clone(), standing.server.clone(), Context::empty(), None).ok()?;
+        let mut slice = Slice::default();
+        for number in self.numbers(standing) {
+            let Some(rule) = self.rules.get(number) else {
+                continue;
+            };
+            match scope(&rule.policy, &call, standing.entities) {
+                Outcome::Satisfied if rule.looks.is_empty() => {
+                    slice.settled.add(number, rule.condition.outcome(&call, standing.entities));
+                }
+                Outcome::Satisfied if rule.looks.is_coarse() => slice.coarse.add(number, &rule.looks),
+                Outcome::Satisfied => slice.fine.add(number, &rule.looks),
+                outcome => slice.settled.add(number, outcome),
+            }
+        }
+        Some(slice)
+    }
+
+    /// Every rule whose scope can hold, and some whose scope does not.
+    fn numbers(&self, standing: &Standing<'_>) -> Vec<usize> {
         let any_or = |uids: &[EntityUid]| -> Vec<Option<EntityUid>> {
             std::iter::once(None).chain(uids.iter().cloned().map(Some)).collect()
         };
@@ -120,33 +206,79 @@ impl Index {
         }
         numbers.sort_unstable();
         numbers.dedup();
-        numbers.retain(|&number| {
-            self.policies.get(number as usize).is_some_and(|(policy, _)| self.reaches(policy, standing.server))
-        });
         numbers
     }
+}
 
-    fn reaches(&self, policy: &Policy, server: &[EntityUid]) -> bool {
-        match policy.resource_constraint() {
-            ResourceConstraint::Any => true,
-            ResourceConstraint::Eq(uid) => server.first() == Some(&uid),
-            ResourceConstraint::In(uid) => server.contains(&uid),
-            ResourceConstraint::Is(name) => self.is_server(&name),
-            ResourceConstraint::IsIn(name, uid) => self.is_server(&name) && server.contains(&uid),
+impl Standing<'_> {
+    const fn call(&self) -> Call {
+        (self.action.0, self.agent.0, self.authn)
+    }
+}
+
+impl Slice {
+    fn weight(&self) -> usize {
+        self.settled.weight() + self.coarse.weight() + self.fine.weight()
+    }
+}
+
+impl Settled {
+    fn add(&mut self, number: usize, outcome: Outcome) {
+        match outcome {
+            Outcome::Satisfied => self.satisfied.push(number),
+            Outcome::Failed => self.failed.push(number),
+            Outcome::Unsatisfied => {}
         }
     }
 
-    fn is_server(&self, name: &EntityTypeName) -> bool {
-        self.server_type.as_ref().is_none_or(|server| server == name)
+    const fn weight(&self) -> usize {
+        self.satisfied.len() + self.failed.len()
+    }
+}
+
+impl Open {
+    fn add(&mut self, number: usize, looks: &Parts) {
+        self.rules.push(number);
+        self.parts = std::mem::take(&mut self.parts).union(looks);
+    }
+
+    fn weight(&self) -> usize {
+        self.rules.len() + self.parts.len()
+    }
+}
+
+impl Answers {
+    fn remember(&mut self, key: (Call, Coarse), settled: &Arc<Settled>) {
+        let weight = settled.weight();
+        if weight > MAX_HELD {
+            return;
+        }
+        if self.known.len() >= MAX_KINDS || self.held + weight > MAX_HELD {
+            *self = Self::default();
+        }
+        if self.known.insert(key, Arc::clone(settled)).is_none() {
+            self.held += weight;
+        }
     }
 }
 
 impl Ready {
-    fn remember(&mut self, pair: (usize, usize), slice: &Arc<Slice>) {
-        if self.pairs.len() >= MAX_PAIRS {
+    /// Keeps a slice, or finds its equal.
+    fn remember(&mut self, call: Call, slice: Slice) -> Arc<Slice> {
+        let (known, weight) = (self.distinct.get(&slice).map(Arc::clone), slice.weight());
+        let fresh = if known.is_some() { 0 } else { weight };
+        let slice = known.unwrap_or_else(|| Arc::new(slice));
+        if weight > MAX_HELD {
+            return slice;
+        }
+        if self.kinds.len() >= MAX_KINDS || self.held + fresh > MAX_HELD {
             *self = Self::default();
         }
-        self.pairs.insert(pair, Arc::clone(slice));
+        if self.distinct.insert(Arc::clone(&slice)) {
+            self.held += weight;
+        }
+        self.kinds.insert(call, Arc::clone(&slice));
+        slice
     }
 }
 
@@ -161,33 +293,56 @@ fn principal_key(policy: &Policy, agent: &EntityTypeName) -> Option<Option<Entit
     }
 }
 
-fn slice<'a>(policies: impl Iterator<Item = &'a (Policy, Parts)>) -> Slice {
-    let mut slice = Slice::default();
-    for (policy, parts) in policies {
-        slice.parts = slice.parts.union(*parts);
-        let set = match policy.effect() {
-            cedar_policy::Effect::Permit => &mut slice.permits,
-            cedar_policy::Effect::Forbid => &mut slice.guards,
-        };
-        // Ids are unique in a bundle, so that adding cannot fail.
-        let _unique = set.add(policy.clone());
-    }
-    slice
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn settled(rules: std::ops::Range<usize>) -> Settled {
+        Settled { satisfied: rules.collect(), failed: Vec::new() }
+    }
+
+    fn slice(rules: std::ops::Range<usize>) -> Slice {
+        Slice { settled: settled(rules), ..Slice::default() }
+    }
+
     #[test]
     fn what_is_kept_ready_is_bounded() {
         let mut ready = Ready::default();
-        let slice = Arc::new(Slice::default());
-        for number in 0..MAX_PAIRS {
-            ready.remember((number, 0), &slice);
+        for number in 0..MAX_KINDS {
+            ready.remember((number, 0, Authn::Local), slice(0..5));
         }
-        assert_eq!(ready.pairs.len(), MAX_PAIRS);
-        ready.remember((0, 1), &slice);
-        assert_eq!(ready.pairs.len(), 1);
+        assert_eq!((ready.kinds.len(), ready.distinct.len(), ready.held), (MAX_KINDS, 1, 5));
+        ready.remember((0, 1, Authn::Local), slice(0..5));
+        assert_eq!((ready.kinds.len(), ready.distinct.len(), ready.held), (1, 1, 5));
+    }
+
+    #[test]
+    fn equal_slices_are_held_once_and_large_ones_push_out_the_others() {
+        let mut ready = Ready::default();
+        let first = ready.remember((0, 0, Authn::Local), slice(0..MAX_HELD - 1));
+        let again = ready.remember((1, 0, Authn::Local), slice(0..MAX_HELD - 1));
+        assert!(Arc::ptr_eq(&first, &again));
+        ready.remember((2, 0, Authn::Local), slice(5..6));
+        assert_eq!((ready.kinds.len(), ready.held), (3, MAX_HELD));
+        ready.remember((3, 0, Authn::Local), slice(6..7));
+        assert_eq!((ready.kinds.len(), ready.held), (1, 1));
+        assert_eq!(ready.remember((4, 0, Authn::Local), slice(0..MAX_HELD + 1)).settled.satisfied.len(), MAX_HELD + 1);
+        assert_eq!((ready.kinds.len(), ready.held), (1, 1), "too large to be kept");
+    }
+
+    #[test]
+    fn answers_are_bounded_too() {
+        let (mut answers, coarse) = (Answers::default(), Coarse::default());
+        let key = |number| ((0, number, Authn::Local), coarse);
+        for number in 0..MAX_KINDS {
+            answers.remember(((number, 0, Authn::Local), coarse), &Arc::new(settled(0..1)));
+        }
+        assert_eq!((answers.known.len(), answers.held), (MAX_KINDS, MAX_KINDS));
+        answers.remember(key(1), &Arc::new(settled(0..MAX_HELD)));
+        assert_eq!((answers.known.len(), answers.held), (1, MAX_HELD));
+        answers.remember(key(2), &Arc::new(settled(0..1)));
+        assert_eq!((answers.known.len(), answers.held), (1, 1));
+        answers.remember(key(3), &Arc::new(settled(0..MAX_HELD + 1)));
+        assert_eq!((answers.known.len(), answers.held), (1, 1), "too large to be kept");
     }
 }

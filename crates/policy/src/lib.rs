@@ -5,14 +5,18 @@
 //! a verified record arrives as a discharge.
 //!
 //! A call's way: `shapes` and `schema` say what policies may name; `load` reads and checks the rules; `index` finds
-//! those that can speak; `context` turns facts into what they see; `decide` combines what they say. `tightening`
-//! tells a change that only tightens from one that waits.
+//! those that can speak, and settles what is the same for every call of a kind; `parts` says what the others look at,
+//! `context` turns facts into that, and `evaluate` asks `condition` for their answers; `decide` combines these.
+//! `tightening` tells a change that only tightens from one that waits.
 
+mod arguments;
 mod bundle;
 mod compile;
+mod condition;
 mod context;
 mod decide;
 mod entities;
+mod evaluate;
 mod index;
 mod load;
 mod parts;
@@ -24,7 +28,7 @@ mod tightening;
 mod vocabulary;
 
 pub use bundle::Bundle;
-pub use compile::compile;
+pub use compile::{compile, compile_known};
 pub use decide::{NO_PERMIT, NO_POLICY, UNCERTAIN, UNDECIDABLE};
 pub use request::{Facts, Findings, Request, Targets};
 pub use rule::{Rule, RuleKind, RuleMode};

@@ -1,58 +1,215 @@
-//! The parts of the context, and which of them a rule looks at.
+//! The parts of the context, and which of their members a rule looks at.
 //!
 //! A context is only built as far as a rule that can speak about the call looks at it: most of the cost of a decision
-//! is building values.
+//! is building values. A rule cannot tell: what it looks at is there or absent as in the whole context, and whoever
+//! looks at a part as a whole gets the whole.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 
-/// The attributes of the context, in the order of their bits.
-const NAMES: [&str; 9] =
-    ["args", "derived", "arg_origin", "targets", "call", "session", "labels", "origin", "findings"];
+/// The attributes of the context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Args,
+    Derived,
+    ArgOrigin,
+    Targets,
+    Call,
+    Session,
+    Labels,
+    Origin,
+    Findings,
+}
 
-/// A set of parts of the context.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Parts(u16);
+impl Part {
+    /// All of them, in order.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Args,
+        Self::Derived,
+        Self::ArgOrigin,
+        Self::Targets,
+        Self::Call,
+        Self::Session,
+        Self::Labels,
+        Self::Origin,
+        Self::Findings,
+    ];
+
+    /// Its name in policies.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Args => "args",
+            Self::Derived => "derived",
+            Self::ArgOrigin => "arg_origin",
+            Self::Targets => "targets",
+            Self::Call => "call",
+            Self::Session => "session",
+            Self::Labels => "labels",
+            Self::Origin => "origin",
+            Self::Findings => "findings",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.as_str() == name)
+    }
+}
+
+/// Which members of a part are looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Members {
+    /// These; without any, only whether the part is there.
+    Only(BTreeSet<Box<str>>),
+    All,
+}
+
+impl Members {
+    /// Whether a member is one of them.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Only(names) => names.contains(name),
+            Self::All => true,
+        }
+    }
+
+    /// How many are named.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Only(names) => names.len(),
+            Self::All => 0,
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        match (&mut *self, other) {
+            (Self::Only(names), Self::Only(more)) => names.extend(more.iter().cloned()),
+            _ => *self = Self::All,
+        }
+    }
+}
+
+/// What of the context is looked at; `None` is a part that nobody looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Parts([Option<Members>; Part::ALL.len()]);
 
 impl Parts {
     /// Everything.
-    pub(crate) const ALL: Self = Self(u16::MAX);
+    pub(crate) fn all() -> Self {
+        Self([const { Some(Members::All) }; Part::ALL.len()])
+    }
 
-    /// Whether a part is in it.
-    pub(crate) fn has(self, name: &str) -> bool {
-        NAMES.iter().position(|known| *known == name).is_none_or(|bit| self.0 >> bit & 1 == 1)
+    /// What is looked at of one part.
+    pub(crate) fn of(&self, part: Part) -> Option<&Members> {
+        self.0.get(part as usize)?.as_ref()
+    }
+
+    /// Whether nothing is looked at: then no fact and no argument can change the answer.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
+    /// Whether only facts are looked at that have a handful of values: not what counts, measures or says something.
+    ///
+    /// INVARIANT: `Known::coarse` has a place for each of them that is not the same for all calls of an action.
+    pub(crate) fn is_coarse(&self) -> bool {
+        let coarse = |part| -> &[&str] {
+            match part {
+                Part::Call => &["effect", "request_attested", "unrepresentable"],
+                Part::Session => &["mode"],
+                Part::Labels => &["confidentiality", "integrity"],
+                Part::Origin => &["content", "critical", "free", "object", "target"],
+                Part::Args | Part::Derived | Part::ArgOrigin | Part::Targets | Part::Findings => &[],
+            }
+        };
+        Part::ALL.into_iter().all(|part| match self.of(part) {
+            None => true,
+            Some(Members::Only(names)) => names.iter().all(|name| coarse(part).contains(&&**name)),
+            Some(Members::All) => part == Part::Origin,
+        })
+    }
+
+    /// How many members are named in all.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().flatten().map(Members::len).sum()
     }
 
     /// Both.
-    pub(crate) const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+    #[must_use]
+    pub(crate) fn union(mut self, other: &Self) -> Self {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            match (mine, theirs) {
+                (Some(mine), Some(theirs)) => mine.add(theirs),
+                (mine @ None, theirs) => mine.clone_from(theirs),
+                (Some(_), None) => {}
+            }
+        }
+        self
     }
 
     /// What the conditions of a policy, as Cedar's JSON, look at. What is not understood looks at everything.
-    pub(crate) fn of(policy: &Value) -> Self {
-        policy.get("conditions").map_or(Self::ALL, mentioned)
+    pub(crate) fn looked_at(policy: &Value) -> Self {
+        policy.get("conditions").map_or_else(Self::all, mentioned)
     }
 
-    fn named(name: &str) -> Self {
-        NAMES.iter().position(|known| *known == name).map_or(Self::ALL, |bit| Self(1 << bit))
+    fn one(part: &str, members: Members) -> Self {
+        let Some(part) = Part::named(part) else {
+            return Self::all();
+        };
+        let mut parts = Self::default();
+        if let Some(place) = parts.0.get_mut(part as usize) {
+            *place = Some(members);
+        }
+        parts
     }
 }
 
 fn mentioned(expression: &Value) -> Parts {
+    let join = |all: Parts, more: Parts| all.union(&more);
     match expression {
-        Value::Array(items) => items.iter().map(mentioned).fold(Parts::default(), Parts::union),
-        Value::Object(map) => map.iter().map(|(key, value)| operation(key, value)).fold(Parts::default(), Parts::union),
+        Value::Array(items) => items.iter().map(mentioned).fold(Parts::default(), join),
+        Value::Object(map) => map.iter().map(|(key, value)| operation(key, value)).fold(Parts::default(), join),
         _ => Parts::default(),
     }
 }
 
 fn operation(key: &str, value: &Value) -> Parts {
-    let of_context = value.get("left").and_then(|left| left.get("Var")).is_some_and(|name| name == "context");
-    match (key, value.get("attr")) {
-        ("." | "has", Some(Value::String(name))) if of_context => Parts::named(name),
-        ("Var", _) if value == "context" => Parts::ALL,
+    match (key, value) {
+        ("." | "has", _) => access(key, value).unwrap_or_else(|| mentioned(value)),
+        ("Var", name) if name == "context" => Parts::all(),
         ("Value", _) => Parts::default(),
         _ => mentioned(value),
     }
+}
+
+/// `context.part.member`, `context.part has member`, `context.part`, `context has part`, `context has part.member`;
+/// `None` for anything else.
+fn access(key: &str, value: &Value) -> Option<Parts> {
+    let (left, path) = (value.get("left")?, path(value)?);
+    let none = || Members::Only(BTreeSet::new());
+    let only = |name: &str| Members::Only(BTreeSet::from([name.into()]));
+    if is_context(left) {
+        return match *path {
+            [part] if key == "." => Some(Parts::one(part, Members::All)),
+            [part] => Some(Parts::one(part, none())),
+            [part, member, ..] => Some(Parts::one(part, only(member))),
+            [] => None,
+        };
+    }
+    let inner = left.get(".").filter(|inner| inner.get("left").is_some_and(is_context))?;
+    Some(Parts::one(inner.get("attr")?.as_str()?, only(path.first()?)))
+}
+
+/// One name, or the several of `a has b.c`.
+fn path(access: &Value) -> Option<Vec<&str>> {
+    match access.get("attr")? {
+        Value::String(name) => Some(vec![name]),
+        Value::Array(names) => names.iter().map(Value::as_str).collect(),
+        _ => None,
+    }
+}
+
+fn is_context(expression: &Value) -> bool {
+    expression.get("Var").is_some_and(|name| name == "context")
 }
 
 #[cfg(test)]
@@ -60,26 +217,48 @@ mod tests {
     use super::*;
     use cedar_policy::Policy;
 
-    fn parts(conditions: &str) -> Vec<&'static str> {
+    /// `part.member`, `part.*` for a whole part, `part` for one whose presence is asked for.
+    fn looks(conditions: &str) -> Vec<String> {
         let policy = Policy::parse(None, format!("permit(principal, action, resource) {conditions};")).unwrap();
-        let parts = Parts::of(&policy.to_json().unwrap());
-        NAMES.into_iter().filter(|name| parts.has(name)).collect()
+        let parts = Parts::looked_at(&policy.to_json().unwrap());
+        let lines = Part::ALL.into_iter().filter_map(|part| Some((part.as_str(), parts.of(part)?)));
+        let lines = lines.flat_map(|(part, members)| match members {
+            Members::All => vec![format!("{part}.*")],
+            Members::Only(names) if names.is_empty() => vec![part.to_owned()],
+            Members::Only(names) => names.iter().map(|name| format!("{part}.{name}")).collect(),
+        });
+        lines.collect()
     }
 
     #[test]
-    fn a_rule_looks_at_what_it_names() {
-        assert!(parts("").is_empty());
-        assert!(parts("when { principal.owner == \"context.args\" }").is_empty());
-        assert_eq!(parts("when { context.args.x == 1 } unless { context.call has purpose }"), ["args", "call"]);
-        assert_eq!(parts("when { context[\"session\"].calls > 1 }"), ["session"]);
+    fn a_rule_looks_at_the_members_it_names() {
+        assert!(looks("").is_empty());
+        assert!(looks("when { principal.owner == \"context.args\" }").is_empty());
         assert_eq!(
-            parts("when { context has labels && {a: context.origin}.a.target.isEmpty() }"),
-            ["labels", "origin"]
+            looks("when { context.args.x == 1 } unless { context.call has purpose }"),
+            ["args.x", "call.purpose"]
+        );
+        assert_eq!(looks("when { context[\"session\"][\"calls\"] > 1 }"), ["session.calls"]);
+        assert_eq!(
+            looks("when { context.session.calls > 1 && context.session.denials < context.session.calls }"),
+            ["session.calls", "session.denials"]
         );
         assert_eq!(
-            parts("when { if context.findings.kinds.isEmpty() then true else context.targets.hosts.contains(\"x\") }"),
-            ["targets", "findings"]
+            looks("when { if context.findings.kinds.isEmpty() then true else context.targets.hosts.contains(\"x\") }"),
+            ["targets.hosts", "findings.kinds"]
         );
+        assert_eq!(looks("when { context has labels }"), ["labels"]);
+        assert_eq!(looks("when { context has args.x.y }"), ["args.x"]);
+        assert_eq!(looks("when { context.args has x.y }"), ["args.x"]);
+        assert_eq!(looks("when { context.args.filter.from like \"a*\" }"), ["args.filter"]);
+    }
+
+    #[test]
+    fn whoever_looks_at_a_part_as_a_whole_gets_the_whole() {
+        assert_eq!(looks("when { context.session == {calls: 1} }"), ["session.*"]);
+        assert_eq!(looks("when { [context.args].contains({x: 1}) && context.args.x == 1 }"), ["args.*"]);
+        assert_eq!(looks("when { (if true then context.session else context.session).calls > 1 }"), ["session.*"]);
+        assert_eq!(looks("when { {a: context.origin}.a.target.isEmpty() }"), ["origin.*"]);
     }
 
     #[test]
@@ -87,11 +266,19 @@ mod tests {
         for all in [
             "when { context == {} }",
             "when { context has nothing }",
+            "when { context.nothing.x == 1 }",
             "when { {a: context} has a }",
             "when { [context].isEmpty() }",
+            "when { (if true then context else context).args.x == 1 }",
         ] {
-            assert_eq!(parts(all).len(), NAMES.len(), "{all}");
+            let looks = looks(all);
+            assert!(
+                looks.len() == Part::ALL.len() && looks.iter().all(|look| look.ends_with(".*")),
+                "{all}: {looks:?}"
+            );
         }
-        assert!(parts("when { context has args.x }").contains(&"args"));
+        let unknown = serde_json::json!({"conditions": [{"kind": "when", "body": {"has": {"left": {"Var": "context"}, "attr": 5}}}]});
+        assert_eq!(Parts::looked_at(&unknown), Parts::all());
+        assert_eq!(Parts::looked_at(&serde_json::json!({})), Parts::all());
     }
 }

@@ -20,7 +20,10 @@ pub const FINDING_KINDS: &[&str] = &[
 ];
 
 /// Severities of findings and rules, mildest first, `Severity::"..."`.
-pub const SEVERITIES: &[&str] = &["none", "info", "low", "medium", "high", "critical"];
+pub const SEVERITIES: &[&str] = &[NO_FINDING, "info", "low", "medium", "high", "critical"];
+
+/// The severity of no finding.
+pub(crate) const NO_FINDING: &str = "none";
 
 /// What a `@sandbox` may leave to a confined call. Without a word the call keeps none of them.
 ///
@@ -58,9 +61,8 @@ pub(crate) struct Names {
     /// Every set of origins and of confidentialities, by bits in the order of `ALL`: calls carry a dozen of them.
     origin_sets: Vec<RestrictedExpression>,
     confidentiality_sets: Vec<RestrictedExpression>,
-    /// What most calls carry: nothing aimed at, nothing found.
-    pub(crate) no_targets: RestrictedExpression,
-    pub(crate) no_findings: RestrictedExpression,
+    /// The empty set: what most calls aim at.
+    pub(crate) nothing: RestrictedExpression,
 }
 
 /// The entity types that are not enums.
@@ -85,30 +87,23 @@ impl Names {
         let origins: Option<Vec<_>> = Origin::ALL.iter().map(|origin| word("Origin", origin.as_str())).collect();
         let labels: Option<Vec<_>> =
             Confidentiality::ALL.iter().map(|label| word("Confidentiality", label.as_str())).collect();
-        let none = || RestrictedExpression::new_set([]);
-        let no_targets = ["hosts", "paths", "sql_classes", "commands"].map(|key| (key.to_owned(), none()));
-        let no_findings = [("worst".to_owned(), word("Severity", "none")?), ("kinds".to_owned(), none())];
         Some(Self {
             types,
             origin_sets: subsets(&origins?),
             confidentiality_sets: subsets(&labels?),
-            no_targets: RestrictedExpression::new_record(no_targets).ok()?,
-            no_findings: RestrictedExpression::new_record(no_findings).ok()?,
+            nothing: RestrictedExpression::new_set([]),
             words: of_words,
         })
     }
 
-    /// A set of origins, as a value.
-    pub(crate) fn origins<'a>(&self, origins: impl IntoIterator<Item = &'a Origin>) -> Option<RestrictedExpression> {
-        self.origin_sets.get(bits(origins, Origin::ALL)).cloned()
+    /// A set of origins, by its [`bits`], as a value.
+    pub(crate) fn origins(&self, bits: usize) -> Option<RestrictedExpression> {
+        self.origin_sets.get(bits).cloned()
     }
 
-    /// A set of confidentialities, as a value.
-    pub(crate) fn confidentialities<'a>(
-        &self,
-        labels: impl IntoIterator<Item = &'a Confidentiality>,
-    ) -> Option<RestrictedExpression> {
-        self.confidentiality_sets.get(bits(labels, Confidentiality::ALL)).cloned()
+    /// A set of confidentialities, by its [`bits`], as a value.
+    pub(crate) fn confidentialities(&self, bits: usize) -> Option<RestrictedExpression> {
+        self.confidentiality_sets.get(bits).cloned()
     }
 
     /// The entity of a type and id.
@@ -134,7 +129,7 @@ fn subsets(words: &[RestrictedExpression]) -> Vec<RestrictedExpression> {
     (0..1 << words.len()).map(set).collect()
 }
 
-/// A value that is in no list gives a number beyond all sets.
-fn bits<'a, T: PartialEq + 'a>(chosen: impl IntoIterator<Item = &'a T>, all: &[T]) -> usize {
+/// A set of words as a number, in the order of `all`. A value that is in no list gives a number beyond all sets.
+pub(crate) fn bits<'a, T: PartialEq + 'a>(chosen: impl IntoIterator<Item = &'a T>, all: &[T]) -> usize {
     chosen.into_iter().fold(0, |bits, word| bits | 1 << all.iter().position(|other| other == word).unwrap_or(16))
 }

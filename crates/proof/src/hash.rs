@@ -1,6 +1,6 @@
 //! The tree's hash: SHA-256 with the domain separation of RFC 6962, section 2.1 (the same tree as RFC 9162).
 
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 use std::fmt;
 
 use crate::text;
@@ -36,13 +36,27 @@ pub enum HashTextError {
 /// Hash of a leaf: SHA-256(0x00 || data).
 #[must_use]
 pub fn leaf_hash(data: &[u8]) -> Hash {
-    Hash(Sha256::new().chain_update(LEAF_PREFIX).chain_update(data).finalize().into())
+    sha256(&[&LEAF_PREFIX, data])
 }
 
 /// Hash of an inner node: SHA-256(0x01 || left || right).
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Hash(Sha256::new().chain_update(NODE_PREFIX).chain_update(left.0).chain_update(right.0).finalize().into())
+    sha256(&[&NODE_PREFIX, &left.0, &right.0])
+}
+
+/// SHA-256 over the parts, one after the other.
+pub(crate) fn sha256(parts: &[&[u8]]) -> Hash {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut hash = [0; Hash::LEN];
+    // The digest of this algorithm has exactly this length.
+    for (to, from) in hash.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    Hash(hash)
 }
 
 impl Hash {
@@ -111,7 +125,7 @@ mod tests {
 
     #[test]
     fn empty_root_is_the_digest_of_nothing() {
-        assert_eq!(EMPTY_ROOT, Hash(Sha256::digest([]).into()));
+        assert_eq!(EMPTY_ROOT, sha256(&[]));
     }
 
     #[test]

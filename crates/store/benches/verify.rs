@@ -17,7 +17,7 @@ use store::{Log, LogOptions, Verdict, verify};
 use vocab::{
     Authn, Confidentiality, Effect, Event, Integrity, Mode, Tier,
     event::{Kind, Outcome, SessionLabels},
-    id::Tenant,
+    id::RuleId,
 };
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -103,11 +103,11 @@ fn record(number: u64) -> Result<Vec<u8>, Failure> {
     let (call, step) = (number / KINDS.len() as u64, number % KINDS.len() as u64);
     let kind = KINDS.get(usize::try_from(step)?).copied().unwrap_or(Kind::ToolIntent);
     let time = 1_795_000_000_000_000 + i64::try_from(number)?;
-    let mut event = Event::new(kind, format!("01a2043c-f5db-7b12-a5de-{number:012x}"), time, &Tenant::default());
+    let mut event = Event::new(kind, format!("01a2043c-f5db-7b12-a5de-{number:012x}"), time, "default");
     event.agent = Some("support-bot".into());
-    event.args_hash = Some(format!("hmac-sha256:{number:064x}"));
+    event.args_hash = Some(format!("hmac-sha256:{number:064x}").into());
     event.authn = Some(Authn::Local);
-    event.call = Some(format!("01a2043c-0000-7b12-a5de-{call:012x}"));
+    event.call = Some(format!("01a2043c-0000-7b12-a5de-{call:012x}").into());
     event.config_revision = Some(DIGEST.into());
     event.definition = Some(DIGEST.into());
     event.effect = Some(Effect::ReversibleWrite);
@@ -120,7 +120,7 @@ fn record(number: u64) -> Result<Vec<u8>, Failure> {
     match kind {
         Kind::PolicyDecision => {
             event.decision = Some(vocab::Verdict::Allow);
-            event.permits = vec!["roles/support/tickets".into()];
+            event.permits = vec![RuleId::new("roles/support/tickets")].into();
             event.latency_us = Some(41);
         }
         Kind::ToolDispatch => {
@@ -130,7 +130,7 @@ fn record(number: u64) -> Result<Vec<u8>, Failure> {
         Kind::ToolResult => {
             event.outcome = Some(Outcome::Ok);
             event.result_bytes = Some(212);
-            event.result_hash = Some(format!("hmac-sha256:{number:064x}"));
+            event.result_hash = Some(format!("hmac-sha256:{number:064x}").into());
             event.labels = Some(SessionLabels {
                 confidentiality: vec![Confidentiality::Private],
                 integrity: Integrity::ThirdParty,

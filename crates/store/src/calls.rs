@@ -6,22 +6,9 @@ use vocab::{
     event::{Kind, Outcome},
 };
 
-/// A call that began and has no end in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unfinished {
-    /// The call.
-    pub call: String,
-    /// Its session, where the event says.
-    pub session: Option<String>,
-    /// Record of the dispatch, or of the decision where there was none.
-    pub index: u64,
-    /// What may have happened.
-    pub state: CallState,
-}
-
-/// What may have happened to an unfinished call.
+/// What may have happened to a call without an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallState {
+enum CallState {
     /// Decided, never dispatched: it did not run.
     NotRun,
     /// Dispatched, without a result: nobody knows whether it ran.
@@ -31,20 +18,20 @@ pub enum CallState {
 /// Follows calls from decision to result. Holds the open ones only.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
-    open: BTreeMap<String, Unfinished>,
+    open: BTreeMap<String, CallState>,
     /// Results that say themselves that nobody knows.
     closed_unknown: u64,
 }
 
 impl Calls {
-    pub(crate) fn see(&mut self, index: u64, event: &Event) {
-        let Some(call) = &event.call else { return };
+    pub(crate) fn see(&mut self, event: &Event) {
+        let Some(call) = event.call.as_deref() else { return };
         match (event.kind, event.decision) {
             (Kind::PolicyDecision, Some(Verdict::Deny)) => {
                 self.open.remove(call);
             }
-            (Kind::PolicyDecision, _) => self.open(index, call, event, CallState::NotRun),
-            (Kind::ToolDispatch, _) => self.open(index, call, event, CallState::Unknown),
+            (Kind::PolicyDecision, _) => self.open(call, CallState::NotRun),
+            (Kind::ToolDispatch, _) => self.open(call, CallState::Unknown),
             (Kind::ToolResult, _) => {
                 self.closed_unknown += u64::from(event.outcome == Some(Outcome::Unknown));
                 self.open.remove(call);
@@ -66,19 +53,11 @@ impl Calls {
         self.count(CallState::NotRun)
     }
 
-    /// The open calls, in the order of the log.
-    pub(crate) fn into_unfinished(self) -> Vec<Unfinished> {
-        let mut open: Vec<_> = self.open.into_values().collect();
-        open.sort_by_key(|unfinished| unfinished.index);
-        open
-    }
-
-    fn open(&mut self, index: u64, call: &str, event: &Event, state: CallState) {
-        let unfinished = Unfinished { call: call.to_owned(), session: event.session.clone(), index, state };
-        self.open.insert(call.to_owned(), unfinished);
+    fn open(&mut self, call: &str, state: CallState) {
+        self.open.insert(call.to_owned(), state);
     }
 
     fn count(&self, state: CallState) -> u64 {
-        self.open.values().filter(|unfinished| unfinished.state == state).count() as u64
+        self.open.values().filter(|open| **open == state).count() as u64
     }
 }

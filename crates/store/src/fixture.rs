@@ -3,7 +3,7 @@
 use crate::{Log, LogOptions, Recovery};
 use proof::{KeyName, Signer};
 use std::{path::Path, time::Duration};
-use vocab::{Event, event::Kind, id::Tenant};
+use vocab::{Event, event::Kind};
 
 pub(crate) const ORIGIN: &str = "mortise.test/log";
 
@@ -40,13 +40,13 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
 pub(crate) fn record(number: u64, bytes: usize) -> Vec<u8> {
     let mut event = event(Kind::GatewayStarted, number);
     let short = event.to_bytes().unwrap().len();
-    event.text = Some("x".repeat(bytes.saturating_sub(short)));
+    event.text = Some("x".repeat(bytes.saturating_sub(short)).into());
     event.to_bytes().unwrap()
 }
 
-pub(crate) fn event(kind: Kind, number: u64) -> Event {
+pub(crate) fn event(kind: Kind, number: u64) -> Event<'static> {
     let time = 1_795_000_000_000_000 + i64::try_from(number).unwrap();
-    Event::new(kind, format!("event-{number}"), time, &Tenant::default())
+    Event::new(kind, format!("event-{number}"), time, "default")
 }
 
 pub(crate) fn records(count: u64) -> Vec<Vec<u8>> {

@@ -3,7 +3,10 @@
 use crate::clock::Clock;
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// A UUIDv7 (RFC 9562, section 5.7) as text. Ids of one process sort by time to about a quarter of a microsecond
@@ -13,24 +16,31 @@ pub fn new_uuid7(clock: &Clock) -> String {
     let micros = u64::try_from(clock.now()).unwrap_or(0);
     let (millis, rest) = (micros / 1_000, micros % 1_000);
     let fraction = (rest << 12) / 1_000;
-    let random = random_bits();
     let high = (millis & 0xffff_ffff_ffff) << 16 | 0x7000 | (fraction & 0x0fff);
-    let low = random & (u64::MAX >> 2) | 1 << 63;
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        high >> 16 & 0xffff,
-        high & 0xffff,
-        low >> 48,
-        low & 0xffff_ffff_ffff
-    )
+    let low = random_bits() & (u64::MAX >> 2) | 1 << 63;
+    hyphenated(u128::from(high) << 64 | u128::from(low))
 }
 
+/// Groups of 8, 4, 4, 4 and 12 digits.
+fn hyphenated(id: u128) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(36);
+    for place in 0..32 {
+        if matches!(place, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        let nibble = (id >> (124 - 4 * place) & 15) as usize;
+        text.push(char::from(DIGITS.get(nibble).copied().unwrap_or_default()));
+    }
+    text
+}
+
+/// A keyed hash of a counter, under a key the system draws once for each process: an id has to be unique, not secret, and
+/// a call takes five of them.
 fn random_bits() -> u64 {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static DRAWN: AtomicU64 = AtomicU64::new(0);
-    // An id has to be unique, not secret: without the system's generator, a keyed hash of a counter serves.
-    getrandom::u64()
-        .unwrap_or_else(|_| RandomState::new().hash_one((std::process::id(), DRAWN.fetch_add(1, Ordering::Relaxed))))
+    KEY.hash_one((std::process::id(), DRAWN.fetch_add(1, Ordering::Relaxed)))
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl Keys {
     /// Digests for the log.
     #[must_use]
     pub fn hasher(&self) -> LogHasher {
-        LogHasher::new(self.hmac.clone())
+        LogHasher::new(&self.hmac)
     }
 
     /// A sealer for one purpose.

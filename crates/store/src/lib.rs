@@ -22,7 +22,6 @@ pub mod seal;
 pub mod state;
 mod verify;
 
-pub use calls::{CallState, Unfinished};
 pub use clock::{Clock, ManualClock};
 pub use hasher::LogHasher;
 pub use keys::{Keys, KeysError};

@@ -79,7 +79,7 @@ fn attempt(
 }
 
 /// The tiles as they are stored.
-struct StoredTiles<'a>(&'a Layout);
+pub(crate) struct StoredTiles<'a>(pub(crate) &'a Layout);
 
 impl HashReader for StoredTiles<'_> {
     fn tile_hashes(&self, tile: TileId) -> Result<Vec<Hash>, proof::ReadError> {

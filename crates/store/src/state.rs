@@ -1,12 +1,12 @@
 //! The gateway's small files outside the repository.
 
 use crate::atomic;
+use ring::digest::{SHA256, digest};
 use rustix::{
     fd::{AsFd, OwnedFd},
     fs::{AtFlags, Dir, Mode, OFlags},
     io::Errno,
 };
-use sha2::{Digest, Sha256};
 use std::{
     ffi::OsStr,
     fs::File,
@@ -85,7 +85,7 @@ pub fn resolve(env: &StateEnv<'_>, project: &Path) -> Result<PathBuf, StateError
             .map(|state| state.join("mortise"))
             .or_else(|| set(env.home).and_then(absolute).map(|home| home.join(".local/state/mortise"))),
     };
-    let digest = hex::encode(Sha256::digest(project.as_os_str().as_bytes()));
+    let digest = hex::encode(digest(&SHA256, project.as_os_str().as_bytes()));
     let folder: String = digest.chars().take(FOLDER_DIGITS).collect();
     base.map(|base| base.join(folder)).ok_or(StateError::NoPlace)
 }

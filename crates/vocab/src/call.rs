@@ -5,10 +5,17 @@ use crate::id::{CallId, RunId, ServerId, SessionId, Tenant, ToolName};
 use crate::principal::Principal;
 use serde_json::Value;
 use std::ops::Deref;
+use std::sync::Arc;
 
-/// One intended use of a tool: who, what, why. Immutable once parsed.
+/// One intended use of a tool: who, what, why. Immutable once parsed; clones share it.
 #[derive(Clone, Debug)]
-pub struct Call(CallParts);
+pub struct Call(Arc<Sealed>);
+
+#[derive(Debug)]
+struct Sealed {
+    parts: CallParts,
+    action: String,
+}
 
 /// What a [`Call`] is made of.
 #[derive(Clone, Debug)]
@@ -38,27 +45,34 @@ pub struct CallParts {
 impl Call {
     /// Seals the parts.
     #[must_use]
-    pub const fn new(parts: CallParts) -> Self {
-        Self(parts)
+    pub fn new(parts: CallParts) -> Self {
+        let action = parts.target.action();
+        Self(Arc::new(Sealed { parts, action }))
     }
 
     /// The same call with other arguments: what sanitising and a dry-run twin make.
     #[must_use]
     pub fn with_arguments(&self, arguments: Value) -> Self {
-        Self(CallParts { arguments: Untrusted::new(arguments), ..self.0.clone() })
+        Self::new(CallParts { arguments: Untrusted::new(arguments), ..self.0.parts.clone() })
     }
 
     /// The same call to another operation of the same server: what a dry-run twin makes.
     #[must_use]
     pub fn with_operation(&self, operation: Operation) -> Self {
-        let target = Target { server: self.0.target.server.clone(), operation };
-        Self(CallParts { target, ..self.0.clone() })
+        let target = Target { server: self.target.server.clone(), operation };
+        Self::new(CallParts { target, ..self.0.parts.clone() })
     }
 
-    /// Opens the parts, for forwarding.
+    /// The Cedar action id of its target, put together once.
     #[must_use]
-    pub fn into_parts(self) -> CallParts {
-        self.0
+    pub fn action(&self) -> &str {
+        &self.0.action
+    }
+
+    /// Whether this is the very same call, not one made from it.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -66,7 +80,7 @@ impl Deref for Call {
     type Target = CallParts;
 
     fn deref(&self) -> &CallParts {
-        &self.0
+        &self.0.parts
     }
 }
 
@@ -91,10 +105,10 @@ impl Target {
 
     /// What the `tool_name` column says: the tool, or the method of another decided operation.
     #[must_use]
-    pub fn tool_name(&self) -> String {
+    pub fn tool_name(&self) -> &str {
         match &self.operation {
-            Operation::Tool(name) => name.to_string(),
-            other => other.suffix().trim_start_matches('#').to_owned(),
+            Operation::Tool(name) => name.as_str(),
+            other => other.suffix().trim_start_matches('#'),
         }
     }
 }

@@ -5,11 +5,13 @@
 //! `docs/spec/event.md` is the reference; a field's meaning never changes within one `v`.
 
 use crate::decision::{Fault, Reason, Would};
+use crate::id::{AgentId, RuleId};
 use crate::label::{Confidentiality, Integrity};
 use crate::principal::{Authn, Mode, Tier};
 use crate::tool::Effect;
 use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The schema version this Mortise writes.
@@ -158,42 +160,44 @@ pub struct SessionLabels {
 }
 
 /// One record of the log. Absent members are not written.
+///
+/// Borrows what it is written from; one that was read owns all of it (`Event<'static>`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Event {
+pub struct Event<'a> {
     /// Agent that acts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent: Option<String>,
+    pub agent: Option<Cow<'a, str>>,
     /// Approval concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approval: Option<String>,
+    pub approval: Option<Cow<'a, str>>,
     /// Person who answered an approval or accepted a configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approver: Option<String>,
+    pub approver: Option<Cow<'a, str>>,
     /// HMAC-SHA-256 under the log key of the canonical arguments as received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub args_hash: Option<String>,
+    pub args_hash: Option<Cow<'a, str>>,
     /// How the agent proved who it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authn: Option<Authn>,
     /// Call concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub call: Option<String>,
+    pub call: Option<Cow<'a, str>>,
     /// Confidence stated by the agent, percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<u8>,
     /// Revision of the configuration in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config_revision: Option<String>,
+    pub config_revision: Option<Cow<'a, str>>,
     /// How the tool was confined: `none`, `dry_run`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub confinement: Option<String>,
+    pub confinement: Option<Cow<'a, str>>,
     /// One of the five.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Verdict>,
     /// Digest of the tool definition decided on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub definition: Option<String>,
+    pub definition: Option<Cow<'a, str>>,
     /// Further facts of the event, by name; our own words and numbers, never argument text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub detail: BTreeMap<String, serde_json::Value>,
@@ -205,12 +209,12 @@ pub struct Event {
     pub effect: Option<Effect>,
     /// HMAC-SHA-256 under the log key of the canonical effective arguments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effective_hash: Option<String>,
+    pub effective_hash: Option<Cow<'a, str>>,
     /// What went wrong while deciding.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub faults: Vec<Fault>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub faults: Cow<'a, [Fault]>,
     /// Identifies the event, a UUIDv7.
-    pub id: String,
+    pub id: Cow<'a, str>,
     /// Session labels after the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<SessionLabels>,
@@ -222,30 +226,30 @@ pub struct Event {
     pub mode: Option<Mode>,
     /// The model that answers for the agent, declared or seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model_id: Option<String>,
+    pub model_id: Option<Cow<'a, str>>,
     /// The Mortise that wrote this.
-    pub mortise_version: String,
+    pub mortise_version: Cow<'a, str>,
     /// How the call ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
     /// Agents that started this one, nearest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub parents: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub parents: Cow<'a, [AgentId]>,
     /// Permit rules satisfied.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub permits: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub permits: Cow<'a, [RuleId]>,
     /// Digest of the policy bundle that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy_bundle: Option<String>,
+    pub policy_bundle: Option<Cow<'a, str>>,
     /// Digest of the agent's prompt template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prompt_template: Option<String>,
+    pub prompt_template: Option<Cow<'a, str>>,
     /// HMAC-SHA-256 under the log key of the purpose the agent stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub purpose_hash: Option<String>,
+    pub purpose_hash: Option<Cow<'a, str>>,
     /// Rules that spoke.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reasons: Vec<Reason>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub reasons: Cow<'a, [Reason]>,
     /// Redactions made: term and count.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub redactions: BTreeMap<String, u64>,
@@ -254,48 +258,48 @@ pub struct Event {
     pub result_bytes: Option<u64>,
     /// HMAC-SHA-256 under the log key of the result bytes as received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result_hash: Option<String>,
+    pub result_hash: Option<Cow<'a, str>>,
     /// Run token's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run: Option<String>,
+    pub run: Option<Cow<'a, str>>,
     /// Server concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server: Option<String>,
+    pub server: Option<Cow<'a, str>>,
     /// Session the event belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<String>,
+    pub session: Option<Cow<'a, str>>,
     /// When, microseconds since the epoch, UTC.
     pub t: i64,
     /// Whose data.
-    pub tenant: String,
+    pub tenant: Cow<'a, str>,
     /// In our words, what happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
+    pub text: Option<Cow<'a, str>>,
     /// Risk tier of the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
     /// Tool, or the method of another decided operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tool_name: Option<String>,
+    pub tool_name: Option<Cow<'a, str>>,
     /// What happened.
     #[serde(rename = "type")]
     pub kind: Kind,
     /// Person at the end of the principal chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
+    pub user: Option<Cow<'a, str>>,
     /// Schema version.
     pub v: u32,
     /// What rules that do not bind would have done.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub would: Vec<Would>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub would: Cow<'a, [Would]>,
 }
 
-impl Event {
+impl<'a> Event<'a> {
     /// An event with its envelope only.
     ///
     /// `id` is a UUIDv7, `t` microseconds since the epoch.
     #[must_use]
-    pub fn new(kind: Kind, id: String, t: i64, tenant: &crate::id::Tenant) -> Self {
+    pub fn new(kind: Kind, id: impl Into<Cow<'a, str>>, t: i64, tenant: impl Into<Cow<'a, str>>) -> Self {
         Self {
             agent: None,
             approval: None,
@@ -312,20 +316,20 @@ impl Event {
             dev: false,
             effect: None,
             effective_hash: None,
-            faults: Vec::new(),
-            id,
+            faults: Cow::Borrowed(&[]),
+            id: id.into(),
             labels: None,
             latency_us: None,
             mode: None,
             model_id: None,
-            mortise_version: crate::MORTISE_VERSION.to_owned(),
+            mortise_version: Cow::Borrowed(crate::MORTISE_VERSION),
             outcome: None,
-            parents: Vec::new(),
-            permits: Vec::new(),
+            parents: Cow::Borrowed(&[]),
+            permits: Cow::Borrowed(&[]),
             policy_bundle: None,
             prompt_template: None,
             purpose_hash: None,
-            reasons: Vec::new(),
+            reasons: Cow::Borrowed(&[]),
             redactions: BTreeMap::new(),
             result_bytes: None,
             result_hash: None,
@@ -333,14 +337,14 @@ impl Event {
             server: None,
             session: None,
             t,
-            tenant: tenant.to_string(),
+            tenant: tenant.into(),
             text: None,
             tier: None,
             tool_name: None,
             kind,
             user: None,
             v: VERSION,
-            would: Vec::new(),
+            would: Cow::Borrowed(&[]),
         }
     }
 
@@ -349,7 +353,10 @@ impl Event {
     /// # Errors
     /// The record is longer than [`MAX_RECORD_BYTES`], or cannot be written as JSON.
     pub fn to_bytes(&self) -> Result<Vec<u8>, RecordError> {
-        let bytes = serde_json::to_vec(self).map_err(|error| RecordError::Unwritable(error.to_string()))?;
+        /// Most records are shorter: one allocation instead of several ever larger ones.
+        const USUAL_BYTES: usize = 1024;
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        serde_json::to_writer(&mut bytes, self).map_err(|error| RecordError::Unwritable(error.to_string()))?;
         if bytes.len() > MAX_RECORD_BYTES {
             return Err(RecordError::TooLong(bytes.len()));
         }
@@ -360,9 +367,14 @@ impl Event {
     ///
     /// # Errors
     /// The bytes are not an event of a version this Mortise knows.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
+    pub fn from_bytes(bytes: &[u8]) -> Result<Event<'static>, RecordError> {
         serde_json::from_slice(bytes).map_err(|error| RecordError::Unreadable(error.to_string()))
     }
+}
+
+/// For members that are left out when there is nothing in them.
+fn is_empty<T>(list: &[T]) -> bool {
+    list.is_empty()
 }
 
 /// Why a record could not be written or read.
@@ -382,10 +394,9 @@ pub enum RecordError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::Tenant;
 
-    fn full() -> Event {
-        let mut event = Event::new(Kind::PolicyDecision, "0".into(), 1_795_000_000_000_000, &Tenant::default());
+    fn full() -> Event<'static> {
+        let mut event = Event::new(Kind::PolicyDecision, "0", 1_795_000_000_000_000, "default");
         event.agent = Some("support-bot".into());
         event.args_hash = Some("hmac:00".into());
         event.authn = Some(Authn::Local);
@@ -411,11 +422,11 @@ mod tests {
     #[test]
     fn records_end_at_the_limit_of_a_tile_entry() {
         let mut event = full();
-        event.text = Some(String::new());
+        event.text = Some(Cow::default());
         let room = MAX_RECORD_BYTES - event.to_bytes().unwrap().len();
-        event.text = Some("x".repeat(room));
+        event.text = Some("x".repeat(room).into());
         assert_eq!(event.to_bytes().unwrap().len(), MAX_RECORD_BYTES);
-        event.text = Some("x".repeat(room + 1));
+        event.text = Some("x".repeat(room + 1).into());
         assert!(matches!(event.to_bytes(), Err(RecordError::TooLong(_))));
     }
 }

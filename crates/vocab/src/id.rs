@@ -24,6 +24,12 @@ macro_rules! id {
             }
         }
 
+        impl<'a> From<&'a $name> for std::borrow::Cow<'a, str> {
+            fn from(id: &'a $name) -> Self {
+                Self::Borrowed(&id.0)
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(&self.0)

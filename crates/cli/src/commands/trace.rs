@@ -7,6 +7,7 @@ use crate::place::Place;
 use crate::timeline::{Row, Timeline, clock_time};
 use anstyle::AnsiColor;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::{LogReader, Report, Verdict};
@@ -115,7 +116,7 @@ fn print_event(output: &Output, index: u64, event: &Event) {
         output.line(value.to_string());
         return;
     }
-    let text = |part: &Option<String>| part.clone().unwrap_or_default();
+    let text = |part: &Option<Cow<'_, str>>| part.as_deref().unwrap_or_default().to_owned();
     let verdict = event.decision.map(|verdict| output.verdict(verdict)).unwrap_or_default();
     let outcome = event.outcome.map(vocab::event::Outcome::as_str).unwrap_or_default();
     let target = match (&event.server, &event.tool_name) {

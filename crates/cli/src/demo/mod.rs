@@ -115,7 +115,7 @@ fn tell(output: &Output, place: &Place) -> Result<(), Failure> {
 
 /// The person of the story answers what is asked.
 fn answer(people: &People, place: &Place, timeline: &Timeline, event: &Event) -> Result<(), Failure> {
-    let at = timeline.rows().iter().position(|row| Some(&row.call) == event.call.as_ref());
+    let at = timeline.rows().iter().position(|row| Some(row.call.as_str()) == event.call.as_deref());
     let step: Option<&Step> = at.and_then(|at| STORY.get(at));
     let approval = event.approval.clone().unwrap_or_default();
     people.answer(place, &approval, step)

@@ -4,7 +4,7 @@ use super::case::{Approved, Case, InFlight};
 use super::fulfil::Effective;
 use super::screen::Stop;
 use super::{Answer, Failure, Pipeline};
-use crate::record::Columns;
+use crate::record::{Columns, Recorder};
 use crate::refusal::{Refusal, Standing};
 use crate::route::{Reply, Route};
 use crate::session::lock;
@@ -39,7 +39,7 @@ pub enum AnswerError {
 
 impl Pipeline {
     /// Stores the effective call, asks, and holds the caller for a while.
-    pub(super) async fn ask(self: &Arc<Self>, mut case: Case, effective: Effective) -> Answer {
+    pub(super) async fn ask(self: &Arc<Self>, mut case: Box<Case>, effective: Effective) -> Answer {
         let id = approval_id(&store::id::new_uuid7(self.recorder.clock()));
         let requested = match self.request(&case, &effective, id) {
             Ok(requested) => requested,
@@ -49,7 +49,7 @@ impl Pipeline {
             Requested::New(id) => (id, true),
             Requested::Same(id, _) => (id, false),
         };
-        if let Err(error) = self.record_ask(&mut case, &effective, &id, is_new).await {
+        if let Err(error) = self.record_ask(&case, &effective, &id, is_new).await {
             return Answer::Failed(Failure {
                 call: case.call.id.clone(),
                 text: error.to_string(),
@@ -66,10 +66,14 @@ impl Pipeline {
     /// The result of the same call that was approved while its caller was away, once.
     pub(super) async fn held_result(&self, case: &Case) -> Option<Answer> {
         let now_us = self.recorder.clock().now();
-        let held =
-            lock(&self.approvals).take_result(&case.call.session, &case.action, &case.columns.args_hash, now_us)?;
+        let held = lock(&self.approvals).take_result(
+            &case.call.session,
+            case.call.action(),
+            &case.columns.args_hash,
+            now_us,
+        )?;
         let mut event = self.recorder.intent(&case.call, &case.columns);
-        event.text = Some("answered with the held result of an approved call".to_owned());
+        event.text = Some("answered with the held result of an approved call".into());
         if let Err(error) = self.recorder.durable(&[event]).await {
             tracing::error!(%error, "held result withheld: the log cannot be written");
             let text = "the log cannot be written; the call ran and its result is withheld".to_owned();
@@ -100,10 +104,7 @@ impl Pipeline {
         };
         if let Some(approval) = approval {
             let kind = if say == Say::Approve { Kind::ApprovalGranted } else { Kind::ApprovalDenied };
-            let mut event = self.approval_event(kind, &approval);
-            event.approver = Some(approver.to_string());
-            event.text = (!reason.is_empty()).then(|| reason.to_owned());
-            self.recorder.durable(&[event]).await?;
+            self.recorder.record(self.approval_record(kind, &approval, Some((approver, reason)))).await?;
             if state == State::Approved {
                 let pipeline = Arc::clone(self);
                 tokio::spawn(async move { pipeline.run_approved(approval).await });
@@ -128,10 +129,11 @@ impl Pipeline {
         match expired {
             Ok(expired) if expired.is_empty() => {}
             Ok(expired) => {
-                let events: Vec<_> =
-                    expired.iter().map(|approval| self.approval_event(Kind::ApprovalExpired, approval)).collect();
-                if let Err(error) = self.recorder.durable(&events).await {
-                    tracing::error!(%error, "expiry could not be recorded");
+                for approval in &expired {
+                    let record = self.approval_record(Kind::ApprovalExpired, approval, None);
+                    if let Err(error) = self.recorder.record(record).await {
+                        tracing::error!(%error, "expiry could not be recorded");
+                    }
                 }
                 self.approvals_changed.send_modify(|changes| *changes = changes.wrapping_add(1));
             }
@@ -169,7 +171,7 @@ impl Pipeline {
             agent: case.call.principal.agent.clone(),
             tier: case.columns.tier.unwrap_or(vocab::Tier::Critical),
             user: case.call.principal.user.clone(),
-            action: case.action.clone(),
+            action: case.call.action().to_owned(),
             args_hash: case.columns.args_hash.clone(),
             effective_hash: self.recorder.hash_value(effective.call.arguments.examine()),
             definition: case.columns.definition.clone().unwrap_or_else(|| Digest::new("none")),
@@ -185,20 +187,19 @@ impl Pipeline {
 
     async fn record_ask(
         &self,
-        case: &mut Case,
+        case: &Case,
         effective: &Effective,
         id: &ApprovalId,
         is_new: bool,
     ) -> Result<(), store::LogError> {
-        let mut events = std::mem::take(&mut case.opening);
-        events.push(self.recorder.intent(&case.call, &case.columns));
+        let mut events = self.opening(case);
         let mut decision = self.recorder.decision(&case.call, &case.columns, &effective.decision, effective.latency_us);
         decision.redactions.clone_from(&effective.redactions);
-        decision.approval = Some(id.to_string());
+        decision.approval = Some(id.into());
         events.push(decision);
         if is_new {
             let mut event = self.recorder.call_event(Kind::ApprovalRequested, &case.call, &case.columns);
-            event.approval = Some(id.to_string());
+            event.approval = Some(id.into());
             events.push(event);
         }
         self.recorder.durable(&events).await.map(drop)
@@ -216,7 +217,7 @@ impl Pipeline {
                 Some(State::Denied) => Some(Standing::Denied),
                 Some(State::Expired) | None => Some(Standing::Expired),
                 Some(State::Consumed) if case.alive.is_alive() => {
-                    let (session, action) = (&case.call.session, &case.action);
+                    let (session, action) = (&case.call.session, case.call.action());
                     let held = lock(&self.approvals).take_result(session, action, &case.columns.args_hash, now_us);
                     if let Some(answer) = held.and_then(|held| decode(&held)) {
                         return answer;
@@ -297,32 +298,42 @@ impl Pipeline {
         args_hash: String,
         approved: Approved,
         fulfilled: std::collections::BTreeSet<String>,
-    ) -> Result<Case, Answer> {
+    ) -> Result<Box<Case>, Answer> {
         let snapshot = self.snapshot();
         let clock = self.recorder.clock().clone();
         let (session, _) = self.sessions.enter(&call.session, &call.principal.agent, clock.now()).map_err(|full| {
             Answer::Failed(Failure { call: call.id.clone(), text: full.to_string(), may_have_run: false })
         })?;
-        let action = call.target.action();
         let columns: Columns = snapshot.columns(&call, args_hash);
-        let tool = snapshot.tool(&call.target);
-        let in_flight = InFlight::begin(session, action.clone(), clock);
-        let (alive, opening) = (super::Alive::default(), Vec::new());
+        let tool = snapshot.tool(&call.target).cloned();
+        let in_flight = InFlight::begin(session, &call, clock);
+        let (alive, begins) = (super::Alive::default(), false);
         let approved = Some(approved);
-        Ok(Case { call, action, route, alive, snapshot, tool, columns, in_flight, opening, approved, fulfilled })
+        Ok(Box::new(Case { call, route, alive, snapshot, tool, columns, in_flight, begins, approved, fulfilled }))
     }
 
-    fn approval_event(&self, kind: Kind, approval: &Approval) -> vocab::Event {
-        let mut event = match self.stored(approval) {
-            Some((call, args_hash)) => {
-                let columns = self.snapshot().columns(&call, args_hash);
-                self.recorder.call_event(kind, &call, &columns)
-            }
+    /// An event about an approval, with who said what to it, if somebody did.
+    fn approval_record(
+        &self,
+        kind: Kind,
+        approval: &Approval,
+        said: Option<(&UserId, &str)>,
+    ) -> Result<Vec<u8>, store::LogError> {
+        let call = self.stored(approval).map(|(call, args_hash)| {
+            let columns = self.snapshot().columns(&call, args_hash);
+            (call, columns)
+        });
+        let mut event = match &call {
+            Some((call, columns)) => self.recorder.call_event(kind, call, columns),
             None => self.recorder.event(kind),
         };
-        event.approval = Some(approval.id.to_string());
+        event.approval = Some((&approval.id).into());
         event.detail.insert("state".to_owned(), format!("{:?}", approval.state).to_lowercase().into());
-        event
+        if let Some((approver, reason)) = said {
+            event.approver = Some(approver.into());
+            event.text = (!reason.is_empty()).then(|| reason.into());
+        }
+        Recorder::encode(&event)
     }
 
     fn stored(&self, approval: &Approval) -> Option<(Call, String)> {

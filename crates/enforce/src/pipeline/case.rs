@@ -46,18 +46,17 @@ impl Alive {
     }
 }
 
-/// A call between arrival and answer.
+/// A call between arrival and answer. Boxed, because the futures that hand it on would each hold it whole.
 pub(super) struct Case {
     pub(super) call: Call,
-    pub(super) action: String,
     pub(super) route: Arc<dyn Route>,
     pub(super) alive: Alive,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) tool: Option<Arc<ToolEntry>>,
     pub(super) columns: Columns,
     pub(super) in_flight: InFlight,
-    /// Events to be written before or with the decision.
-    pub(super) opening: Vec<Event>,
+    /// Whether its session begins with it: said in the log before or with the decision.
+    pub(super) begins: bool,
     /// The approval that lets a stored call run, with the guards it discharges.
     pub(super) approved: Option<Approved>,
     /// Redaction terms applied before the call was stored.
@@ -74,7 +73,7 @@ pub(super) struct Approved {
 /// Counts a call as in flight in its session for as long as it lives.
 pub(super) struct InFlight {
     pub(super) session: Arc<Mutex<Session>>,
-    action: String,
+    call: Call,
     clock: Clock,
     over: bool,
 }
@@ -82,21 +81,21 @@ pub(super) struct InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         if !self.over {
-            lock(&self.session).facts.end_call(&self.action, unsigned(self.clock.now()));
+            lock(&self.session).facts.end_call(self.call.action(), unsigned(self.clock.now()));
         }
     }
 }
 
 impl InFlight {
-    pub(super) fn begin(session: Arc<Mutex<Session>>, action: String, clock: Clock) -> Self {
-        lock(&session).facts.begin_call(&action, unsigned(clock.now()));
-        Self { session, action, clock, over: false }
+    pub(super) fn begin(session: Arc<Mutex<Session>>, call: &Call, clock: Clock) -> Self {
+        lock(&session).facts.begin_call(call.action(), unsigned(clock.now()));
+        Self { session, call: call.clone(), clock, over: false }
     }
 
     /// The call is over because it was refused.
     pub(super) fn deny(&mut self) {
         if !self.over {
-            lock(&self.session).facts.deny(&self.action, unsigned(self.clock.now()));
+            lock(&self.session).facts.deny(self.call.action(), unsigned(self.clock.now()));
             self.over = true;
         }
     }
@@ -115,11 +114,22 @@ pub(super) fn unsigned(time_us: i64) -> u64 {
 }
 
 impl Pipeline {
+    /// The first events of a call: that its session begins, if it does, and the intent.
+    pub(super) fn opening<'a>(&'a self, case: &'a Case) -> Vec<Event<'a>> {
+        /// Session, intent, decision, dispatch or approval.
+        const MOST: usize = 4;
+        let mut events = Vec::with_capacity(MOST);
+        if case.begins {
+            events.push(self.recorder.call_event(Kind::SessionStart, &case.call, &case.columns));
+        }
+        events.push(self.recorder.intent(&case.call, &case.columns));
+        events
+    }
+
     /// Opens the call's session and counts the call.
-    pub(super) fn open(&self, submission: Submission, snapshot: Arc<Snapshot>) -> Result<Case, Answer> {
+    pub(super) fn open(&self, submission: Submission, snapshot: Arc<Snapshot>) -> Result<Box<Case>, Answer> {
         let Submission { call, route, alive } = submission;
         let now_us = self.recorder.clock().now();
-        let action = call.target.action();
         let args_hash = self.recorder.hash_value(call.arguments.examine());
         let entered = self.sessions.enter(&call.session, &call.principal.agent, now_us);
         let (session, begins) = entered.map_err(|full| {
@@ -136,15 +146,12 @@ impl Pipeline {
             }))
         })?;
         let columns = snapshot.columns(&call, args_hash);
-        let mut opening = Vec::new();
-        if begins {
-            opening.push(self.recorder.call_event(Kind::SessionStart, &call, &columns));
-        }
-        let in_flight = InFlight::begin(session, action.clone(), self.recorder.clock().clone());
+        let in_flight = InFlight::begin(session, &call, self.recorder.clock().clone());
         self.count(&snapshot, &call, now_us);
-        let tool = snapshot.tool(&call.target);
+        let tool = snapshot.tool(&call.target).cloned();
         let fulfilled = std::collections::BTreeSet::new();
-        Ok(Case { call, action, route, alive, snapshot, tool, columns, in_flight, opening, approved: None, fulfilled })
+        let approved = None;
+        Ok(Box::new(Case { call, route, alive, snapshot, tool, columns, in_flight, begins, approved, fulfilled }))
     }
 
     /// Counts the call for its agent, over all its sessions. Only agents of the inventory are counted, so the table

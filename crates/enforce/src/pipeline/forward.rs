@@ -11,7 +11,7 @@ use flow::Labels;
 use std::sync::atomic::Ordering;
 use vocab::event::Outcome;
 use vocab::id::RuleId;
-use vocab::{Confidentiality, Event, Fault, FaultKind, Integrity, Label, Verdict};
+use vocab::{Confidentiality, Fault, FaultKind, Integrity, Label, Verdict};
 
 /// Why a permit led to no answer.
 #[derive(Debug, thiserror::Error)]
@@ -54,12 +54,12 @@ impl Pipeline {
     /// Makes the decision and the dispatch durable, forwards, inspects, records the result.
     pub(super) async fn dispatch(
         &self,
-        mut case: Case,
+        case: Box<Case>,
         effective: Effective,
         permit: Permit,
         commit: Commit,
     ) -> Answer {
-        if let Err(error) = self.record_leaving(&mut case, &effective, &permit, commit).await {
+        if let Err(error) = self.record_leaving(&case, &effective, &permit, commit).await {
             tracing::error!(%error, "call refused: the log cannot be written");
             let mut decision = effective.decision;
             decision.verdict = Verdict::Deny;
@@ -85,25 +85,24 @@ impl Pipeline {
 
     async fn record_leaving(
         &self,
-        case: &mut Case,
+        case: &Case,
         effective: &Effective,
         permit: &Permit,
         commit: Commit,
     ) -> Result<(), store::log::LogError> {
-        let mut events: Vec<Event> = std::mem::take(&mut case.opening);
-        if case.approved.is_none() {
-            events.push(self.recorder.intent(&case.call, &case.columns));
-        }
+        // The session and the intent of an approved call were recorded when it was asked about.
+        let mut events = if case.approved.is_none() { self.opening(case) } else { Vec::new() };
         let mut decision = self.recorder.decision(&case.call, &case.columns, &effective.decision, effective.latency_us);
         decision.redactions.clone_from(&effective.redactions);
-        decision.approval = case.approved.as_ref().map(|approved| approved.id.to_string());
+        decision.approval = case.approved.as_ref().map(|approved| (&approved.id).into());
         events.push(decision);
         if commit == Commit::Twice {
             self.recorder.durable(&std::mem::take(&mut events)).await?;
         }
-        events.push(self.recorder.dispatch(permit, &case.columns));
-        self.recorder.durable(&events).await?;
-        Ok(())
+        events.push(self.recorder.dispatch(&case.call, permit, &case.columns));
+        let recording = self.recorder.durable(&events);
+        drop(events);
+        recording.await.map(drop)
     }
 
     /// What the answer does to the session, the log and the agent.
@@ -138,18 +137,20 @@ impl Pipeline {
         };
         self.absorb(case, outcome);
         let mut event = self.recorder.result(&effective.call, &case.columns, outcome, case.in_flight.labels());
-        event.approval = case.approved.as_ref().map(|approved| approved.id.to_string());
+        event.approval = case.approved.as_ref().map(|approved| (&approved.id).into());
         match &answer {
-            Answer::Failed(failure) => event.text = Some(failure.text.clone()),
-            _ => event.confinement = Some(confinement.as_str().to_owned()),
+            Answer::Failed(failure) => event.text = Some(failure.text.as_str().into()),
+            _ => event.confinement = Some(confinement.as_str().into()),
         }
         if let Some((hash, bytes, redactions, faults)) = inspected {
-            event.result_hash = Some(hash);
+            event.result_hash = Some(hash.into());
             event.result_bytes = u64::try_from(bytes).ok();
             event.redactions = redactions;
-            event.faults = faults;
+            event.faults = faults.into();
         }
-        if let Err(error) = self.recorder.soon(&[event]).await {
+        // In a statement of its own, so that the future does not hold the event while it waits.
+        let recording = self.recorder.soon(&[event]);
+        if let Err(error) = recording.await {
             // The tool ran and that cannot be said in the log: recovery will show the call as unknown. The agent must
             // not act on a result that no one can prove.
             tracing::error!(%error, "result withheld: the log cannot be written");
@@ -182,7 +183,7 @@ fn withheld(case: &Case) -> crate::refusal::Refusal {
     crate::refusal::Refusal {
         call: case.call.id.clone(),
         verdict: Verdict::Deny,
-        rule: RuleId::new(format!("result/{}", case.action)),
+        rule: RuleId::new(format!("result/{}", case.call.action())),
         reason: Some(
             "the tool ran; its result does not match the pinned output schema or could not be redacted".into(),
         ),

@@ -31,7 +31,7 @@ pub(super) struct Effective {
 
 impl Pipeline {
     /// Does what the first decision obliges to, and ends in a forwarded, waiting or refused call.
-    pub(super) async fn fulfil(self: &Arc<Self>, mut case: Case, first: Judgement) -> Answer {
+    pub(super) async fn fulfil(self: &Arc<Self>, mut case: Box<Case>, first: Judgement) -> Answer {
         if first.decision.verdict == Verdict::Deny {
             return self.refuse_decided(&mut case, &first.decision).await;
         }
@@ -41,10 +41,11 @@ impl Pipeline {
         };
         match effective.decision.verdict {
             Verdict::Deny => self.refuse_decided(&mut case, &effective.decision).await,
-            Verdict::Ask => self.ask(case, effective).await,
-            Verdict::Sandbox => self.sandbox(case, effective).await,
+            // Boxed: what is rare must not make the future of every call larger.
+            Verdict::Ask => Box::pin(self.ask(case, effective)).await,
+            Verdict::Sandbox => Box::pin(self.sandbox(case, effective)).await,
             Verdict::Allow | Verdict::Sanitize if effective.decision.obligations.sandbox.is_some() => {
-                self.sandbox(case, effective).await
+                Box::pin(self.sandbox(case, effective)).await
             }
             Verdict::Allow | Verdict::Sanitize => {
                 let permit = self.permit(&case, &effective, Confinement::None);
@@ -81,7 +82,7 @@ impl Pipeline {
     }
 
     /// Routes the call to the tool's dry-run twin, or follows the guard's fallback. Never to the tool itself.
-    async fn sandbox(self: &Arc<Self>, mut case: Case, mut effective: Effective) -> Answer {
+    async fn sandbox(self: &Arc<Self>, mut case: Box<Case>, mut effective: Effective) -> Answer {
         let twin = case.tool.as_ref().and_then(|tool| tool.description.dry_run.clone());
         let Some(twin) = twin else {
             // Known before anything ran: what cannot be confined follows `@fallback`, whose default is deny.
@@ -102,7 +103,7 @@ impl Pipeline {
             };
         };
         let call = effective.call.with_operation(Operation::Tool(twin));
-        let twin = case.snapshot.tool(&call.target);
+        let twin = case.snapshot.tool(&call.target).cloned();
         let fits = twin.as_ref().is_some_and(|twin| {
             let live = case.route.live(&call.target);
             live == crate::route::Live::Definition(twin.description.definition.clone())
@@ -149,8 +150,7 @@ impl Pipeline {
         let rule = leading.map_or_else(|| vocab::id::RuleId::new("default/deny"), |reason| reason.rule.clone());
         case.in_flight.deny();
         let explain = lock(&case.in_flight.session).repeats.explain(rule.as_str());
-        let mut events = std::mem::take(&mut case.opening);
-        events.push(self.recorder.intent(&case.call, &case.columns));
+        let mut events = self.opening(case);
         events.push(self.recorder.decision(&case.call, &case.columns, decision, 0));
         let mut refusal = Refusal {
             call: case.call.id.clone(),

@@ -32,7 +32,7 @@ impl Pipeline {
         let request = Request {
             agent: &call.principal.agent,
             authn: call.principal.authn,
-            action: &case.action,
+            action: case.call.action(),
             server: &call.target.server,
             arguments: call.arguments.examine(),
             facts: &facts,
@@ -52,7 +52,7 @@ impl Pipeline {
             lock(&self.agent_rates).get(&call.principal.agent).map_or(0, |window| window.count(unsigned(now_us)));
         let session = lock(&case.in_flight.session);
         let below = case.snapshot.project.settings.uncertain_below;
-        let tool = session.facts.tool(&case.action);
+        let tool = session.facts.tool(case.call.action());
         let labels = session.facts.labels();
         Facts {
             now_s: now_us / 1_000_000,

@@ -112,11 +112,11 @@ impl Pipeline {
             return answer;
         }
         if let Err(stop) = self.screen(&case) {
-            return self.stop(&mut case, stop).await;
+            return Box::pin(self.stop(&mut case, stop)).await;
         }
         let judgement = self.judge(&case);
         // Failures before this call made the agent uncertain about this one; the next starts with a clean sheet.
-        lock(&case.in_flight.session).facts.validated(&case.action);
+        lock(&case.in_flight.session).facts.validated(case.call.action());
         self.fulfil(case, judgement).await
     }
 }

@@ -81,7 +81,7 @@ impl Pipeline {
             .map_err(|rule| Stop::built_in(rule, case))?;
         check_pin(case)?;
         screening::schema(snapshot, &call.target, arguments).map_err(|schema| {
-            lock(&case.in_flight.session).facts.validation_failed(&case.action);
+            lock(&case.in_flight.session).facts.validation_failed(case.call.action());
             Stop { schema, ..Stop::built_in(BuiltIn::Schema, case) }
         })?;
         screening::protected(snapshot, &case.route.working_directory(), &call.target, arguments)
@@ -107,7 +107,7 @@ fn check_pin(case: &Case) -> Result<(), Stop> {
     let Some(tool) = &case.tool else { return Ok(()) };
     let quarantined = |reason: &str| Stop {
         how_to_ask: "ask the operator to review the change and run `mortise lock`",
-        ..Stop::new(format!("pin/{}", case.action), reason)
+        ..Stop::new(format!("pin/{}", case.call.action()), reason)
     };
     match case.route.live(&case.call.target) {
         Live::Definition(digest) if digest == tool.description.definition => Ok(()),

@@ -4,6 +4,7 @@ use super::link::Link;
 use crate::jsonrpc::Outcome;
 use bytes::Bytes;
 use enforce::{Boxed, Live, Lost, Reply, Route};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -20,25 +21,43 @@ pub struct CallRoute {
     pub progress: Option<mpsc::Sender<Bytes>>,
 }
 
-impl CallRoute {
-    /// The params that leave: written anew from what was evaluated, so that no second parser can read another call.
-    fn params(&self, call: &Call) -> (&'static str, Value) {
-        let mut params = self.extra.clone();
-        let arguments = call.arguments.examine().clone();
-        match &call.target.operation {
-            Operation::Tool(name) => {
-                params.insert("name".to_owned(), Value::from(name.as_str()));
-                params.insert("arguments".to_owned(), arguments);
-                ("tools/call", Value::Object(params))
-            }
-            other => {
-                if let Value::Object(arguments) = arguments {
-                    params.extend(arguments);
-                }
-                let method = if *other == Operation::GetPrompt { "prompts/get" } else { "resources/read" };
-                (method, Value::Object(params))
-            }
+/// The params that leave: written anew from what was evaluated, so that no second parser can read another call.
+struct Params<'a> {
+    extra: &'a Map<String, Value>,
+    call: &'a Call,
+}
+
+impl Params<'_> {
+    fn method(&self) -> &'static str {
+        match &self.call.target.operation {
+            Operation::Tool(_) => "tools/call",
+            Operation::GetPrompt => "prompts/get",
+            _ => "resources/read",
         }
+    }
+}
+
+impl Serialize for Params<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // INVARIANT: the decided members were taken out of `extra`, so that none is written twice.
+        let mut params = serializer.serialize_map(None)?;
+        for (name, value) in self.extra {
+            params.serialize_entry(name, value)?;
+        }
+        let arguments = self.call.arguments.examine();
+        match (&self.call.target.operation, arguments) {
+            (Operation::Tool(name), _) => {
+                params.serialize_entry("name", name.as_str())?;
+                params.serialize_entry("arguments", arguments)?;
+            }
+            (_, Value::Object(arguments)) => {
+                for (name, value) in arguments {
+                    params.serialize_entry(name, value)?;
+                }
+            }
+            _ => {}
+        }
+        params.end()
     }
 }
 
@@ -52,7 +71,8 @@ impl Route for CallRoute {
 
     fn send<'a>(&'a self, effective: &'a Call) -> Boxed<'a, Result<Reply, Lost>> {
         Box::pin(async move {
-            let (method, params) = self.params(effective);
+            let params = Params { extra: &self.extra, call: effective };
+            let method = params.method();
             let params = serde_json::to_vec(&params).map_err(|error| Lost::NotSent(error.to_string()))?;
             let deadline = Instant::now() + self.link.call_timeout;
             let sent = self.link.upstream.request(method, Some(&params), deadline, self.progress.clone());

@@ -3,6 +3,7 @@
 use super::people::verify;
 use super::protocol::Response;
 use crate::process::{ConfigurationError, Edit, Gateway, Waiting};
+use enforce::Recorder;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use vocab::event::Kind;
@@ -56,13 +57,14 @@ pub(super) async fn accept(
     match accepted {
         Ok((change, snapshot)) => {
             let mut event = pipeline.recorder().event(Kind::ConfigChanged);
-            event.approver = Some(approver.to_string());
+            event.approver = Some(approver.into());
             event.text = Some(reason.chars().take(500).collect());
-            event.config_revision = Some(snapshot.revision().to_string());
-            event.policy_bundle = Some(snapshot.bundle.digest().to_string());
+            event.config_revision = Some(snapshot.revision().into());
+            event.policy_bundle = Some(snapshot.bundle.digest().into());
             event.detail.insert("loosens".to_owned(), change.loosens.len().into());
+            let record = Recorder::encode(&event);
             pipeline.install(snapshot);
-            if let Err(error) = pipeline.recorder().durable(&[event]).await {
+            if let Err(error) = pipeline.recorder().record(record).await {
                 return Response::refused("log/write", error.to_string(), "the log must be repaired first");
             }
             Response::Ok(json!({ "loosens": change.loosens, "tightens": change.tightens }))

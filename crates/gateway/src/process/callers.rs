@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::StateDir;
 use vocab::id::{AgentId, RunId, Tenant, UserId};
-use vocab::{Authn, Secret};
+use vocab::{Authn, Principal, Secret};
 
 /// How long a run token is good: a day. A run that is longer asks for another.
 const RUN_LASTS_US: i64 = 24 * 3_600 * 1_000_000;
@@ -88,7 +88,8 @@ impl Callers {
         }
         let keys = lock(&self.keys);
         let key = keys.authenticate(presented).ok_or(CallerError::Credential)?;
-        caller(snapshot, key.agent.clone(), Authn::AgentKey, key.id.clone())
+        let principal = principal(snapshot, key.agent.clone(), Authn::AgentKey)?;
+        Ok(Caller::new(tenant(snapshot), principal, &key.id, None))
     }
 
     /// Who presents a run token.
@@ -97,11 +98,10 @@ impl Callers {
     /// The token is not good, or its agent is gone from the inventory.
     pub fn run(&self, presented: &str, snapshot: &Snapshot, now_us: i64) -> Result<Caller, CallerError> {
         let token = identity::verify(&self.run_key, presented, now_us).map_err(|_| CallerError::Credential)?;
-        let mut caller = caller(snapshot, token.agent, Authn::RunToken, token.run.to_string())?;
-        caller.parents = token.parents;
-        caller.user = token.user.or(caller.user);
-        caller.run = Some(token.run);
-        Ok(caller)
+        let mut principal = principal(snapshot, token.agent, Authn::RunToken)?;
+        principal.parents = token.parents;
+        principal.user = token.user.or(principal.user);
+        Ok(Caller::new(tenant(snapshot), principal, token.run.as_str(), Some(token.run.clone())))
     }
 
     /// Who says to be an agent over the local socket, as the same user.
@@ -112,7 +112,8 @@ impl Callers {
         if peer_uid != rustix::process::geteuid().as_raw() {
             return Err(CallerError::Peer);
         }
-        caller(snapshot, AgentId::new(agent), Authn::Local, format!("uid-{peer_uid}"))
+        let principal = principal(snapshot, AgentId::new(agent), Authn::Local)?;
+        Ok(Caller::new(tenant(snapshot), principal, &format!("uid-{peer_uid}"), None))
     }
 
     /// Mints a token for a run that begins.
@@ -222,11 +223,13 @@ impl Callers {
     }
 }
 
-fn caller(snapshot: &Snapshot, agent: AgentId, authn: Authn, credential: String) -> Result<Caller, CallerError> {
-    let declared = snapshot.agent(&agent).ok_or(CallerError::Agent)?;
-    let user = declared.user.clone();
-    let tenant: Tenant = snapshot.project.settings.tenant.clone();
-    Ok(Caller { tenant, agent, parents: Vec::new(), user, authn, credential, run: None })
+fn principal(snapshot: &Snapshot, agent: AgentId, authn: Authn) -> Result<Principal, CallerError> {
+    let user = snapshot.agent(&agent).ok_or(CallerError::Agent)?.user.clone();
+    Ok(Principal { agent, parents: Vec::new(), user, authn })
+}
+
+fn tenant(snapshot: &Snapshot) -> Tenant {
+    snapshot.project.settings.tenant.clone()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

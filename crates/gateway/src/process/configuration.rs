@@ -4,6 +4,7 @@
 //! so. The accepted configuration is kept in the state directory, and a start is an edit against it: killing and
 //! restarting a gateway loosens nothing.
 
+use super::soundness::Sound;
 use enforce::Snapshot;
 use govern::accepted::{Accepted, Past};
 use govern::change::{self, Change};
@@ -52,8 +53,14 @@ pub enum ConfigurationError {
 /// The project or its policies are wrong.
 pub fn compile(files: &Files) -> Result<Compiled, ConfigurationError> {
     let project = Project::parse(files).map_err(ConfigurationError::Invalid)?;
+    compile_project(project, None)
+}
+
+/// Compiles the policies of a project. What was found sound before is not checked again.
+fn compile_project(project: Project, sound: Option<&Sound>) -> Result<Compiled, ConfigurationError> {
     let mut diagnostics = project.warnings.clone();
-    let compilation = policy::compile(&project.policies, &project.shapes());
+    let is_sound = |soundness: &Digest| sound.is_some_and(|sound| sound.is(soundness));
+    let compilation = policy::compile_known(&project.policies, &project.shapes(), &is_sound);
     diagnostics.extend(compilation.diagnostics);
     match compilation.bundle {
         Some(bundle) => Ok(Compiled { project: Arc::new(project), bundle: Arc::new(bundle), diagnostics }),
@@ -125,11 +132,11 @@ impl Configuration {
         let accepted = accepted.map_err(|error| ConfigurationError::Accepted(error.to_string()))?;
         let first_use = accepted.is_none();
         let in_force = accepted.map_or_else(|| found.clone(), |accepted| accepted.files);
-        let compiled = compile(&in_force);
-        let (project, bundle, broken) = match compiled {
+        // Without settings and inventory there is nothing to serve at all.
+        let parsed = Project::parse(&in_force).map_err(ConfigurationError::Invalid)?;
+        let (project, bundle, broken) = match compile_project(parsed, Sound::remembered(&state).as_ref()) {
             Ok(Compiled { project, bundle, .. }) => (project, bundle, None),
-            // Policies that do not load are a policy: deny everything, and say why in every event. Without settings
-            // and inventory there is nothing to serve at all.
+            // Policies that do not load are a policy: deny everything, and say why in every event.
             Err(ConfigurationError::Invalid(diagnostics)) => {
                 let project = Project::parse(&in_force).map_err(ConfigurationError::Invalid)?;
                 let bundle = Bundle::deny_all("the policies do not load; `mortise check` says why");
@@ -137,6 +144,7 @@ impl Configuration {
             }
             Err(other) => return Err(other),
         };
+        Sound::remember(&state, &bundle);
         let snapshot = Snapshot::new(project, bundle, protected.clone(), dev);
         let held = Held { in_force: in_force.clone(), waiting: None, seen: in_force.clone(), refused: Vec::new() };
         let configuration = Self { state, held: Mutex::new(held), protected, dev };
@@ -182,6 +190,7 @@ impl Configuration {
         }
         let Compiled { project, bundle, diagnostics } = compiled;
         self.save(&found, None, "only tightens, or `--dev`", now_us)?;
+        Sound::remember(&self.state, &bundle);
         held.in_force = found;
         held.waiting = None;
         let snapshot = Snapshot::new(project, bundle, self.protected.clone(), self.dev);
@@ -216,6 +225,7 @@ impl Configuration {
         let waiting = waiting.ok_or_else(|| ConfigurationError::Accepted("it is not what waits now".to_owned()))?;
         let Compiled { project, bundle, .. } = compile(&waiting.files)?;
         self.save(&waiting.files, Some(by), reason, now_us)?;
+        Sound::remember(&self.state, &bundle);
         held.in_force = waiting.files;
         held.waiting = None;
         Ok((waiting.change, Snapshot::new(project, bundle, self.protected.clone(), self.dev)))
@@ -234,4 +244,84 @@ impl Configuration {
 /// A state directory that has a log has served before: what was accepted must be there too.
 fn past(state: &StateDir) -> Past {
     if state.log().join("origin").exists() { Past::Some } else { Past::None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Strict validation refuses it, nothing else does.
+    const UNSOUND: &str = "@id(\"g\") forbid (principal, action, resource) when { context.nothing };";
+
+    struct Place {
+        root: tempfile::TempDir,
+        states: tempfile::TempDir,
+    }
+
+    impl Place {
+        fn with(rules: &str) -> Self {
+            let root = tempfile::tempdir().unwrap();
+            std::fs::create_dir_all(root.path().join("mortise/policies")).unwrap();
+            std::fs::write(root.path().join("mortise.toml"), "").unwrap();
+            std::fs::write(root.path().join("mortise/policies/a.cedar"), rules).unwrap();
+            Self { root, states: tempfile::tempdir().unwrap() }
+        }
+
+        fn state(&self, name: &str) -> Arc<StateDir> {
+            Arc::new(StateDir::open(&self.states.path().join(name)).unwrap())
+        }
+
+        /// Starts with this state directory: whether there are rules, or a set that denies all.
+        fn is_live(&self, state: &Arc<StateDir>) -> bool {
+            let protected = Protected::new("/p", "/s", None).unwrap();
+            let opened = Configuration::open(self.root.path(), Arc::clone(state), protected, false, 0).unwrap();
+            opened.1.bundle.rules().next().is_some()
+        }
+
+        fn soundness(&self) -> Digest {
+            let project = Project::parse(&Files::read(self.root.path()).unwrap()).unwrap();
+            let asked = Mutex::new(None);
+            let ask = |found: &Digest| asked.lock().unwrap().replace(found.clone()).is_some();
+            drop(policy::compile_known(&project.policies, &project.shapes(), &ask));
+            asked.into_inner().unwrap().unwrap()
+        }
+    }
+
+    #[test]
+    fn what_was_found_sound_is_remembered_and_starts_again() {
+        let place = Place::with("@id(\"p\") permit (principal, action, resource);");
+        let state = place.state("one");
+        assert!(place.is_live(&state));
+        assert!(Sound::remembered(&state).unwrap().is(&place.soundness()));
+        assert!(place.is_live(&state));
+        state.write("sound.json", b"damaged").unwrap();
+        assert!(place.is_live(&state));
+        assert!(Sound::remembered(&state).unwrap().is(&place.soundness()), "checked again, and remembered again");
+    }
+
+    #[test]
+    fn rules_that_are_not_remembered_are_validated() {
+        let sound = Place::with("");
+        let unsound = Place::with(UNSOUND);
+        let state = unsound.state("none");
+        assert!(!unsound.is_live(&state) && !unsound.is_live(&state));
+        assert!(Sound::remembered(&state).is_none(), "a set that denies all was not found sound");
+
+        let other = unsound.state("other");
+        assert!(sound.is_live(&other));
+        let text = String::from_utf8(other.read("sound.json").unwrap().unwrap()).unwrap();
+        let digests = [sound.soundness(), unsound.soundness()].map(|digest| digest.to_string());
+        let forged = text.replace(&digests[0], &digests[1]);
+        // That this one starts shows that the others below are refused by the validator and by nothing else.
+        for (name, kept, live) in [
+            ("forged", forged.clone(), true),
+            ("of another set", text.clone(), false),
+            ("of another build", forged.replace("\"build\":\"", "\"build\":\"x"), false),
+            ("cut", forged.trim_end_matches('}').to_owned(), false),
+        ] {
+            let state = unsound.state(name);
+            state.write("sound.json", kept.as_bytes()).unwrap();
+            assert_eq!(unsound.is_live(&state), live, "{name}");
+        }
+    }
 }

@@ -7,6 +7,7 @@
 //! | `options` | what the process is told at its start |
 //! | `open` | from a state directory to a gateway that can decide |
 //! | `configuration` | what is in force, what waits, what was refused |
+//! | `soundness` | which rules need not be checked again |
 //! | `callers` | who is calling: keys, tokens, peers, governed processes |
 //! | `serve` | the socket, the listener, the end |
 
@@ -16,6 +17,7 @@ mod configuration;
 mod open;
 mod options;
 mod serve;
+mod soundness;
 
 pub use callers::{CallerError, Callers, RunStarted};
 pub use claim::Claim;

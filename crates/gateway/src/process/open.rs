@@ -8,7 +8,7 @@ use crate::connections::{Change, Observer, Pool};
 use crate::guardian::Guardian;
 use crate::intercept::mcp::Shared;
 use crate::intercept::routes::PoolRoutes;
-use enforce::{Pipeline, Recorder, Sessions};
+use enforce::{Pipeline, Recorder};
 use govern::approval::{Approvals, SealedApprovals};
 use govern::protected::Protected;
 use std::sync::atomic::AtomicUsize;
@@ -98,8 +98,7 @@ impl Gateway {
         let keys = Keys::open(&state.keys(), &settings.log.origin)?;
         let idle_us = u64::from(settings.idle_minutes).saturating_mul(60_000_000);
 
-        let horizon = clock.now().saturating_sub(i64::try_from(idle_us).unwrap_or(i64::MAX));
-        let mut recovered = enforce::Recovery::since(horizon);
+        let mut recovered = enforce::Recovery::new(idle_us, clock.now());
         let log_options = LogOptions {
             segment_bytes: settings.log.segment_bytes,
             checkpoint_interval: Duration::from_secs(settings.log.checkpoint_s),
@@ -111,10 +110,11 @@ impl Gateway {
 
         let recorder = Recorder::new(Arc::clone(&log), Arc::new(keys.hasher()), clock.clone(), settings.tenant.clone());
         let recorder = recorder.under_dev(options.dev);
-        let sessions = Sessions::new(idle_us);
-        let mut events = vec![started(&recorder, &snapshot, &recovery)];
+        let unfinished = recovered.unfinished();
+        let (sessions, unknown) = recovered.restore(&recorder);
+        let mut events = vec![started(&recorder, &snapshot, &recovery, unfinished)];
         events.extend(repaired(&recorder, &recovery));
-        events.extend(recovered.restore(&sessions, &recorder));
+        events.extend(unknown);
         events.extend(edits.iter().filter_map(|edit| edit_event(&recorder, edit, snapshot.revision().as_str())));
         recorder.durable(&events).await?;
 
@@ -155,10 +155,11 @@ fn observer(pipeline: Weak<Pipeline>) -> Observer {
             Change::Stopped(why) => (Kind::ServerStopped, Some(why)),
         };
         let mut event = pipeline.recorder().event(kind);
-        event.server = Some(server.to_string());
-        event.text = text;
+        event.server = Some(server.into());
+        event.text = text.map(Into::into);
+        let record = Recorder::encode(&event);
         tokio::spawn(async move {
-            if let Err(error) = pipeline.recorder().soon(&[event]).await {
+            if let Err(error) = pipeline.recorder().record_soon(record).await {
                 tracing::debug!(%error, "a server's change could not be recorded");
             }
         });
@@ -177,28 +178,33 @@ fn protected(options: &Options) -> Result<Protected, StartError> {
     Protected::new(&root, &state, options.home.as_deref()).map_err(|error| StartError::System(error.to_string()))
 }
 
-fn started(recorder: &Recorder, snapshot: &enforce::Snapshot, recovery: &store::Recovery) -> Event {
+fn started<'a>(
+    recorder: &'a Recorder,
+    snapshot: &'a enforce::Snapshot,
+    recovery: &store::Recovery,
+    unfinished: usize,
+) -> Event<'a> {
     let mut event = recorder.event(Kind::GatewayStarted);
-    event.policy_bundle = Some(snapshot.bundle.digest().to_string());
-    event.config_revision = Some(snapshot.revision().to_string());
+    event.policy_bundle = Some(snapshot.bundle.digest().into());
+    event.config_revision = Some(snapshot.revision().into());
     event.dev = snapshot.dev;
     event.detail.insert("log_size".to_owned(), recovery.size.into());
     event.detail.insert("dropped_bytes".to_owned(), recovery.dropped_bytes.into());
-    event.detail.insert("unfinished".to_owned(), recovery.unfinished.len().into());
+    event.detail.insert("unfinished".to_owned(), unfinished.into());
     event
 }
 
 /// The log was cut back to its last whole commit: what was lost had never been answered as durable.
-fn repaired(recorder: &Recorder, recovery: &store::Recovery) -> Option<Event> {
+fn repaired<'a>(recorder: &'a Recorder, recovery: &store::Recovery) -> Option<Event<'a>> {
     let mut event = (recovery.dropped_bytes > 0).then(|| recorder.event(Kind::StoreRecovered))?;
-    event.text = Some("a commit that was not finished was removed".to_owned());
+    event.text = Some("a commit that was not finished was removed".into());
     event.detail.insert("dropped_bytes".to_owned(), recovery.dropped_bytes.into());
     event.detail.insert("log_size".to_owned(), recovery.size.into());
     Some(event)
 }
 
 /// What an edit is in the log.
-pub(super) fn edit_event(recorder: &Recorder, edit: &Edit, revision: &str) -> Option<Event> {
+pub(super) fn edit_event<'a>(recorder: &'a Recorder, edit: &Edit, revision: &'a str) -> Option<Event<'a>> {
     let (kind, text, change) = match edit {
         Edit::None => return None,
         Edit::Applied { change, .. } => (Kind::ConfigChanged, "only tightens, or `--dev`".to_owned(), Some(change)),
@@ -211,8 +217,8 @@ pub(super) fn edit_event(recorder: &Recorder, edit: &Edit, revision: &str) -> Op
         }
     };
     let mut event = recorder.event(kind);
-    event.text = Some(text);
-    event.config_revision = Some(revision.to_owned());
+    event.text = Some(text.into());
+    event.config_revision = Some(revision.into());
     if let Some(change) = change {
         event.detail.insert("loosens".to_owned(), bounded(&change.loosens));
         event.detail.insert("tightens".to_owned(), bounded(&change.tightens));

@@ -119,7 +119,7 @@ impl Gateway {
         }
         let revision = pipeline.snapshot().revision().to_string();
         if let Some(mut event) = edit_event(pipeline.recorder(), &edit, &revision) {
-            event.policy_bundle = Some(pipeline.snapshot().bundle.digest().to_string());
+            event.policy_bundle = Some(pipeline.snapshot().bundle.digest().to_string().into());
             event.dev = self.options.dev;
             if let Err(error) = pipeline.recorder().durable(&[event]).await {
                 tracing::error!(%error, "edit could not be recorded");

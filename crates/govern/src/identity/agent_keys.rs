@@ -4,8 +4,8 @@ use super::random;
 use crate::names::is_canonical;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use subtle::{ConstantTimeEq as _, ConstantTimeLess as _};
 use thiserror::Error;
 use vocab::Secret;
@@ -68,7 +68,7 @@ impl AgentKeys {
             return Err(IssueKeyError::Name(agent.clone()));
         }
         let key = format!("mk_{agent}_{}", URL_SAFE_NO_PAD.encode(random::<32>()?));
-        let hash = hex::encode(Sha256::digest(key.as_bytes()));
+        let hash = hex::encode(digest(&SHA256, key.as_bytes()));
         let id = hash.chars().take(12).collect();
         self.keys.push(AgentKey { id, agent: agent.clone(), created_us: now_us, hash });
         Ok(Secret::new(key))
@@ -80,7 +80,7 @@ impl AgentKeys {
         if presented.len() > MAX_PRESENTED_BYTES {
             return None;
         }
-        let hash = hex::encode(Sha256::digest(presented.as_bytes()));
+        let hash = hex::encode(digest(&SHA256, presented.as_bytes()));
         let mut found = usize::MAX as u64;
         for (index, key) in self.keys.iter().enumerate() {
             let same = key.hash.as_bytes().ct_eq(hash.as_bytes());

@@ -59,7 +59,8 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn value(&self, key: &str) -> Option<&str> {
-        self.parsed.policy.annotation(key)
+        // Asking Cedar for one key has it parse the key each time.
+        self.parsed.policy.annotations().find_map(|(name, value)| (name == key).then_some(value))
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
@@ -133,7 +134,7 @@ impl Reading<'_> {
             }
             return;
         };
-        let has = |key: &str| self.parsed.policy.annotation(key).is_some();
+        let has = |key: &str| self.value(key).is_some();
         let can_ask =
             verdict == Verdict::Ask || self.value("fallback") == Some("ask") || self.value("uncertain") == Some("ask");
         let is_hard = !has("decision");

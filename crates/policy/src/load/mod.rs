@@ -2,7 +2,8 @@
 //!
 //! Order: `parse` splits files into policies and names them by `@id`; `annotations` reads the closed vocabulary with
 //! `values` for its words; `redaction`, `entities` and `arithmetic` check what Cedar's validator does not;
-//! `validation` is that validator.
+//! `validation` is that validator; `soundness` says what it and the canary guards have read, so that it need not be read
+//! twice.
 
 mod annotations;
 mod arithmetic;
@@ -10,6 +11,7 @@ mod entities;
 mod nearest;
 mod parse;
 mod redaction;
+mod soundness;
 mod validation;
 mod values;
 
@@ -18,4 +20,5 @@ pub(crate) use arithmetic::check_arithmetic;
 pub(crate) use entities::{Inventory, check_entities};
 pub(crate) use parse::{Parsed, parse};
 pub(crate) use redaction::check_redactions;
+pub(crate) use soundness::soundness;
 pub(crate) use validation::validate;

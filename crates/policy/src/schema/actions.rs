@@ -42,6 +42,22 @@ pub(crate) struct ActionShape {
 }
 
 impl ActionShape {
+    /// An action of no server, with these arguments. It is in every group.
+    pub(super) fn bare(id: &str, arguments: RecordShape, names: &Names) -> Option<Self> {
+        Some(Self {
+            id: id.into(),
+            uid: names.uid("Action", id)?,
+            server: None,
+            effect: Effect::default(),
+            groups: groups().collect(),
+            argument_names: all_names(&arguments),
+            arguments,
+            declared: BTreeMap::new(),
+            invisible: Vec::new(),
+            definition: String::new(),
+        })
+    }
+
     /// What is known of an argument.
     pub(crate) fn argument(&self, name: &str) -> Argument {
         self.declared.get(name).copied().unwrap_or_default()
@@ -69,7 +85,7 @@ pub(crate) fn actions<'a>(
             }
         }
     };
-    add(inert(names));
+    add(ActionShape::bare(INERT_ACTION, RecordShape::default(), names));
     for server in servers {
         for operation in &Operation::FIXED {
             add(fixed(server, operation, names));
@@ -85,21 +101,6 @@ pub(crate) fn actions<'a>(
 pub(crate) fn groups() -> impl Iterator<Item = &'static str> {
     let methods = Operation::FIXED.iter().map(|operation| operation.suffix().trim_start_matches('#'));
     std::iter::once("tools/call").chain(Effect::ALL.iter().map(|effect| effect.group())).chain(methods)
-}
-
-fn inert(names: &Names) -> Option<ActionShape> {
-    Some(ActionShape {
-        id: INERT_ACTION.into(),
-        uid: names.uid("Action", INERT_ACTION)?,
-        server: None,
-        effect: Effect::default(),
-        groups: groups().collect(),
-        arguments: RecordShape::default(),
-        argument_names: Vec::new(),
-        declared: BTreeMap::new(),
-        invisible: Vec::new(),
-        definition: String::new(),
-    })
 }
 
 fn of_tool(tool: &ToolDescription, names: &Names) -> Option<ActionShape> {

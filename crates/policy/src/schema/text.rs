@@ -37,6 +37,11 @@ type FindingFacts = { kinds: Set<FindingKind>, worst: Severity };
 
 /// Writes the schema.
 pub(crate) fn schema_text(envs: &[String], actions: &Actions) -> String {
+    text_of(envs, actions.values())
+}
+
+/// Writes the schema of these actions.
+pub(super) fn text_of<'a>(envs: &[String], actions: impl Iterator<Item = &'a ActionShape>) -> String {
     let mut out = String::from("// Generated from mortise.lock and the tool files. Do not edit.\n\n");
     for (name, words) in enums(envs) {
         let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
@@ -46,7 +51,7 @@ pub(crate) fn schema_text(envs: &[String], actions: &Actions) -> String {
     for group in groups() {
         line(&mut out, format_args!("action {};", quoted(group)));
     }
-    for action in actions.values() {
+    for action in actions {
         write_action(&mut out, action);
     }
     out

@@ -23,6 +23,21 @@ pub fn project(rules: usize) -> Bundle {
     compilation.bundle.unwrap_or_else(|| panic!("{:?}", compilation.diagnostics.first()))
 }
 
+/// Compiles a project with the four rules a small one starts with: one permit rule, a rate, a label, an argument.
+#[expect(clippy::panic, reason = "a project that does not load is a failed test")]
+pub fn everyday() -> Bundle {
+    let text = r#"
+        @id("tool") permit(principal in AgentClass::"support", action == Action::"s/tool0", resource == Server::"s");
+        @id("pace") forbid(principal, action in Action::"tools/call", resource) when {
+            context.session.calls_1m > context.session.agent_limit_1m || context.session.tool_calls_1m > context.session.tool_limit_1m };
+        @id("secrets") forbid(principal, action == Action::"s/tool0", resource == Server::"s") when {
+            context.labels.confidentiality.contains(Confidentiality::"secret") };
+        @id("passwords") @decision("ask") @reason("r") forbid(principal, action == Action::"s/tool0", resource == Server::"s") when {
+            context.args.to like "*password*" };"#;
+    let compilation = compile(&[Source { file: "everyday.cedar".into(), text: text.into() }], &shapes());
+    compilation.bundle.unwrap_or_else(|| panic!("{:?}", compilation.diagnostics.first()))
+}
+
 fn text(rules: usize) -> String {
     let own = [
         "permit(principal in AgentClass::\"support\", action == Action::\"s/tool0\", resource);",

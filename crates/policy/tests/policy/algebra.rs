@@ -34,7 +34,7 @@ const RESOURCES: [&str; 5] = [
     "resource in Zone::\"internal\"",
     "resource is Server in Zone::\"internal\"",
 ];
-const CONDITIONS: [&str; 7] = [
+const CONDITIONS: [&str; 12] = [
     "",
     "",
     "when { context.session.calls > 3 }",
@@ -42,6 +42,11 @@ const CONDITIONS: [&str; 7] = [
     "unless { [Origin::\"request\", Origin::\"system\"].containsAll(context.origin.target) }",
     "when { context.labels.integrity == Integrity::\"third_party\" }",
     "when { context.call has purpose && context.call.purpose == \"x\" }",
+    "when { context.labels.confidentiality.contains(Confidentiality::\"secret\") && context.call has purpose }",
+    "when { principal.tier == Tier::\"high\" } unless { resource.trust > 50 }",
+    "when { context.session.calls > 1 && context.origin == context.origin }",
+    "when { context.origin.content.isEmpty() } unless { context.call.unrepresentable }",
+    "when { datetime(\"2026-12-01\").offset(duration(\"9223372036854775807ms\")) > datetime(\"2026-12-01\") }",
 ];
 const GUARDS: [&str; 8] = [
     "",

@@ -9,5 +9,7 @@ mod index;
 mod load;
 mod redaction;
 mod schema;
+mod settled;
+mod soundness;
 mod tightening;
 mod verdicts;

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::NoteSignature;
@@ -83,10 +82,8 @@ impl fmt::Display for KeyName {
 
 impl KeyId {
     fn new(name: &KeyName, key: &VerifyingKey) -> Self {
-        let digest =
-            Sha256::new().chain_update(name.as_str()).chain_update([b'\n', ED25519]).chain_update(key.as_bytes());
-        let digest: [u8; 32] = digest.finalize().into();
-        Self(digest.first_chunk().copied().map_or(0, u32::from_be_bytes))
+        let digest = crate::hash::sha256(&[name.as_str().as_bytes(), &[b'\n', ED25519], key.as_bytes()]);
+        Self(digest.0.first_chunk().copied().map_or(0, u32::from_be_bytes))
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     hash::Hash,
-    tree::{MAX_TREE_SIZE, TreeFull},
+    tree::{MAX_TREE_SIZE, TreeFull, bag},
 };
 
 /// A tile to be stored: its name and its bytes.
@@ -57,6 +57,22 @@ impl TileBuilder {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// The tree's root. Costs up to 255 node hashes for each level: for checkpoints, not for every leaf.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        let mut peaks = Vec::new();
+        for hashes in self.partial.iter().rev() {
+            let mut rest = hashes.as_slice();
+            // The hashes of a level are of trees of one size: as many as a power of two make a perfect one.
+            while let Some(largest) = rest.len().checked_ilog2() {
+                let Some((perfect, after)) = rest.split_at_checked(1 << largest) else { break };
+                peaks.push(perfect_root(perfect));
+                rest = after;
+            }
+        }
+        bag(&peaks)
     }
 
     /// Appends leaf hashes and returns the tiles of all levels that became full or, for the new size, partial.
@@ -198,6 +214,7 @@ mod tests {
                     prop_assert_eq!(&Frontier::resume(size + count, &tiles).unwrap(), &frontier);
                 }
                 prop_assert_eq!(root_at(builder.size(), &tiles).unwrap(), frontier.root());
+                prop_assert_eq!(builder.root(), frontier.root());
             }
             let (mut whole, mut expected) = (TileBuilder::new(), Tiles::new());
             store(&mut expected, whole.append(&leaves(0..builder.size())).unwrap());

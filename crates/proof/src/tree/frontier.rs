@@ -102,7 +102,7 @@ impl Frontier {
 }
 
 /// The root over perfect subtrees, largest first.
-pub(super) fn bag(peaks: &[Hash]) -> Hash {
+pub(crate) fn bag(peaks: &[Hash]) -> Hash {
     peaks.iter().copied().rev().reduce(|right, left| node_hash(&left, &right)).unwrap_or(EMPTY_ROOT)
 }
 

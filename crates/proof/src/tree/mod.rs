@@ -12,6 +12,7 @@ mod naive;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use frontier::bag;
 pub use frontier::{Frontier, FrontierError, TreeFull};
 pub use prove::{ProveError, consistency_proof, inclusion_proof, root_at};
 pub use verify::{VerifyError, verify_consistency, verify_inclusion};

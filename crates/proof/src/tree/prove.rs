@@ -5,7 +5,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use super::{MAX_TREE_SIZE, frontier::bag, left_leaves};
+use super::{MAX_TREE_SIZE, bag, left_leaves};
 use crate::{
     hash::Hash,
     tile::{HashReader, ReadError, TILE_HEIGHT, TILE_WIDTH, TileId, perfect_root, read_exact},

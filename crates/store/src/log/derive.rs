@@ -2,7 +2,10 @@
 
 use super::layout::Layout;
 use crate::atomic::{self, Durable};
-use proof::{BundleId, Frontier, Hash, TILE_WIDTH, TileBuilder, TileWrite, encode_bundle, leaf_hash};
+use proof::{
+    BundleId, Hash, HashReader, ReadError, TILE_WIDTH, TileBuilder, TileId, TileWrite, decode_hashes,
+    encode_bundle, leaf_hash,
+};
 use std::{collections::BTreeMap, io, path::Path};
 
 /// Grows the tree record by record and writes what can be derived from the records. None of it is made durable: it is
@@ -12,7 +15,6 @@ use std::{collections::BTreeMap, io, path::Path};
 /// entries are in the wider one); superseded partial tiles, at most 8 KiB each, stay until the full one is there.
 pub(crate) struct Derived {
     layout: Layout,
-    frontier: Frontier,
     builder: TileBuilder,
     /// Leaf hashes the builder has not seen; they belong to the records in `bundle`.
     pending: Vec<Hash>,
@@ -28,7 +30,6 @@ impl Derived {
     pub(crate) fn new(layout: Layout) -> Self {
         Self {
             layout,
-            frontier: Frontier::new(),
             builder: TileBuilder::new(),
             pending: Vec::new(),
             bundle: Vec::new(),
@@ -37,18 +38,35 @@ impl Derived {
         }
     }
 
-    pub(crate) fn size(&self) -> u64 {
-        self.frontier.size()
+    /// Goes on after `size` records, a multiple of [`TILE_WIDTH`], from the tiles stored for a checkpoint over `sealed`
+    /// records, of which at most one tile's are more; `None` unless
+    /// everything that was derived from these records seems to be there.
+    ///
+    /// What is read is the right edge of the tree, at most one tile of each level: a root over it and over the records
+    /// after it that is a signed one proves that these hashes are those of the records that were signed. Full tiles and
+    /// bundles to the left are only looked for: none of them is made durable, so a power cut may have left some out.
+    pub(crate) fn resume(layout: Layout, size: u64, sealed: u64) -> Option<Self> {
+        let stored = Edge { layout: &layout, sealed };
+        let bundles = size.checked_div(u64::from(TILE_WIDTH)).filter(|_| size.is_multiple_of(u64::from(TILE_WIDTH)))?;
+        let builder = TileBuilder::resume(size, &stored).ok()?;
+        (0..bundles).all(|index| stored.has_full(index)).then_some(())?;
+        Some(Self { builder, ..Self::new(layout) })
     }
 
-    pub(crate) fn root(&self) -> Hash {
-        self.frontier.root()
+    pub(crate) fn size(&self) -> u64 {
+        self.builder.size() + self.pending.len() as u64
+    }
+
+    /// The root over all records. Not for every record: it hashes what the partial tiles hold.
+    pub(crate) fn root(&self) -> io::Result<Hash> {
+        let mut whole = self.builder.clone();
+        whole.append(&self.pending).map_err(io::Error::other)?;
+        Ok(whole.root())
     }
 
     /// Adds the next record; writes a bundle and tiles that are full with it.
     pub(crate) fn push(&mut self, record: Vec<u8>, how: Write) -> io::Result<()> {
         let leaf = leaf_hash(&record);
-        self.frontier.append(leaf).map_err(io::Error::other)?;
         self.pending.push(leaf);
         self.bundle.push(record);
         if self.bundle.len() < usize::from(TILE_WIDTH) {
@@ -135,6 +153,33 @@ pub(crate) enum Write {
     Always,
     /// It may be there from before. A crash leaves it missing or short; what is altered `verify` finds.
     WhereMissing,
+}
+
+/// The tiles as they were written for a checkpoint. No other width is read in a partial tile's place: what is read is
+/// not written again, and whoever takes a checkpoint asks for its tiles by their names.
+struct Edge<'a> {
+    layout: &'a Layout,
+    sealed: u64,
+}
+
+impl HashReader for Edge<'_> {
+    fn tile_hashes(&self, tile: TileId) -> Result<Vec<Hash>, ReadError> {
+        // Wider only when the checkpoint ends with the next full bundle, which writes this tile again.
+        let sealed = TileId::in_tree(tile.level(), tile.index(), self.sealed).ok_or(ReadError::Missing(tile))?;
+        let bytes = std::fs::read(self.layout.tile(&sealed.path())).map_err(|_| ReadError::Missing(tile))?;
+        decode_hashes(sealed, &bytes).map_err(|error| ReadError::Failed { tile, source: Box::new(error) })
+    }
+}
+
+impl Edge<'_> {
+    /// Whether the full tile of leaves and the full bundle are there, with a length that they can have.
+    fn has_full(&self, index: u64) -> bool {
+        let length = |path: &str| std::fs::metadata(self.layout.tile(path)).map_or(0, |found| found.len());
+        let tile = TileId::new(0, index, TILE_WIDTH).map_or(0, |tile| length(&tile.path()));
+        let bundle = BundleId::new(index, TILE_WIDTH).map_or(0, |bundle| length(&bundle.path()));
+        // Each entry of a bundle has two bytes for its length.
+        tile == (usize::from(TILE_WIDTH) * Hash::LEN) as u64 && bundle >= 2 * u64::from(TILE_WIDTH)
+    }
 }
 
 /// Tiles are compared byte by byte. Bundles hold all records once more, and are compared by length.

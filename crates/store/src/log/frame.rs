@@ -54,14 +54,14 @@ impl Frame<'_> {
 
     /// Appends the frame to `out`. The record is at most [`MAX_RECORD_BYTES`] long.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        let mut header = Vec::with_capacity(HEADER_BYTES);
-        header.extend_from_slice(&MAGIC);
-        header.extend_from_slice(&self.place.to_le_bytes());
-        header.extend_from_slice(&u32::try_from(self.bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-        header.extend_from_slice(&self.index.to_le_bytes());
-        header.extend_from_slice(&self.epoch.to_le_bytes());
-        let crc = checksum(&header, self.bytes);
-        out.extend_from_slice(&header);
+        out.reserve(self.size());
+        let start = out.len();
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&self.place.to_le_bytes());
+        out.extend_from_slice(&u32::try_from(self.bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+        out.extend_from_slice(&self.index.to_le_bytes());
+        out.extend_from_slice(&self.epoch.to_le_bytes());
+        let crc = checksum(out.get(start..).unwrap_or_default(), self.bytes);
         out.extend_from_slice(&crc.to_le_bytes());
         out.extend_from_slice(self.bytes);
     }

@@ -43,7 +43,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the log in `dir`, or begins one there. Blocks: every record is read and checked.
+    /// Opens the log in `dir`, or begins one there. Blocks: every record is read, and its place and checksum are checked;
+    /// the hashes of the newest ones are checked against the newest checkpoint, those of all by [`verify`](crate::verify()).
     ///
     /// `visit` sees every record with its index, so that the caller rebuilds its state in the same pass. On an error
     /// what it saw must be thrown away.
@@ -86,7 +87,9 @@ impl Log {
             erase(&*medium, &layout.segment(segment), end.offset, bytes).map_err(segments_failed)?;
         }
         if !layout.checkpoint().try_exists().map_err(|error| io_error(layout.checkpoint(), error))? {
-            checkpoints::publish(&layout, &signer, derived.size(), derived.root(), Keep::UntilNext)
+            derived
+                .root()
+                .and_then(|root| checkpoints::publish(&layout, &signer, derived.size(), root, Keep::UntilNext))
                 .map_err(|error| io_error(layout.checkpoint(), error))?;
         }
         let at = Position { segment, offset: end.offset, next: end.size, epoch: recovery.epoch };
@@ -101,7 +104,7 @@ impl Log {
     ///
     /// Appends enter the log in the order in which their futures are first polled. A future that is dropped after that
     /// may or may not have appended.
-    pub fn append(&self, records: Vec<Vec<u8>>) -> impl Future<Output = Result<Range<u64>, LogError>> + Send + 'static {
+    pub fn append(&self, records: Vec<Vec<u8>>) -> impl Future<Output = Result<Range<u64>, LogError>> + Send + use<> {
         let queue = Arc::clone(&self.queue);
         async move {
             let (reply, answer) = oneshot::channel();
@@ -114,13 +117,13 @@ impl Log {
     /// Appends records that ride on the next commit, at most [`LAZY_WAIT`](super::LAZY_WAIT) later. Resolves when they
     /// have their place in the log: whatever is appended afterwards comes after them, and is not durable before they
     /// are.
-    pub fn append_lazy(&self, records: Vec<Vec<u8>>) -> impl Future<Output = Result<(), LogError>> + Send + 'static {
+    pub fn append_lazy(&self, records: Vec<Vec<u8>>) -> impl Future<Output = Result<(), LogError>> + Send + use<> {
         let queue = Arc::clone(&self.queue);
         async move { queue.push(Append::new(records, None)?).await }
     }
 
     /// Resolves when everything appended before is durable.
-    pub fn flush(&self) -> impl Future<Output = Result<(), LogError>> + Send + 'static {
+    pub fn flush(&self) -> impl Future<Output = Result<(), LogError>> + Send + use<> {
         let nothing = self.append(Vec::new());
         async move { nothing.await.map(|_| ()) }
     }

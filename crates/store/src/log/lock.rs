@@ -1,18 +1,15 @@
 //! One writer for each log.
 
-use super::medium::is_in_place;
+use super::medium::Placed;
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{OpenOptions, TryLockError},
     io::{self, Read, Write},
     os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// The right to write a log, held until dropped. The kernel frees it when the process ends in any way.
-pub(crate) struct Lock {
-    path: PathBuf,
-    file: File,
-}
+pub(crate) struct Lock(Placed);
 
 /// Why the right was not given.
 #[derive(Debug)]
@@ -25,8 +22,9 @@ pub(crate) enum LockError {
 impl Lock {
     pub(crate) fn take(path: &Path) -> Result<Self, LockError> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-        let mut lock = Self { path: path.to_owned(), file: file.map_err(LockError::Io)? };
-        match lock.file.try_lock() {
+        let file = file.and_then(|file| Placed::new(file, path));
+        let lock = Self(file.map_err(LockError::Io)?);
+        match lock.0.file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::Held(lock.holder())),
             Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
@@ -37,18 +35,18 @@ impl Lock {
 
     /// Whether a second writer would still find this lock.
     pub(crate) fn in_place(&self) -> io::Result<bool> {
-        is_in_place(&self.file, &self.path)
+        self.0.in_place()
     }
 
-    fn sign(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.write_all(format!("{}\n", std::process::id()).as_bytes())
+    fn sign(&self) -> io::Result<()> {
+        self.0.file.set_len(0)?;
+        (&self.0.file).write_all(format!("{}\n", std::process::id()).as_bytes())
     }
 
     fn holder(&self) -> Option<u32> {
         let mut text = String::new();
         // The holder may just be writing its id; anything that is no number is no answer.
-        (&self.file).take(16).read_to_string(&mut text).ok()?;
+        (&self.0.file).take(16).read_to_string(&mut text).ok()?;
         text.trim().parse().ok()
     }
 }

@@ -42,10 +42,7 @@ pub(crate) trait SegmentFile: Send {
 /// The file system.
 pub(crate) struct Disk;
 
-struct DiskFile {
-    path: PathBuf,
-    file: File,
-}
+struct DiskFile(Placed);
 
 impl Medium for Disk {
     fn fill(&self, path: &Path, length: u64) -> io::Result<()> {
@@ -67,34 +64,48 @@ impl Medium for Disk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(Box::new(DiskFile { path: path.to_owned(), file }))
+        Ok(Box::new(DiskFile(Placed::new(file, path)?)))
     }
 }
 
 impl SegmentFile for DiskFile {
     fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
+        self.0.file.write_all_at(bytes, offset)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.0.file.sync_data()
     }
 
     fn length(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        Ok(self.0.file.metadata()?.len())
     }
 
     fn in_place(&self) -> io::Result<bool> {
-        is_in_place(&self.file, &self.path)
+        self.0.in_place()
     }
 }
 
-/// Whether the open file is the one found under `path`.
-pub(crate) fn is_in_place(file: &File, path: &Path) -> io::Result<bool> {
-    let open = file.metadata()?;
-    match std::fs::metadata(path) {
-        Ok(found) => Ok((open.dev(), open.ino()) == (found.dev(), found.ino())),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
-        Err(error) => Err(error),
+/// An open file and where it was found.
+pub(crate) struct Placed {
+    pub(crate) file: File,
+    path: PathBuf,
+    /// Device and inode: they never change while the file is open, so that looking costs one call to the system.
+    id: (u64, u64),
+}
+
+impl Placed {
+    pub(crate) fn new(file: File, path: &Path) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self { file, path: path.to_owned(), id: (metadata.dev(), metadata.ino()) })
+    }
+
+    /// Whether this still is the file found under its path.
+    pub(crate) fn in_place(&self) -> io::Result<bool> {
+        match std::fs::metadata(&self.path) {
+            Ok(found) => Ok(self.id == (found.dev(), found.ino())),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

@@ -85,7 +85,7 @@ impl Publisher {
         let old = self.archived.is_none_or(|archived| archived.elapsed() >= ARCHIVE_INTERVAL);
         let keep = if old { Keep::ForGood } else { keep };
         self.derived.write_partial(Write::Always)?;
-        checkpoints::publish(&self.layout, &self.signer, self.derived.size(), self.derived.root(), keep)?;
+        checkpoints::publish(&self.layout, &self.signer, self.derived.size(), self.derived.root()?, keep)?;
         self.sealed.store(self.derived.size(), Ordering::Release);
         self.published = Instant::now();
         if keep == Keep::ForGood {

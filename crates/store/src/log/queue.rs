@@ -3,7 +3,7 @@
 use super::{
     error::LogError,
     frame::{HEADER_BYTES, MAX_RECORD_BYTES},
-    options::{COMMIT_BYTES, LAZY_WAIT, MAX_APPEND_BYTES, QUEUE_BYTES},
+    options::{COMMIT_BYTES, GATHER_WAIT, LAZY_WAIT, MAX_APPEND_BYTES, QUEUE_BYTES},
 };
 use std::{
     collections::VecDeque,
@@ -35,12 +35,27 @@ pub(crate) struct Queue {
 /// Held by each thread that serves the queue: a thread that ends early ends the log.
 pub(crate) struct KillOnExit(pub(crate) Arc<Queue>);
 
+/// What the committer waits for. Waking a thread costs about as much as writing a record.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// Nothing: it is busy, and looks by itself.
+    No,
+    /// Any append.
+    ForAny,
+    /// This many appends that somebody waits for.
+    ForUrgent(usize),
+}
+
 struct State {
     appends: VecDeque<Append>,
     /// How many of them somebody waits for.
     urgent: usize,
     /// When the oldest append that nobody waits for came.
     lazy_since: Option<Instant>,
+    /// How many somebody waited for in the last commit: as many callers may be on their way again.
+    expected: usize,
+    /// What the committer is to be woken for.
+    waiting: Waiting,
     /// Set once: no further append enters.
     end: Option<LogError>,
 }
@@ -78,7 +93,14 @@ impl Append {
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        let state = State { appends: VecDeque::new(), urgent: 0, lazy_since: None, end: None };
+        let state = State {
+            appends: VecDeque::new(),
+            urgent: 0,
+            lazy_since: None,
+            expected: 0,
+            waiting: Waiting::No,
+            end: None,
+        };
         Self { state: Mutex::new(state), arrived: Condvar::new(), room: Semaphore::new(QUEUE_BYTES) }
     }
 
@@ -98,32 +120,58 @@ impl Queue {
             state.lazy_since.get_or_insert_with(Instant::now);
         }
         state.appends.push_back(append);
+        let wakes = match state.waiting {
+            Waiting::No => false,
+            Waiting::ForAny => true,
+            Waiting::ForUrgent(number) => state.urgent >= number,
+        };
+        if wakes {
+            state.waiting = Waiting::No;
+        }
         drop(state);
-        self.arrived.notify_one();
+        if wakes {
+            self.arrived.notify_one();
+        }
         Ok(())
     }
 
     /// Waits for appends and takes those of the next commit, in order. `None`: there will be no more.
+    ///
+    /// One commit for several callers costs each of them a part of it. When the last commit had several, this one
+    /// waits a moment for as many; a caller on its own never waits for others.
     pub(crate) fn take(&self) -> Option<Vec<Append>> {
         let mut state = self.lock();
+        let mut gathering: Option<Instant> = None;
         loop {
             if state.appends.is_empty() {
                 if state.end.is_some() {
                     return None;
                 }
+                state.waiting = Waiting::ForAny;
                 state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            let wait = match state.lazy_since {
-                Some(since) if state.urgent == 0 && state.end.is_none() => LAZY_WAIT.saturating_sub(since.elapsed()),
+            if state.end.is_some() {
+                break;
+            }
+            let (number, wait) = match (state.urgent, state.lazy_since) {
+                (0, Some(since)) => (1, LAZY_WAIT.saturating_sub(since.elapsed())),
+                (urgent, _) if urgent < state.expected => {
+                    let since = gathering.get_or_insert_with(Instant::now);
+                    (state.expected, GATHER_WAIT.saturating_sub(since.elapsed()))
+                }
                 _ => break,
             };
             if wait.is_zero() {
                 break;
             }
+            state.waiting = Waiting::ForUrgent(number);
             state = self.arrived.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
+        state.waiting = Waiting::No;
+        let urgent = state.urgent;
         let taken = state.take_commit();
+        state.expected = urgent - state.urgent;
         Some(taken)
     }
 

@@ -4,14 +4,14 @@ use super::{
     checkpoints::{self, Stored, StoredError},
     derive::{Derived, Write},
     error::OpenError,
+    frame::Frame,
     layout::Layout,
     scan::Tail,
     walk::{End, walk},
 };
-use crate::calls::{Calls, Unfinished};
-use proof::Verifier;
+use crate::prove::StoredTiles;
+use proof::{TILE_WIDTH, Verifier, consistency_proof, verify_consistency};
 use std::io;
-use vocab::Event;
 
 /// What opening a log found and did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,6 @@ pub struct Recovery {
     pub dropped_bytes: u64,
     /// How often the log has been opened, this time included.
     pub epoch: u32,
-    /// Calls without an end, in the order of the log.
-    pub unfinished: Vec<Unfinished>,
 }
 
 /// A log read to its end and found good.
@@ -37,6 +35,13 @@ pub(crate) struct Recovered {
 
 /// Reads all records, checks them against the newest checkpoints and writes tiles that are missing.
 ///
+/// Every frame is read, in order and with its checksum, so that a missing, torn or misplaced record is found wherever it
+/// is. Hashed are only the records that the newest checkpoint seals last, at most 256, and those after it: for the
+/// sealed ones before them the right edge of the stored tiles stands, which has to give, together with the ones hashed,
+/// exactly the signed root. If it does not, or a tile is not there, all are hashed. So what opening does not see is a
+/// sealed record that somebody replaced together with its checksum while the tiles stayed: that is for
+/// [`verify`](crate::verify()), which hashes everything.
+///
 /// Changes no segment.
 pub(crate) fn recover(
     layout: &Layout,
@@ -44,18 +49,56 @@ pub(crate) fn recover(
     visit: &mut dyn FnMut(u64, &[u8]),
 ) -> Result<Recovered, OpenError> {
     let checkpoints = newest(layout, log)?;
-    let sealed = checkpoints.iter().map(|stored| stored.checkpoint.size()).max().unwrap_or(0);
-    let mut derived = Derived::new(layout.clone());
-    let mut calls = Calls::default();
-    let derive_failed = |source| OpenError::Io { path: layout.tile_dir(), source };
-
-    let end = walk(layout, &mut |frame| {
-        derived.push(frame.bytes.to_vec(), Write::WhereMissing).map_err(derive_failed)?;
-        check_root(&checkpoints, &derived)?;
-        if let Ok(event) = Event::from_bytes(frame.bytes) {
-            calls.see(frame.index, &event);
+    let mut shown = 0;
+    let mut visit = |frame: &Frame<'_>| {
+        // A second reading shows nothing twice.
+        if frame.index >= shown {
+            shown = frame.index.saturating_add(1);
+            visit(frame.index, frame.bytes);
         }
-        visit(frame.index, frame.bytes);
+    };
+    if let Some(derived) = resumed(layout, &checkpoints) {
+        match read(layout, &checkpoints, derived, &mut visit) {
+            // The tiles are not those of the records: which of them are wrong, only all records tell.
+            Err(OpenError::Rewritten { .. }) => {}
+            done => return done,
+        }
+    }
+    read(layout, &checkpoints, Derived::new(layout.clone()), &mut visit)
+}
+
+/// Where hashing may begin: at the last full tile below the newest checkpoint, if the stored tiles say that the other
+/// checkpoint is one of the same log.
+fn resumed(layout: &Layout, checkpoints: &[Stored]) -> Option<Derived> {
+    let newest = checkpoints.iter().map(|stored| &stored.checkpoint).max_by_key(|checkpoint| checkpoint.size())?;
+    // INVARIANT: at least one sealed record is hashed, so that the root is one over records and not over tiles alone.
+    let from = newest.size().checked_sub(1)? / u64::from(TILE_WIDTH) * u64::from(TILE_WIDTH);
+    let derived = (from > 0).then(|| Derived::resume(layout.clone(), from, newest.size()))??;
+    let tiles = StoredTiles(layout);
+    let same_log = checkpoints.iter().map(|stored| &stored.checkpoint).all(|older| {
+        let proof = consistency_proof(older.size(), newest.size(), &tiles);
+        proof.is_ok_and(|proof| {
+            verify_consistency(older.size(), newest.size(), &proof, older.root(), newest.root()).is_ok()
+        })
+    });
+    same_log.then_some(derived)
+}
+
+/// Reads all records, and hashes those that the tree has not yet.
+fn read(
+    layout: &Layout,
+    checkpoints: &[Stored],
+    mut derived: Derived,
+    visit: &mut dyn FnMut(&Frame<'_>),
+) -> Result<Recovered, OpenError> {
+    let sealed = checkpoints.iter().map(|stored| stored.checkpoint.size()).max().unwrap_or(0);
+    let derive_failed = |source| OpenError::Io { path: layout.tile_dir(), source };
+    let end = walk(layout, &mut |frame| {
+        if frame.index >= derived.size() {
+            derived.push(frame.bytes.to_vec(), Write::WhereMissing).map_err(derive_failed)?;
+            check_root(layout, checkpoints, &derived)?;
+        }
+        visit(frame);
         Ok::<(), OpenError>(())
     })?;
     let dropped_bytes = match end.tail {
@@ -69,11 +112,11 @@ pub(crate) fn recover(
         Tail::Clean => 0,
     };
     if end.size == 0 {
-        check_root(&checkpoints, &derived)?;
+        check_root(layout, checkpoints, &derived)?;
     }
     derived.write_partial(Write::WhereMissing).map_err(derive_failed)?;
     let epoch = end.epoch.saturating_add(1);
-    let recovery = Recovery { size: end.size, sealed, dropped_bytes, epoch, unfinished: calls.into_unfinished() };
+    let recovery = Recovery { size: end.size, sealed, dropped_bytes, epoch };
     Ok(Recovered { recovery, derived, end })
 }
 
@@ -92,12 +135,14 @@ fn newest(layout: &Layout, log: &Verifier) -> Result<Vec<Stored>, OpenError> {
     Ok(published.into_iter().chain(archived).collect())
 }
 
-fn check_root(checkpoints: &[Stored], derived: &Derived) -> Result<(), OpenError> {
+fn check_root(layout: &Layout, checkpoints: &[Stored], derived: &Derived) -> Result<(), OpenError> {
     let size = derived.size();
-    let mut of_this_size = checkpoints.iter().filter(|stored| stored.checkpoint.size() == size);
     // The root is computed only where it is needed.
-    if of_this_size.any(|stored| *stored.checkpoint.root() != derived.root()) {
-        return Err(OpenError::Rewritten { size });
+    for stored in checkpoints.iter().filter(|stored| stored.checkpoint.size() == size) {
+        let root = derived.root().map_err(|source| OpenError::Io { path: layout.tile_dir(), source })?;
+        if *stored.checkpoint.root() != root {
+            return Err(OpenError::Rewritten { size });
+        }
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 /// Bytes read at once.
 const READ_CHUNK: usize = 256 * 1024;
+static ZEROS: [u8; READ_CHUNK] = [0; READ_CHUNK];
 
 /// A position in a segment.
 pub(crate) struct SegmentScan {
@@ -127,7 +128,10 @@ impl SegmentScan {
             }
             at += read as u64;
             // Zeros are counted, not kept: most of a segment is still unused.
-            match bytes.iter().rposition(|byte| *byte != 0) {
+            // First whether there is anything at all: whole slices compare many bytes at a time.
+            let is_zero = ZEROS.get(..read).is_some_and(|zeros| zeros == bytes);
+            let last = if is_zero { None } else { bytes.iter().rposition(|byte| *byte != 0) };
+            match last {
                 None => zeros += read,
                 Some(last) => {
                     rest.resize(rest.len() + zeros, 0);

@@ -124,7 +124,7 @@ impl Pass {
         }
         self.steps_back += u64::from(event.t < self.latest.saturating_sub(MAX_STEP_BACK));
         self.latest = self.latest.max(event.t);
-        self.calls.see(frame.index, &event);
+        self.calls.see(&event);
         let leaf = leaf_hash(frame.bytes);
         self.frontier.append(leaf).map_err(|error| Fault::altered(place(), error.to_string()))?;
         tiles.push(frame.bytes, leaf)?;

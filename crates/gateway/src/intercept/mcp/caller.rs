@@ -1,64 +1,63 @@
 //! Who is calling, as established by the transport.
 
-use vocab::id::{AgentId, RunId, SessionId, Tenant, UserId};
-use vocab::{Authn, Principal};
+use vocab::Principal;
+use vocab::id::{RunId, SessionId, Tenant};
 
 /// An authenticated caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Whose data.
-    pub tenant: Tenant,
-    /// The agent.
-    pub agent: AgentId,
-    /// Agents that started it, nearest first.
-    pub parents: Vec<AgentId>,
-    /// The person at the end of the chain.
-    pub user: Option<UserId>,
-    /// How it was established.
-    pub authn: Authn,
-    /// What tells this credential from others of the agent: a key's id, a user id.
-    pub credential: String,
-    /// The run, when a run token was used.
-    pub run: Option<RunId>,
+    tenant: Tenant,
+    principal: Principal,
+    run: Option<RunId>,
+    session: SessionId,
 }
 
 impl Caller {
-    /// The session all calls of this caller belong to. Nothing a client says takes part in it.
+    /// A caller as its transport established it. `credential` tells it from others of the agent: a key's id, a user id.
     #[must_use]
-    pub fn session(&self) -> SessionId {
-        let Self { tenant, agent, credential, .. } = self;
-        match &self.run {
-            Some(run) => SessionId::new(format!("{tenant}:{agent}:run:{run}")),
-            None => SessionId::new(format!("{tenant}:{agent}:{}:{credential}", self.authn.as_str())),
-        }
+    pub fn new(tenant: Tenant, principal: Principal, credential: &str, run: Option<RunId>) -> Self {
+        let agent = &principal.agent;
+        let session = SessionId::new(match &run {
+            Some(run) => format!("{tenant}:{agent}:run:{run}"),
+            None => format!("{tenant}:{agent}:{}:{credential}", principal.authn.as_str()),
+        });
+        Self { tenant, principal, run, session }
     }
 
-    /// The principal of its calls.
+    /// Whose data.
     #[must_use]
-    pub fn principal(&self) -> Principal {
-        Principal {
-            agent: self.agent.clone(),
-            parents: self.parents.clone(),
-            user: self.user.clone(),
-            authn: self.authn,
-        }
+    pub const fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// Who its calls are made by.
+    #[must_use]
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The run, when a run token was used.
+    #[must_use]
+    pub const fn run(&self) -> Option<&RunId> {
+        self.run.as_ref()
+    }
+
+    /// The session all calls of this caller belong to. Nothing a client says takes part in it.
+    #[must_use]
+    pub const fn session(&self) -> &SessionId {
+        &self.session
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vocab::Authn;
+    use vocab::id::AgentId;
 
     fn caller(run: Option<&str>) -> Caller {
-        Caller {
-            tenant: Tenant::default(),
-            agent: AgentId::new("bot"),
-            parents: Vec::new(),
-            user: None,
-            authn: Authn::Local,
-            credential: "uid-0".into(),
-            run: run.map(RunId::new),
-        }
+        let principal = Principal { agent: AgentId::new("bot"), parents: Vec::new(), user: None, authn: Authn::Local };
+        Caller::new(Tenant::default(), principal, "uid-0", run.map(RunId::new))
     }
 
     #[test]

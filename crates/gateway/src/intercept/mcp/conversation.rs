@@ -14,7 +14,7 @@ use crate::jsonrpc::{self, Id, Message, Notification, Outcome, ProtocolVersion, 
 use crate::upstream::Hello;
 use bytes::Bytes;
 use canon::json::{DEFAULT_DEPTH, Limits, parse};
-use enforce::{Alive, Pipeline, Snapshot};
+use enforce::{Alive, Pipeline, Recorder, Snapshot};
 use govern::project::{Server, UnknownMethods};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -186,7 +186,7 @@ impl Conversation {
 
     async fn request(self: &Arc<Self>, request: Request) -> Bytes {
         if request.method == "initialize" {
-            return self.initialize(&request).await;
+            return Box::pin(self.initialize(&request)).await;
         }
         let Some(opened) = self.opened.get() else {
             return jsonrpc::error(&request.id, code::INVALID_REQUEST, "`initialize` comes first", None);
@@ -197,8 +197,8 @@ impl Conversation {
         let passes = self.snapshot().project.settings.gateway.unknown_methods == UnknownMethods::Pass;
         match treatment {
             Some(Treatment::Decided) => self.decide(request).await,
-            Some(Treatment::Plumbing) => plumbing::request(self, opened, request).await,
-            None if passes => plumbing::pass(self, opened, &request).await,
+            Some(Treatment::Plumbing) => Box::pin(plumbing::request(self, opened, request)).await,
+            None if passes => Box::pin(plumbing::pass(self, opened, &request)).await,
             Some(Treatment::Refused) | None => {
                 self.refused_message("method", "a method that is refused or unknown").await;
                 jsonrpc::error(&request.id, code::METHOD_NOT_FOUND, "method not found", None)
@@ -223,7 +223,8 @@ impl Conversation {
         let shape = if request.method == "tools/call" { Shape::ToolResult } else { Shape::Error };
         let conversation = Arc::clone(self);
         let mut gone = EndOnDrop(Some(alive.clone()));
-        let task = tokio::spawn(async move { decided::submit(&conversation, request, alive).await });
+        // Boxed: a task is moved several times on its way to its place.
+        let task = tokio::spawn(Box::pin(async move { decided::submit(&conversation, request, alive).await }));
         let answer = task.await;
         gone.0 = None;
         self.open().remove(&id);
@@ -300,12 +301,12 @@ impl Conversation {
         let servers = snapshot.project.servers.values();
         match &self.only {
             Some(only) => servers.filter(|server| server.id == *only).collect(),
-            None => servers.filter(|server| uses(snapshot, &self.caller.agent, &server.id)).collect(),
+            None => servers.filter(|server| uses(snapshot, &self.caller.principal().agent, &server.id)).collect(),
         }
     }
 
     fn key_of(&self, server: &Server, params: &Bytes) -> Key {
-        let session = (!server.stateless).then(|| self.caller.session());
+        let session = (!server.stateless).then(|| self.caller.session().clone());
         let handshake = match self.exclusive {
             Some(number) => format!("connection {number}"),
             None => handshake_digest(params, &self.limits),
@@ -319,7 +320,9 @@ impl Conversation {
         let params = self.opened.get().map_or(&empty, |opened| &opened.params);
         match snapshot.project.servers.get(server) {
             Some(declared) => self.key_of(declared, params),
-            None => Key { server: server.clone(), session: Some(self.caller.session()), handshake: String::new() },
+            None => {
+                Key { server: server.clone(), session: Some(self.caller.session().clone()), handshake: String::new() }
+            }
         }
     }
 
@@ -383,7 +386,7 @@ impl Conversation {
         match &*cached {
             Some((revision, names)) if revision == snapshot.revision() => Arc::clone(names),
             _ => {
-                let names = Arc::new(Names::of(snapshot, &self.caller.agent, self.only.as_ref()));
+                let names = Arc::new(Names::of(snapshot, &self.caller.principal().agent, self.only.as_ref()));
                 *cached = Some((snapshot.revision().clone(), Arc::clone(&names)));
                 names
             }
@@ -424,14 +427,16 @@ impl Conversation {
         if !known.insert((server.clone(), tool.clone())) {
             return;
         }
+        let recorder = self.shared.pipeline.recorder();
+        let mut event = recorder.event(vocab::event::Kind::ServerQuarantined);
+        event.server = Some(server.into());
+        event.tool_name = Some(tool.into());
+        event.agent = Some((&self.caller.principal().agent).into());
+        event.text = Some("the live definition differs from the pinned one".into());
+        let record = Recorder::encode(&event);
         let pipeline = Arc::clone(&self.shared.pipeline);
-        let mut event = pipeline.recorder().event(vocab::event::Kind::ServerQuarantined);
-        event.server = Some(server.to_string());
-        event.tool_name = Some(tool.to_string());
-        event.agent = Some(self.caller.agent.to_string());
-        event.text = Some("the live definition differs from the pinned one".to_owned());
         tokio::spawn(async move {
-            if let Err(error) = pipeline.recorder().soon(&[event]).await {
+            if let Err(error) = pipeline.recorder().record_soon(record).await {
                 tracing::error!(%error, "quarantine could not be recorded");
             }
         });
@@ -441,10 +446,10 @@ impl Conversation {
     async fn refused_message(&self, what: &str, why: &str) {
         let recorder = self.shared.pipeline.recorder();
         let mut event = recorder.event(vocab::event::Kind::MessageRefused);
-        event.agent = Some(self.caller.agent.to_string());
-        event.session = Some(self.caller.session().to_string());
-        event.authn = Some(self.caller.authn);
-        event.text = Some(format!("{what}: {why}"));
+        event.agent = Some((&self.caller.principal().agent).into());
+        event.session = Some(self.caller.session().into());
+        event.authn = Some(self.caller.principal().authn);
+        event.text = Some(format!("{what}: {why}").into());
         if let Err(error) = recorder.soon(&[event]).await {
             tracing::error!(%error, "refused message could not be recorded");
         }

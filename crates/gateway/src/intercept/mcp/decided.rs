@@ -144,10 +144,10 @@ fn call(
     let clock = conversation.shared.pipeline.recorder().clock();
     Call::new(CallParts {
         id: CallId::new(store::id::new_uuid7(clock)),
-        tenant: conversation.caller.tenant.clone(),
-        principal: conversation.caller.principal(),
-        session: conversation.caller.session(),
-        run: conversation.caller.run.clone(),
+        tenant: conversation.caller.tenant().clone(),
+        principal: conversation.caller.principal().clone(),
+        session: conversation.caller.session().clone(),
+        run: conversation.caller.run().cloned(),
         target,
         arguments: Untrusted::new(arguments),
         purpose: purpose.map(Untrusted::new),

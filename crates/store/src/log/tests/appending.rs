@@ -125,6 +125,35 @@ fn a_full_queue_makes_appends_wait() {
 }
 
 #[test]
+fn callers_that_come_together_share_commits_and_one_alone_is_not_held_up() {
+    let wanted = || tokio::sync::oneshot::channel();
+    let urgent = |reply| Append::new(vec![vec![0]], Some(reply)).unwrap();
+    runtime().block_on(async {
+        let queue = Arc::new(Queue::new());
+        for expected in [3, 1, 2] {
+            // Fewer than the last commit had: they are waited for, but not for ever.
+            for _ in 0..expected {
+                queue.push(urgent(wanted().0)).await.unwrap();
+            }
+            let taker = Arc::clone(&queue);
+            let taken = tokio::task::spawn_blocking(move || taker.take().unwrap()).await.unwrap();
+            assert_eq!(taken.len(), expected);
+        }
+        // The second one wakes a committer that sleeps for it.
+        let taker = Arc::clone(&queue);
+        let taken = tokio::task::spawn_blocking(move || taker.take().unwrap());
+        let mut replies = Vec::new();
+        while !taken.is_finished() {
+            let (reply, answer) = wanted();
+            queue.push(urgent(reply)).await.unwrap();
+            replies.push(answer);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(!taken.await.unwrap().is_empty());
+    });
+}
+
+#[test]
 fn checkpoints_come_with_many_records_and_with_time() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = options();

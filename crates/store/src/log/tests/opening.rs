@@ -1,7 +1,7 @@
 //! What is found when a log is opened.
 
 use crate::{
-    CallState, Log, LogOptions, OpenError, Unfinished, Verdict,
+    Log, LogOptions, OpenError, Verdict,
     fixture::{ORIGIN, append, closed, copy, event, open, options, record, records, reopen, signer, vkey},
     log::frame::HEADER_BYTES,
     verify,
@@ -177,8 +177,8 @@ fn calls_without_an_end_are_reported() {
     let (log, _) = open(dir.path());
     let call = |kind, call: &str| {
         let mut event = event(kind, 0);
-        event.call = Some(call.to_owned());
-        event.session = Some("s".to_owned());
+        event.call = Some(call.to_owned().into());
+        event.session = Some("s".into());
         event
     };
     let mut withheld = call(Kind::ToolResult, "done");
@@ -198,10 +198,155 @@ fn calls_without_an_end_are_reported() {
     ];
     append(&log, events.iter().map(|event| event.to_bytes().unwrap()).collect()).unwrap();
     drop(log);
-    let unfinished =
-        |call: &str, index, state| Unfinished { call: call.to_owned(), session: Some("s".to_owned()), index, state };
-    let expected = [unfinished("asked", 0, CallState::NotRun), unfinished("sent", 4, CallState::Unknown)];
-    assert_eq!(reopen(dir.path()).1.unfinished, expected);
     let report = verify(dir.path(), None).unwrap();
     assert_eq!((report.verdict, report.unknown, report.not_run), (Verdict::Ok, 1, 1));
+}
+
+/// A closed log of so many records, in commits of 100.
+fn long(dir: &Path, count: u64) {
+    let (log, _) = open(dir);
+    for chunk in records(count).chunks(100) {
+        append(&log, chunk.to_vec()).unwrap();
+    }
+    log.close().unwrap();
+}
+
+/// Puts another record in the place of this one, with a good checksum. All are of one length.
+fn forge(dir: &Path, index: u64) {
+    let path = segment(dir);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let mut at = 0;
+    for _ in 0..index {
+        let crate::log::frame::Parsed::Frame(frame) = crate::log::frame::parse(&bytes[at..]) else { panic!("{index}") };
+        at += frame.size();
+    }
+    let crate::log::frame::Parsed::Frame(frame) = crate::log::frame::parse(&bytes[at..]) else { panic!("{index}") };
+    let (place, epoch, size) = (frame.place, frame.epoch, frame.size());
+    let mut record = frame.bytes.to_vec();
+    let last = record.iter().rposition(|byte| byte.is_ascii_digit()).unwrap();
+    record[last] ^= 1;
+    let mut forged = Vec::new();
+    crate::log::frame::Frame { place, index, epoch, bytes: &record }.encode(&mut forged);
+    assert_eq!(forged.len(), size);
+    bytes[at..at + size].copy_from_slice(&forged);
+    std::fs::write(&path, bytes).unwrap();
+}
+
+/// What opening hashes: the last sealed records and those after them. What it leaves to `verify`: a sealed record before
+/// them that was replaced with its checksum while the tiles stayed. Whatever is wrong with the tiles, all are hashed.
+#[test]
+fn a_replaced_record_is_found_by_its_hash() {
+    let dir = tempfile::tempdir().unwrap();
+    let forged = |index: u64, change: &dyn Fn(&Path)| {
+        let log = dir.path().join("log");
+        let _ = std::fs::remove_dir_all(&log);
+        long(&log, 600);
+        forge(&log, index);
+        change(&log);
+        try_open(&log).map(|()| verify(&log, Some(&vkey())).unwrap().verdict)
+    };
+    let nothing = |_: &Path| {};
+    for index in [512, 599] {
+        let found = forged(index, &nothing);
+        assert!(matches!(found, Err(OpenError::Rewritten { size: 600 })), "{index} {found:?}");
+    }
+    for index in [0, 511] {
+        let found = forged(index, &nothing);
+        assert!(matches!(found, Ok(Verdict::Altered { .. })), "{index} {found:?}");
+        let remove = |path: &'static str| move |log: &Path| std::fs::remove_file(log.join("tile").join(path)).unwrap();
+        for path in ["1/000.p/2", "0/000", "0/001", "entries/000", "entries/001"] {
+            let found = forged(index, &remove(path));
+            assert!(matches!(found, Err(OpenError::Rewritten { size: 600 })), "{index} {path} {found:?}");
+        }
+        let short = |log: &Path| std::fs::write(log.join("tile/0/001"), b"short").unwrap();
+        assert!(matches!(forged(index, &short), Err(OpenError::Rewritten { size: 600 })), "{index}");
+    }
+}
+
+/// A checkpoint that ends with a full tile: the tile alone must not stand for its records.
+#[test]
+fn at_least_one_sealed_record_is_hashed() {
+    let dir = tempfile::tempdir().unwrap();
+    long(dir.path(), 512);
+    forge(dir.path(), 511);
+    let found = try_open(dir.path());
+    assert!(matches!(found, Err(OpenError::Rewritten { size: 512 })), "{found:?}");
+}
+
+#[test]
+fn an_edge_that_does_not_give_the_root_is_derived_again() {
+    let dir = tempfile::tempdir().unwrap();
+    long(dir.path(), 600);
+    let edge = dir.path().join("tile/1/000.p/2");
+    let mut hashes = std::fs::read(&edge).unwrap();
+    hashes[40] ^= 1;
+    std::fs::write(&edge, hashes).unwrap();
+    let (log, recovery, found) = reopen(dir.path());
+    assert_eq!((recovery.size, recovery.sealed, found), (600, 600, records(600)));
+    drop(log);
+    assert_eq!(verify(dir.path(), Some(&vkey())).unwrap().verdict, Verdict::Ok);
+}
+
+#[test]
+fn an_older_checkpoint_of_other_records_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    long(dir.path(), 600);
+    std::fs::remove_file(dir.path().join("checkpoints/600")).unwrap();
+    for (size, byte) in [(300, 1), (256, 2)] {
+        let older = proof::Checkpoint::new(ORIGIN, size, proof::leaf_hash(&[byte])).unwrap();
+        let path = dir.path().join("checkpoints").join(size.to_string());
+        std::fs::write(&path, older.sign(&[&signer()]).unwrap().format()).unwrap();
+        let found = try_open(dir.path());
+        assert!(matches!(found, Err(OpenError::Rewritten { size: at }) if at == size), "{found:?}");
+        std::fs::remove_file(path).unwrap();
+    }
+    let mut tree = proof::Frontier::new();
+    records(300).iter().for_each(|record| tree.append(proof::leaf_hash(record)).unwrap());
+    let older = proof::Checkpoint::new(ORIGIN, 300, tree.root()).unwrap();
+    std::fs::write(dir.path().join("checkpoints/300"), older.sign(&[&signer()]).unwrap().format()).unwrap();
+    try_open(dir.path()).unwrap();
+}
+
+/// Frames are read from the first to the last, whatever the tiles say.
+#[test]
+fn a_long_log_shows_its_gaps() {
+    let dir = tempfile::tempdir().unwrap();
+    long(dir.path(), 600);
+    let whole = std::fs::read(segment(dir.path())).unwrap();
+    let at = |index: u64| records(index).iter().map(|record| HEADER_BYTES + record.len()).sum::<usize>();
+    let with = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = whole.clone();
+        change(&mut bytes);
+        std::fs::write(segment(dir.path()), bytes).unwrap();
+        try_open(dir.path())
+    };
+    assert!(with(&|_| {}).is_ok());
+    let flipped = with(&|bytes| bytes[at(10) + 30] ^= 1);
+    assert!(matches!(flipped, Err(OpenError::Altered { index: 10 })), "{flipped:?}");
+    let zeroed = with(&|bytes| bytes[at(10)..at(11)].fill(0));
+    assert!(matches!(zeroed, Err(OpenError::Altered { index: 10 })), "{zeroed:?}");
+    let cut = with(&|bytes| bytes.truncate(at(599)));
+    assert!(matches!(cut, Err(OpenError::Missing { index: 599, sealed: 600 })), "{cut:?}");
+    let cut = with(&|bytes| bytes.truncate(at(3)));
+    assert!(matches!(cut, Err(OpenError::Missing { index: 3, sealed: 600 })), "{cut:?}");
+    let torn = with(&|bytes| bytes[at(599) + 30] ^= 1);
+    assert!(matches!(torn, Err(OpenError::Altered { index: 599 })), "{torn:?}");
+}
+
+#[test]
+fn a_log_goes_on_from_its_tiles_as_from_its_records() {
+    for count in [255, 256, 257, 511, 512, 513, 700] {
+        let dir = tempfile::tempdir().unwrap();
+        long(dir.path(), count);
+        for more in [0, 1, 255, 300] {
+            let (log, recovery, found) = reopen(dir.path());
+            let size = found.len() as u64;
+            assert_eq!((recovery.size, recovery.sealed), (size, size));
+            append(&log, (size..size + more).map(|number| record(number, 0)).collect()).unwrap();
+            log.close().unwrap();
+            let report = verify(dir.path(), Some(&vkey())).unwrap();
+            let expected = (Verdict::Ok, 0, size + more);
+            assert_eq!((report.verdict, report.derived_missing, report.events), expected, "{count} {more}");
+        }
+    }
 }

@@ -1,0 +1,138 @@
+//! Which rules are satisfied by a call, and which fail on it: permit rules and guards apart, without combining them.
+
+use crate::bundle::Live;
+use crate::context::Known;
+use crate::index::{Settled, Standing};
+use crate::parts::Parts;
+use crate::request::Request;
+use crate::rule::{Rule, RuleKind, RuleMode};
+use crate::schema::ActionShape;
+use cedar_policy::{Authorizer, Decision, EntityUid, Policy, PolicyId, PolicySet, Schema};
+use vocab::{Effect, Mode, Verdict};
+
+/// What evaluating the rules gave, in no order.
+#[derive(Default)]
+pub(crate) struct Evaluated<'a> {
+    pub(crate) satisfied: Vec<&'a Rule>,
+    pub(crate) failed: Vec<&'a Rule>,
+}
+
+/// A call of known parties, with what was declared of them.
+pub(crate) struct Call<'a> {
+    live: &'a Live,
+    request: &'a Request<'a>,
+    shape: &'a ActionShape,
+    standing: Standing<'a>,
+    pub(crate) mode: Mode,
+}
+
+impl<'a> Call<'a> {
+    /// Looks up who does what where; the error says what is not known.
+    pub(crate) fn of(live: &'a Live, request: &'a Request<'a>) -> Result<Self, &'static str> {
+        let action = live.actions.get(request.action).ok_or("the action is not known")?;
+        let shape = live.shapes.get(&action.about).ok_or("the action is not known")?;
+        let agent = live.agents.get(request.agent).ok_or("the agent is not known")?;
+        let server = live.servers.get(request.server).ok_or("the server is not known")?;
+        if shape.server.as_ref() != Some(request.server) {
+            return Err("the action is not one of this server");
+        }
+        let standing = Standing {
+            action: (action.number, &action.uids),
+            agent: (agent.number, &agent.uids),
+            server: server.first().ok_or("an entity has no name")?,
+            authn: request.authn,
+            entities: live.stores.of(request.authn).ok_or("no entities for this way of authenticating")?,
+        };
+        Ok(Self { live, request, shape, standing, mode: request.facts.mode.max(agent.about) })
+    }
+
+    /// What the action does.
+    pub(crate) const fn effect(&self) -> Effect {
+        self.shape.effect
+    }
+
+    /// Evaluates the rules that can speak about the call, as far as that is not settled.
+    pub(crate) fn evaluate(&self) -> Result<Evaluated<'a>, String> {
+        let (index, entities) = (&self.live.index, self.standing.entities);
+        let slice = index.slice(&self.standing).ok_or("an entity has no name")?;
+        let known = self.known()?;
+        let mut evaluated = Evaluated::default();
+        self.add(&mut evaluated, &slice.settled);
+        // INVARIANT: `Known` builds by the shapes that the schema was generated from, so that every part it gives fits the
+        // schema. Checking that again would double the cost; the evaluation of everything does, and every test compares
+        // the two.
+        if !slice.coarse.rules.is_empty() {
+            let (open, coarse) = (&slice.coarse, known.coarse(&slice.coarse.parts));
+            let request = || self.in_cedars_terms(&known, &open.parts, None);
+            self.add(&mut evaluated, &*index.answers(open, &self.standing, coarse, request)?);
+        }
+        if !slice.fine.rules.is_empty() {
+            let request = self.in_cedars_terms(&known, &slice.fine.parts, None)?;
+            let mut settled = Settled::default();
+            index.evaluate(&slice.fine, &request, entities, &mut settled);
+            self.add(&mut evaluated, &settled);
+        }
+        Ok(evaluated)
+    }
+
+    fn add(&self, evaluated: &mut Evaluated<'a>, settled: &Settled) {
+        let rules = &self.live.rules;
+        evaluated.satisfied.extend(settled.satisfied.iter().filter_map(|&number| rules.get(number)));
+        evaluated.failed.extend(settled.failed.iter().filter_map(|&number| rules.get(number)));
+    }
+
+    /// Evaluates all rules with Cedar's own authorizer, on the whole context, checked against the schema: the answer of
+    /// [`Call::evaluate`], which shares none of its short cuts.
+    pub(crate) fn evaluate_everything(&self) -> Result<Evaluated<'a>, String> {
+        let request = self.in_cedars_terms(&self.known()?, &Parts::all(), Some(self.live.schema.get()?))?;
+        let mut evaluated = Evaluated::default();
+        for effect in [cedar_policy::Effect::Permit, cedar_policy::Effect::Forbid] {
+            // Of one effect only, so that the "determining" policies are exactly the satisfied ones.
+            let policies = self.live.index.policies().filter(|policy| policy.effect() == effect).cloned();
+            let policies = PolicySet::from_policies(policies).map_err(|error| error.to_string())?;
+            let response = self.live.authorizer.is_authorized(&request, &policies, self.standing.entities);
+            let failed = response.diagnostics().errors().filter_map(|error| match error {
+                cedar_policy::AuthorizationError::PolicyEvaluationError(error) => self.rule(error.policy_id()),
+            });
+            evaluated.failed.extend(failed);
+            evaluated.satisfied.extend(response.diagnostics().reason().filter_map(|id| self.rule(id)));
+        }
+        Ok(evaluated)
+    }
+
+    /// Whether an ordinary Cedar engine allows the call under the permit rules and the guards stricter than `level`.
+    pub(crate) fn is_allowed_in_plain_cedar(&self, level: Verdict) -> Result<bool, String> {
+        let request = self.in_cedars_terms(&self.known()?, &Parts::all(), Some(self.live.schema.get()?))?;
+        let stays = |policy: &&Policy| {
+            self.rule(policy.id()).is_some_and(|rule| {
+                rule.mode == RuleMode::Enforce && (rule.kind == RuleKind::Permit || rule.verdict() > level)
+            })
+        };
+        let policies = PolicySet::from_policies(self.live.index.policies().filter(stays).cloned());
+        let policies = policies.map_err(|error| error.to_string())?;
+        let response = Authorizer::new().is_authorized(&request, &policies, self.standing.entities);
+        Ok(response.decision() == Decision::Allow)
+    }
+
+    fn known(&self) -> Result<Known<'a>, String> {
+        Known::of(self.shape, self.request, self.mode, &self.live.names).map_err(|error| error.to_string())
+    }
+
+    fn in_cedars_terms(
+        &self,
+        known: &Known<'_>,
+        parts: &Parts,
+        schema: Option<&Schema>,
+    ) -> Result<cedar_policy::Request, String> {
+        let first = |uids: &[EntityUid]| uids.first().cloned().ok_or("an entity has no name");
+        let (principal, action) = (first(self.standing.agent.1)?, self.shape.uid.clone());
+        let context = known.context(parts).map_err(|error| error.to_string())?;
+        // Cedar's error text quotes values; ours must not.
+        cedar_policy::Request::new(principal, action, self.standing.server.clone(), context, schema)
+            .map_err(|_| "the request does not fit the schema".to_owned())
+    }
+
+    fn rule(&self, id: &PolicyId) -> Option<&'a Rule> {
+        self.live.rules.get(*self.live.by_id.get(id)?)
+    }
+}
