@@ -117,10 +117,16 @@ impl Project {
 
     /// Starts `mortise up` on a free port and waits until it is ready.
     pub fn up(&self, args: &[&str]) -> Gateway {
+        self.up_with(args, &[])
+    }
+
+    /// The same with further variables.
+    pub fn up_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Gateway {
         let mut all = vec!["up", "--listen", "127.0.0.1:0"];
         all.extend(args);
         let child = self
             .command(&all)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

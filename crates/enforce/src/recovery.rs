@@ -60,6 +60,71 @@ struct Brief<'a> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// The kinds that a restart needs to know of.
+const RELEVANT: [Kind; 4] = [Kind::ToolIntent, Kind::PolicyDecision, Kind::ToolDispatch, Kind::ToolResult];
+
+/// What a record is and when it was written, found without reading the others of its members: most of a log is too old
+/// to matter, and a log is read to its end at every start.
+///
+/// Events are written as JSON without layout, by the order of their names. There a comma followed by an unescaped quote
+/// only begins the name of a member (in a text that quote would end it, and no name follows), so what is found is a
+/// member; and one of the event itself, not of something in it, because no bracket stands between it and the end of
+/// the record, or its beginning. Where that is not so, nothing is found, and the record is read as a whole.
+struct Glance<'a> {
+    t: i64,
+    kind: &'a [u8],
+}
+
+impl<'a> Glance<'a> {
+    fn at(record: &'a [u8]) -> Option<Self> {
+        const TIME: &[u8] = b",\"t\":";
+        let mut members = record.strip_suffix(b"}")?;
+        let mut last = &[][..];
+        // From comma to comma: there are few, and the time is one of the last members.
+        while !last.starts_with(TIME) {
+            let (before, _) = members.split_at_checked(members.iter().rposition(|byte| *byte == b',')?)?;
+            last = record.get(before.len()..record.len().checked_sub(1)?)?;
+            members = before;
+        }
+        let members = Some(last).filter(|members| is_flat(members))?;
+        let (t, _) = until(members.strip_prefix(TIME)?, b',')?;
+        let (kind, _) = until(after(members, b",\"type\":\"")?, b'"')?;
+        Some(Self { t: std::str::from_utf8(t).ok()?.parse().ok()?, kind })
+    }
+
+    /// The call that a record is of.
+    fn call(record: &'a [u8]) -> Option<&'a str> {
+        const CALL: &[u8] = b",\"call\":\"";
+        let members = record.strip_prefix(b"{")?;
+        let value = after(members, CALL)?;
+        let before = members.len().checked_sub(value.len())?.checked_sub(CALL.len())?;
+        let first = members.get(..before).filter(|first| is_flat(first))?;
+        let (call, _) = until(value, b'"')?;
+        // What is escaped is left to somebody who knows how.
+        let is_plain = !first.is_empty() && !call.contains(&b'\\');
+        std::str::from_utf8(call).ok().filter(|_| is_plain)
+    }
+}
+
+fn is_flat(members: &[u8]) -> bool {
+    !members.iter().any(|byte| matches!(byte, b'{' | b'[' | b'}' | b']'))
+}
+
+fn until(bytes: &[u8], end: u8) -> Option<(&[u8], &[u8])> {
+    bytes.split_at_checked(bytes.iter().position(|byte| *byte == end)?)
+}
+
+/// What follows the first place of `what`, which begins with a comma.
+fn after<'a>(mut bytes: &'a [u8], what: &[u8]) -> Option<&'a [u8]> {
+    loop {
+        (_, bytes) = bytes.split_at_checked(bytes.iter().position(|byte| *byte == b',')?)?;
+        if let Some(found) = bytes.strip_prefix(what) {
+            return Some(found);
+        }
+        bytes = bytes.get(1..)?;
+    }
+}
+
 impl Recovery {
     /// Remembers sessions that are not idle at `now_us`, where idle is one without an event for `idle_us` microseconds.
     #[must_use]
@@ -74,24 +139,43 @@ impl Recovery {
 
     /// Takes the next record of the log.
     pub fn read(&mut self, record: &[u8]) {
+        match Glance::at(record) {
+            Some(Glance { kind, .. }) if !RELEVANT.iter().any(|relevant| relevant.as_str().as_bytes() == kind) => {}
+            Some(glance) if glance.t < self.horizon_us => self.read_old(glance.kind, record),
+            _ => self.read_whole(record),
+        }
+    }
+
+    /// Of an event that is too old for its session, only whether a call has begun or ended matters.
+    fn read_old(&mut self, kind: &[u8], record: &[u8]) {
+        let kind = [Kind::ToolDispatch, Kind::ToolResult].into_iter().find(|known| known.as_str().as_bytes() == kind);
+        match (kind, Glance::call(record)) {
+            (None, _) => {}
+            (Some(kind), Some(call)) => self.follow(kind, call, record),
+            (Some(_), None) => self.read_whole(record),
+        }
+    }
+
+    fn read_whole(&mut self, record: &[u8]) {
         let Ok(event) = serde_json::from_slice::<Brief<'_>>(record) else {
             self.unreadable = self.unreadable.saturating_add(1);
             return;
         };
-        self.follow(&event, record);
+        if let Some(Text(call)) = &event.call {
+            self.follow(event.kind, call, record);
+        }
         if event.t >= self.horizon_us {
             self.touch(&event);
         }
     }
 
-    fn follow(&mut self, event: &Brief<'_>, record: &[u8]) {
-        let Some(Text(call)) = &event.call else { return };
-        match event.kind {
+    fn follow(&mut self, kind: Kind, call: &str, record: &[u8]) {
+        match kind {
             Kind::ToolDispatch if self.unfinished.len() < MAX_UNFINISHED => {
-                self.unfinished.insert(call.clone().into_owned(), record.to_vec());
+                self.unfinished.insert(call.to_owned(), record.to_vec());
             }
             Kind::ToolResult => {
-                self.unfinished.remove(&**call);
+                self.unfinished.remove(call);
             }
             _ => {}
         }
@@ -124,7 +208,7 @@ impl Recovery {
         self.unfinished.len()
     }
 
-    /// How many records were not events of a version this Mortise knows.
+    /// How many of the records that had to be read as a whole were not events of a version this Mortise knows.
     #[must_use]
     pub const fn unreadable(&self) -> u64 {
         self.unreadable
@@ -258,6 +342,76 @@ mod tests {
         assert!(texts.iter().all(|text| matches!(text.as_ref().unwrap().0, Cow::Borrowed(_))));
         assert_eq!((brief.decision, brief.kind, brief.t), (whole.decision, whole.kind, whole.t));
         assert_eq!(brief.labels, whole.labels);
+    }
+
+    /// Texts of agents, servers and ourselves, with everything in them that looks like something else.
+    const TEXTS: [&str; 6] = [
+        "plain",
+        ",\"t\":1,\"type\":\"tool.result\",\"call\":\"x\"",
+        "\\\",\"t\":1,",
+        "ends with a comma,",
+        "{\"t\":1}",
+        "\u{e9}\n\\",
+    ];
+
+    #[test]
+    fn a_glance_sees_what_is_written_or_nothing() {
+        let (mut seen, mut called) = (0, 0);
+        for kind in RELEVANT.into_iter().chain([Kind::GatewayStarted, Kind::SessionStart, Kind::ApprovalRequested]) {
+            for text in TEXTS {
+                for shape in 0..8 {
+                    let mut event = event(kind, text, if shape & 1 == 0 { "01a2" } else { text }, -7);
+                    event.agent = Some(text.into());
+                    event.text = (shape & 2 == 0).then(|| text.into());
+                    event.user = (shape & 4 == 0).then(|| text.into());
+                    event.detail.insert("t".to_owned(), serde_json::json!({"t": 1, "type": "x", "call": text}));
+                    if shape & 6 == 6 {
+                        event.would =
+                            vec![vocab::Would { rule: vocab::id::RuleId::new(text), verdict: Verdict::Deny }].into();
+                    }
+                    let bytes = event.to_bytes().unwrap();
+                    if let Some(glance) = Glance::at(&bytes) {
+                        assert_eq!((glance.t, glance.kind), (-7, kind.as_str().as_bytes()), "{text}");
+                        seen += 1;
+                    }
+                    if let Some(call) = Glance::call(&bytes) {
+                        assert_eq!(Some(call), event.call.as_deref(), "{text}");
+                        called += 1;
+                    }
+                }
+            }
+        }
+        assert!(seen > 100 && called > 100, "{seen} {called}: it is worth looking");
+        for broken in [
+            "",
+            "{}",
+            "{\"a\":1,\"t\":5}",
+            "{\"a\":1,\"t\":x,\"type\":\"y\"}",
+            "{\"call\":\"y\"}",
+            "{\"a\":1,\"t\":5,\"type\":\"x\",\"would\":[{\"a\":1,\"t\":6,\"type\":\"y\"}]}",
+            "{\"a\":{\"b\":1,\"call\":\"y\"},\"v\":1}",
+        ] {
+            assert!(Glance::at(broken.as_bytes()).is_none() && Glance::call(broken.as_bytes()).is_none(), "{broken}");
+        }
+    }
+
+    /// Whatever is too old to be read as a whole leaves the same calls open as if it had been.
+    #[test]
+    fn old_dispatches_are_followed_whatever_is_in_them() {
+        let (mut glancing, mut reading) = (Recovery::new(IDLE, NOW), Recovery::new(IDLE, NOW));
+        for (number, text) in TEXTS.iter().enumerate() {
+            for (call, kinds) in [(*text, 1), ("plain call", 1 + number % 2)] {
+                for kind in [Kind::ToolDispatch, Kind::ToolResult].into_iter().take(kinds) {
+                    let mut event = event(kind, text, call, NOW - 3_000 * MINUTE);
+                    event.text = Some((*text).into());
+                    let bytes = event.to_bytes().unwrap();
+                    glancing.read(&bytes);
+                    reading.read_whole(&bytes);
+                }
+            }
+        }
+        assert_eq!(glancing.unfinished, reading.unfinished);
+        assert!(glancing.unfinished() >= TEXTS.len());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Sessions: one run of an agent, with its labels and counters.
 
-use flow::{Repeats, SessionFacts};
+use flow::{Rate, Repeats, SessionFacts, Window};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vocab::id::{AgentId, SessionId};
@@ -92,6 +92,21 @@ impl Sessions {
     #[must_use]
     pub fn find(&self, id: &SessionId) -> Option<Arc<Mutex<Session>>> {
         lock(&self.table).get(id).cloned()
+    }
+
+    /// The calls of the last minute by agent, over all its sessions: what a restart knows of them. Each counts from its
+    /// session's latest call on, so that none is forgotten too early.
+    pub(crate) fn agent_rates(&self, now_us: i64) -> HashMap<AgentId, Window> {
+        let now_us = u64::try_from(now_us).unwrap_or(0);
+        let mut rates = HashMap::new();
+        for session in lock(&self.table).values() {
+            let session = lock(session);
+            let rate = rates.entry(session.agent.clone()).or_insert_with(Window::minute);
+            for _ in 0..session.facts.all().rate(Rate::PerMinute, now_us) {
+                rate.hit(session.facts.last_seen_us());
+            }
+        }
+        rates
     }
 
     /// How many sessions are open.

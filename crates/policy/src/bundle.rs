@@ -3,15 +3,15 @@
 use crate::entities::Stores;
 use crate::index::Index;
 use crate::rule::{Rule, RuleKind};
-use crate::schema::{Actions, Invisible, LazySchema};
+use crate::schema::{Actions, Invisible, LazySchema, assembled};
 use crate::shapes::{AgentShape, ServerShape};
 use crate::vocabulary::Names;
-use cedar_policy::{Authorizer, EntityUid, PolicyId};
-use sha2::{Digest as _, Sha256};
+use cedar_policy::{Authorizer, Entities, EntityUid, PolicyId, Schema};
+use ring::digest::{Context, SHA256};
 use std::collections::HashMap;
 use std::sync::Arc;
-use vocab::Mode;
 use vocab::id::{AgentId, Digest, RuleId, ServerId};
+use vocab::{Authn, Mode};
 
 /// A compiled set of rules. One that failed to load is itself one: it denies all, with the reason.
 #[derive(Debug)]
@@ -43,6 +43,20 @@ pub(crate) struct Live {
     pub(crate) authorizer: Authorizer,
     /// Digests of the built-in guards that are not in a file.
     pub(crate) uncertain_text: Digest,
+    /// Where agents run.
+    pub(crate) envs: Vec<String>,
+}
+
+impl Live {
+    /// The entities as they are for a way of authenticating.
+    pub(crate) fn entities(&self, authn: Authn) -> Option<&Entities> {
+        self.stores.of(authn, &self.shapes, &self.names)
+    }
+
+    /// The schema of all actions.
+    pub(crate) fn schema(&self) -> Result<&Schema, &str> {
+        self.schema.get_or(|| assembled(&self.envs, self.shapes.values(), &self.names))
+    }
 }
 
 /// Something that stands in groups: its number, itself and its groups (itself first), and what else is known.
@@ -110,15 +124,15 @@ impl Bundle {
     }
 }
 
-/// The digest of a live bundle.
+/// The digest of a live bundle, with its schema by digest.
 pub(crate) fn bundle_digest(
-    schema: &str,
+    schema: &Digest,
     rules: &[Rule],
     agents: &[AgentShape],
     servers: &[ServerShape],
     actions: &Actions,
 ) -> Digest {
-    let mut parts: Vec<String> = vec!["mortise-policy-1".to_owned(), schema.to_owned()];
+    let mut parts: Vec<String> = vec!["mortise-policy-1".to_owned(), schema.to_string()];
     let mut lines: Vec<String> = rules.iter().map(|rule| format!("rule {} {}", rule.id, rule.text)).collect();
     // Debug output of plain data: every field, in a fixed order; a new field changes the digest, as it must.
     lines.extend(agents.iter().map(|agent| format!("agent {agent:?}")));
@@ -136,10 +150,10 @@ pub(crate) fn bundle_digest(
 
 /// `sha256:` over length-prefixed parts: no two lists of parts share their bytes.
 pub(crate) fn digest(parts: &[&[u8]]) -> Digest {
-    let mut hash = Sha256::new();
+    let mut hash = Context::new(&SHA256);
     for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(&(part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    Digest::new(format!("sha256:{}", hex::encode(hash.finalize())))
+    Digest::new(format!("sha256:{}", hex::encode(hash.finish())))
 }

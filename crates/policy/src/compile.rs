@@ -1,6 +1,6 @@
 //! From files and shapes to a bundle, or to everything that is wrong with them.
 
-use crate::bundle::{Bundle, Kind, Live, Placed, bundle_digest};
+use crate::bundle::{Bundle, Kind, Live, Placed, bundle_digest, digest};
 use crate::decide::uncertain_text;
 use crate::entities::{Stores, agent_parents};
 use crate::index::Index;
@@ -9,7 +9,7 @@ use crate::load::{
 };
 use crate::parts::Parts;
 use crate::rule::Rule;
-use crate::schema::{Actions, LazySchema, actions, assembled, schema_text};
+use crate::schema::{Actions, LazySchema, actions, assembled, kinds, schema_text};
 use crate::shapes::{Compilation, Shapes, Source};
 use crate::vocabulary::Names;
 use cedar_policy::{Authorizer, EntityTypeName, PolicyId, Schema};
@@ -39,7 +39,7 @@ pub fn compile_known(sources: &[Source], shapes: &Shapes, is_sound: &dyn Fn(&Dig
     let bundle = bundle(sources, shapes, is_sound, &mut diagnostics);
     diagnostics.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     diagnostics.dedup();
-    let failed = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    let failed = has_error(&diagnostics);
     if bundle.is_none() && !failed {
         diagnostics.push(Diagnostic::error("policy/internal", "", "the rules did not load, and nothing says why"));
     }
@@ -63,25 +63,34 @@ fn bundle(
     let shipped = Source { file: SHIPPED_FILE.into(), text: SHIPPED.into() };
     let sources: Vec<&Source> = std::iter::once(&shipped).chain(sources).collect();
     let loaded = load(&sources, shapes, &actions, diagnostics);
-    let soundness = soundness(schema.text(), &sources, shapes, &actions);
+    let schema_digest = digest(&[schema.text().as_bytes()]);
+    let soundness = soundness(&schema_digest, &sources, shapes, &actions);
     let is_known = is_sound(&soundness);
+    let looks: Vec<Parts> = loaded.iter().map(|(parsed, _)| Parts::looked_at(&parsed.json)).collect();
+    let stores = Stores::new(shapes);
     if !is_known {
-        check(schema.get_or(|| assembled(&envs, &actions, &names)), &loaded, diagnostics);
+        let named = loaded.iter().flat_map(|(parsed, _)| parsed.policy.entity_literals()).collect();
+        let kinds = kinds(&actions, &named, &looks.iter().fold(Parts::default(), Parts::union));
+        let of_kinds = assembled(&envs, kinds.iter().copied(), &names);
+        if !of_kinds.as_ref().is_ok_and(|of_kinds| check_kinds(of_kinds, &loaded)) {
+            check(schema.get_or(|| assembled(&envs, actions.values(), &names)), &loaded, diagnostics);
+        }
+        let proved = of_kinds.and_then(|of_kinds| {
+            stores.fit(&of_kinds, &kinds, &actions, &names)?;
+            stores.prove(&actions, &names)
+        });
+        if !has_error(diagnostics)
+            && let Err(why) = proved
+        {
+            diagnostics.push(Diagnostic::error("policy/canary", "", why));
+        }
     }
-    if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+    if has_error(diagnostics) {
         return None;
     }
-    let stores = Stores::new(shapes, &actions, &names).and_then(|stores| {
-        if !is_known {
-            stores.fit(schema.get()?)?;
-            stores.prove(&actions, shapes, &names)?;
-        }
-        Ok(stores)
-    });
-    let stores = stores.map_err(|why| diagnostics.push(Diagnostic::error("policy/canary", "", why))).ok()?;
     let (policies, rules): (Vec<_>, Vec<_>) =
-        loaded.into_iter().map(|(parsed, rule)| ((parsed.policy, Parts::looked_at(&parsed.json)), rule)).unzip();
-    let digest = bundle_digest(schema.text(), &rules, &shapes.agents, &shapes.servers, &actions);
+        loaded.into_iter().zip(looks).map(|((parsed, rule), looks)| ((parsed.policy, looks), rule)).unzip();
+    let bundle_digest = bundle_digest(&schema_digest, &rules, &shapes.agents, &shapes.servers, &actions);
     let agent_type = EntityTypeName::from_str("Agent").ok()?;
     let live = Live {
         by_id: policies.iter().enumerate().map(|(number, (policy, _))| (policy.id().clone(), number)).collect(),
@@ -97,8 +106,21 @@ fn bundle(
         names,
         authorizer: Authorizer::new(),
         uncertain_text: uncertain_text(),
+        envs,
     };
-    Some(Bundle { digest, kind: Kind::Live(Box::new(live)) })
+    Some(Bundle { digest: bundle_digest, kind: Kind::Live(Box::new(live)) })
+}
+
+fn has_error(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+/// Whether validating the rules against one action of each kind has nothing to say; what it says otherwise is better
+/// said of all actions.
+fn check_kinds(schema: &Schema, loaded: &[(Parsed, Rule)]) -> bool {
+    let mut said = Vec::new();
+    validate(schema, loaded, &mut said);
+    said.is_empty()
 }
 
 /// Validates the rules against the schema.
@@ -198,4 +220,98 @@ fn placed_servers(
         Some((server.id.clone(), std::iter::once(uid).chain(zone).collect()))
     });
     servers.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+    use vocab::id::{ServerId, ToolName};
+    use vocab::{Effect, Label, ToolDescription};
+
+    const SCOPES: [&str; 6] = [
+        "principal, action, resource",
+        "principal, action == Action::\"desk/t0\", resource",
+        "principal, action in [Action::\"desk/t1\", Action::\"risk/money\"], resource",
+        "principal, action in Action::\"tools/call\", resource",
+        "principal, action == Action::\"desk#roots\", resource",
+        "principal, action == Action::\"desk/t9\", resource",
+    ];
+    const CONDITIONS: [&str; 16] = [
+        "true",
+        "false",
+        "context.session.calls > 1",
+        "context.session.nothing > 1",
+        "context.args.a == \"x\"",
+        "context.args has a && context.args.a == \"x\"",
+        "context.args has a && context.args.a > 1",
+        "context.args has b && context.args.b > 1",
+        "context.args has c.d && context.args.c.d",
+        "context.derived has a && context.derived.a.bytes > 1",
+        "context.derived.a.bytes > 1",
+        "context.arg_origin.b.isEmpty()",
+        "context.arg_origin has b && context.arg_origin.b.isEmpty()",
+        "action in Action::\"risk/read\" && context.args.a == \"x\"",
+        "[context.args].isEmpty()",
+        "(if action == Action::\"desk/t2\" then context.call else context.call).effect == Effect::\"read\"",
+    ];
+
+    fn tool(number: usize, effect: usize, arguments: &[(&str, usize, bool)]) -> Arc<ToolDescription> {
+        let types = [
+            json!({"type": "string"}),
+            json!({"type": "integer"}),
+            json!({}),
+            json!({"type": "object", "properties": {"d": {"type": "boolean"}}}),
+        ];
+        let properties: serde_json::Map<_, _> =
+            arguments.iter().map(|(name, kind, _)| ((*name).to_owned(), types[*kind].clone())).collect();
+        let required: Vec<_> = arguments.iter().filter(|(.., required)| *required).map(|(name, ..)| name).collect();
+        Arc::new(ToolDescription {
+            server: ServerId::new("desk"),
+            name: ToolName::new(format!("t{number}")),
+            effect: Effect::ALL[effect % Effect::ALL.len()],
+            input_schema: Arc::new(json!({"type": "object", "properties": properties, "required": required})),
+            output_schema: None,
+            definition: Digest::new("sha256:00"),
+            arguments: BTreeMap::new(),
+            label: Label::default(),
+            dry_run: None,
+        })
+    }
+
+    fn arguments() -> impl Strategy<Value = Vec<(&'static str, usize, bool)>> {
+        prop::collection::btree_map(prop::sample::select(vec!["a", "b", "c"]), (0..4usize, any::<bool>()), 0..4)
+            .prop_map(|map| map.into_iter().map(|(name, (kind, required))| (name, kind, required)).collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// One action of each kind has something wrong exactly if one of all actions has.
+        #[test]
+        fn kinds_find_fault_with_a_set_exactly_if_all_actions_do(
+            tools in prop::collection::vec((0..3usize, arguments()), 0..6),
+            rules in prop::collection::vec((any::<bool>(), 0..SCOPES.len(), 0..CONDITIONS.len()), 1..4),
+        ) {
+            let tools: Vec<_> =
+                tools.iter().enumerate().map(|(number, (effect, of))| tool(number, *effect, of)).collect();
+            let names = Names::new(&[]).unwrap();
+            let (actions, _) = actions([ServerId::new("desk")].iter(), &tools, &names);
+            let text = rules.iter().enumerate().map(|(number, (permit, scope, condition))| {
+                let effect = if *permit { "permit" } else { "forbid" };
+                format!("@id(\"r{number}\") {effect}({}) when {{ {} }};\n", SCOPES[*scope], CONDITIONS[*condition])
+            });
+            let source = Source { file: "a.cedar".into(), text: text.collect::<String>().into() };
+            let shapes = Shapes::default();
+            let loaded = load(&[&source], &shapes, &actions, &mut Vec::new());
+            prop_assert_eq!(loaded.len(), rules.len());
+            let named = loaded.iter().flat_map(|(parsed, _)| parsed.policy.entity_literals()).collect();
+            let looks = loaded.iter().map(|(parsed, _)| Parts::looked_at(&parsed.json));
+            let looks = looks.fold(Parts::default(), |all, looks| all.union(&looks));
+            let kinds = kinds(&actions, &named, &looks);
+            let of_kinds = assembled(&[], kinds.into_iter(), &names).unwrap();
+            let of_all = assembled(&[], actions.values(), &names).unwrap();
+            prop_assert_eq!(check_kinds(&of_kinds, &loaded), check_kinds(&of_all, &loaded));
+        }
+    }
 }

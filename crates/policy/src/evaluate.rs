@@ -41,7 +41,7 @@ impl<'a> Call<'a> {
             agent: (agent.number, &agent.uids),
             server: server.first().ok_or("an entity has no name")?,
             authn: request.authn,
-            entities: live.stores.of(request.authn).ok_or("no entities for this way of authenticating")?,
+            entities: live.entities(request.authn).ok_or("no entities for this way of authenticating")?,
         };
         Ok(Self { live, request, shape, standing, mode: request.facts.mode.max(agent.about) })
     }
@@ -84,7 +84,7 @@ impl<'a> Call<'a> {
     /// Evaluates all rules with Cedar's own authorizer, on the whole context, checked against the schema: the answer of
     /// [`Call::evaluate`], which shares none of its short cuts.
     pub(crate) fn evaluate_everything(&self) -> Result<Evaluated<'a>, String> {
-        let request = self.in_cedars_terms(&self.known()?, &Parts::all(), Some(self.live.schema.get()?))?;
+        let request = self.in_cedars_terms(&self.known()?, &Parts::all(), Some(self.live.schema()?))?;
         let mut evaluated = Evaluated::default();
         for effect in [cedar_policy::Effect::Permit, cedar_policy::Effect::Forbid] {
             // Of one effect only, so that the "determining" policies are exactly the satisfied ones.
@@ -102,7 +102,7 @@ impl<'a> Call<'a> {
 
     /// Whether an ordinary Cedar engine allows the call under the permit rules and the guards stricter than `level`.
     pub(crate) fn is_allowed_in_plain_cedar(&self, level: Verdict) -> Result<bool, String> {
-        let request = self.in_cedars_terms(&self.known()?, &Parts::all(), Some(self.live.schema.get()?))?;
+        let request = self.in_cedars_terms(&self.known()?, &Parts::all(), Some(self.live.schema()?))?;
         let stays = |policy: &&Policy| {
             self.rule(policy.id()).is_some_and(|rule| {
                 rule.mode == RuleMode::Enforce && (rule.kind == RuleKind::Permit || rule.verdict() > level)

@@ -176,6 +176,10 @@ fn operation(key: &str, value: &Value) -> Parts {
     match (key, value) {
         ("." | "has", _) => access(key, value).unwrap_or_else(|| mentioned(value)),
         ("Var", name) if name == "context" => Parts::all(),
+        // Names of a record's fields are data: one called `Value` or `Var` is no operation.
+        ("Record", Value::Object(fields)) => {
+            fields.values().map(mentioned).fold(Parts::default(), |all, more| all.union(&more))
+        }
         ("Value", _) => Parts::default(),
         _ => mentioned(value),
     }
@@ -217,10 +221,15 @@ mod tests {
     use super::*;
     use cedar_policy::Policy;
 
+    fn as_loaded(policy: &Policy) -> Value {
+        serde_json::to_value(cedar_policy_core::est::Policy::from(policy.as_ref().clone())).unwrap()
+    }
+
     /// `part.member`, `part.*` for a whole part, `part` for one whose presence is asked for.
     fn looks(conditions: &str) -> Vec<String> {
         let policy = Policy::parse(None, format!("permit(principal, action, resource) {conditions};")).unwrap();
-        let parts = Parts::looked_at(&policy.to_json().unwrap());
+        let parts = Parts::looked_at(&as_loaded(&policy));
+        assert_eq!(parts, Parts::looked_at(&policy.to_json().unwrap()), "as written and as evaluated: {conditions}");
         let lines = Part::ALL.into_iter().filter_map(|part| Some((part.as_str(), parts.of(part)?)));
         let lines = lines.flat_map(|(part, members)| match members {
             Members::All => vec![format!("{part}.*")],
@@ -259,6 +268,16 @@ mod tests {
         assert_eq!(looks("when { [context.args].contains({x: 1}) && context.args.x == 1 }"), ["args.*"]);
         assert_eq!(looks("when { (if true then context.session else context.session).calls > 1 }"), ["session.*"]);
         assert_eq!(looks("when { {a: context.origin}.a.target.isEmpty() }"), ["origin.*"]);
+    }
+
+    #[test]
+    fn a_field_of_a_record_is_no_operation_whatever_its_name() {
+        for name in ["Value", "Var", "Record", "Set", "has", ".", "left", "attr", "like", "=="] {
+            let field = format!("{{\"{name}\": context.args has x}}[\"{name}\"]");
+            assert_eq!(looks(&format!("when {{ {field} }}")), ["args.x"], "{name}");
+            assert_eq!(looks(&format!("when {{ {{a: {field}, \"{name}\": 1}}.a }}")), ["args.x"], "{name}");
+        }
+        assert!(looks("when { {Var: \"context\", \"Value\": {\"Var\": \"context\"}} has Var }").is_empty());
     }
 
     #[test]

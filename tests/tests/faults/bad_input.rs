@@ -70,17 +70,63 @@ fn http_refuses_what_is_no_message_and_goes_on() {
 #[test]
 fn a_message_over_the_limit_is_refused_on_stdio_and_nothing_else_is_lost() {
     let project = faulty::project();
-    let mut other = project.proxy("tester", "faulty");
-    for size in [MAX_MESSAGE + 1, 64 * 1024 * 1024] {
-        let mut client = project.proxy("tester", "faulty");
-        client.send_raw(&large(size));
-        let answer: Value = serde_json::from_str(&client.next_frame().expect("an answer")).expect("JSON");
-        let message = answer["error"]["message"].as_str().unwrap_or_else(|| panic!("{answer}"));
-        assert!(message.contains("longer than 16777216 bytes"), "{message}");
+    let (mut other, mut client) = (project.proxy("tester", "faulty"), project.proxy("tester", "faulty"));
+    for size in [MAX_MESSAGE + 1, 64 * 1024 * 1024, 64 * 1024 * 1024 + 1] {
+        too_long(&mut client, size, MAX_MESSAGE);
+        works(&mut client);
         works(&mut other);
         works(&mut project.proxy("tester", "faulty"));
     }
-    assert_eq!(faulty::calls(&project, "echo"), 4);
+    assert_eq!(faulty::calls(&project, "echo"), 9);
+    recorded_as_too_long(&project, 3, MAX_MESSAGE);
+}
+
+/// Also in the middle of what else is under way, and exactly at the edge.
+#[test]
+fn a_declared_limit_of_messages_is_exact_on_stdio() {
+    let limit = 16 * 1024;
+    let project = faulty::with("[gateway]\nmax_message_bytes = 16384\n");
+    let mut client = project.proxy("tester", "faulty");
+    let (head, tail) = (r#"{"jsonrpc":"2.0","id":99,"method":"ping","params":{"_meta":{"x":""#, r#""}}}"#);
+    let ping = format!("{head}{}{tail}", "x".repeat(limit - head.len() - tail.len()));
+    client.send_raw(ping.as_bytes());
+    let answer: Value = serde_json::from_str(&client.next_frame().expect("an answer")).expect("JSON");
+    assert_eq!((&answer["id"], answer.get("result").is_some()), (&json!(99), true), "{answer}");
+    too_long(&mut client, limit + 1, limit);
+    let call = client.send("tools/call", json!({"name": "echo", "arguments": {"n": 2}}));
+    client.send_raw(&large(limit + 1));
+    let last = client.send("tools/call", json!({"name": "echo", "arguments": {"n": 3}}));
+    let mut ids: Vec<Value> = Vec::new();
+    while ids.len() < 3 {
+        let frame: Value = serde_json::from_str(&client.next_frame().expect("an answer")).expect("JSON");
+        assert_eq!(frame.get("error").is_some(), frame["id"].is_null(), "{frame}");
+        ids.push(frame["id"].clone());
+    }
+    assert!([json!(call), Value::Null, json!(last)].iter().all(|id| ids.contains(id)), "{ids:?}");
+    assert_eq!(faulty::calls(&project, "echo"), 2);
+    recorded_as_too_long(&project, 2, limit);
+}
+
+/// Sends a call of so many bytes, and reads its refusal.
+fn too_long(client: &mut StdioClient, size: usize, limit: usize) {
+    client.send_raw(&large(size));
+    let answer: Value = serde_json::from_str(&client.next_frame().expect("an answer")).expect("JSON");
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&Value::Null, &json!(-32600)), "{answer}");
+    assert_eq!(answer["error"]["message"], format!("a message is longer than {limit} bytes"));
+}
+
+/// The log has it, by whom and why, and nothing of what was in it.
+fn recorded_as_too_long(project: &Project, count: usize, limit: usize) {
+    let recorded = wait_for("the refusals in the log", || {
+        Some(project.events_of("message.refused")).filter(|recorded| recorded.len() >= count)
+    });
+    assert_eq!(recorded.len(), count, "{recorded:#?}");
+    for event in recorded {
+        assert_eq!(event["text"], format!("size: a message is longer than {limit} bytes"));
+        assert_eq!((&event["agent"], &event["authn"]), (&json!("tester"), &json!("local")));
+        assert!(event["session"].is_string() && event.get("call").is_none(), "{event}");
+    }
+    project.ok(&["trace", "verify"]);
 }
 
 #[test]

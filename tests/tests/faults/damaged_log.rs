@@ -2,7 +2,8 @@
 
 use crate::faulty;
 use crate::session::{end_gateway, place, recorded, segment};
-use harness::{Project, project::finish, wait_for};
+use harness::project::{finish, kill};
+use harness::{Project, wait_for};
 use serde_json::json;
 use std::fs;
 
@@ -114,6 +115,50 @@ fn a_torn_tail_is_removed_and_recorded() {
     assert_eq!(started["index"], last + 1);
     end_gateway(&project);
     assert_eq!(verify(&project, &[]).0, 0);
+}
+
+/// What `kill -9` may leave: the last commit reached the disk in part. Nothing was checkpointed since the start.
+#[test]
+fn a_torn_last_commit_is_removed_said_and_built_upon() {
+    let project = faulty::with("[log]\ncheckpoint_s = 86400\n");
+    let mut client = project.proxy("tester", "faulty");
+    for number in 0..3 {
+        assert_eq!(faulty::text(&client.call("echo", json!({"n": number}))), format!("{{\"n\": {number}}}"));
+    }
+    // Its end is recorded, and this shim would start another gateway.
+    assert_eq!(client.wait(), 0);
+    wait_for("the server's end", || project.events_of("server.stopped").pop());
+    kill(project.gateway_pid().expect("a gateway"));
+    wait_for("a free log", || fs::File::open(project.log().join("lock")).ok()?.try_lock().ok());
+    let before = project.events();
+    let (from, to) = place(&project, before.len() as u64 - 1);
+    change(&segment(&project), |bytes| bytes[from.midpoint(to)..].fill(0));
+    assert_eq!(verify(&project, &[]).0, 0);
+
+    project.proxy("tester", "faulty").call("echo", json!({"n": 9}));
+    let after = project.events();
+    let recovered = project.events_of("store.recovered");
+    assert_eq!(recovered.len(), 1, "{recovered:#?}");
+    let (recovered, started) = (&recovered[0], project.events_of("gateway.started").pop().expect("the start"));
+    let size = recovered["detail"]["log_size"].as_u64().expect("a size");
+    let kept = usize::try_from(size).expect("a size");
+    assert!(kept < before.len() && before[..kept] == after[..kept], "{size} of {}", before.len());
+    assert_eq!((&started["index"], &recovered["index"]), (&json!(size), &json!(size + 1)));
+    assert_eq!(recovered["text"], "a commit that was not finished was removed");
+    // From the first byte of the commit to the last that was left of it.
+    let dropped = recovered["detail"]["dropped_bytes"].as_u64().expect("bytes");
+    assert!(dropped >= (24 + from.midpoint(to) - from) as u64, "{recovered}");
+    assert_eq!(recovered["detail"], json!({"dropped_bytes": dropped, "log_size": size}));
+    assert_eq!(started["detail"]["dropped_bytes"], dropped);
+    for column in ["agent", "call", "server", "session", "tool_name"] {
+        assert!(recovered.get(column).is_none(), "{recovered}");
+    }
+    assert_eq!(faulty::calls(&project, "echo"), 4, "nothing is run again");
+    // The next start finds nothing to repair.
+    end_gateway(&project);
+    assert_eq!(verify(&project, &[]).0, 0);
+    project.proxy("tester", "faulty").call("echo", json!({"n": 10}));
+    assert_eq!(project.events_of("store.recovered").len(), 1);
 }
 
 #[test]

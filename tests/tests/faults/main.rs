@@ -10,4 +10,6 @@ mod faulty;
 mod foreign;
 mod full_disk;
 mod http_rules;
+mod questions;
+mod server_events;
 mod session;

@@ -155,3 +155,52 @@ fn a_gateway_that_cannot_come_back_is_said() {
     let output = project.run(&["proxy", "--agent", BOT, "--server", "bench"]);
     assert!(output.code == 30 && output.stderr.contains("accepted"), "{output:#?}");
 }
+
+/// More records than one bundle of the log holds, and more than one checkpoint: a start may skip what is sealed there,
+/// but not what it says of the session.
+#[test]
+fn what_a_long_log_says_of_a_session_outlives_a_kill() {
+    let project = Project::example("support-desk");
+    super::edit(
+        &project,
+        "mortise/tools/desk.toml",
+        "confidentiality = \"private\" }",
+        "confidentiality = \"secret\" }",
+    );
+    super::edit(&project, "mortise/agents/support-bot.toml", "calls_per_minute = 120", "calls_per_minute = 10000");
+    let mut desk = project.proxy(BOT, "desk");
+    let stranger = mail("stranger@elsewhere.example", "hello");
+    assert!(is_done(&project.proxy(BOT, "mailer").call("send_mail", stranger.clone())));
+    assert!(is_done(&desk.call("search_tickets", json!({"query": "cached", "status": "open"}))));
+    let first = checkpoint(&project, 1);
+    for _ in 0..100 {
+        let read = desk.request("resources/read", json!({"uri": "desk://handbook"}));
+        assert!(read["result"]["contents"].is_array(), "{read}");
+    }
+    assert!(checkpoint(&project, 300) > first.max(256));
+    assert!(project.log().join("tile/entries/000").is_file(), "no bundle is full");
+    let calls = project.events_of("tool.intent").len();
+    for round in 0..2 {
+        kill(project.gateway_pid().expect("a gateway"));
+        let denied = project.proxy(BOT, "mailer").call("send_mail", stranger.clone());
+        assert_eq!(rule(&denied), "guards/private-data-stays", "{round}");
+    }
+    assert!(is_done(&project.proxy(BOT, "mailer").call("send_mail", mail("lin@fabrikam.example", "hello"))));
+    let result = project.events_of("tool.result").pop().expect("a result");
+    let labels = result["labels"]["confidentiality"].as_array().expect("labels");
+    assert!(labels.contains(&json!("secret")), "{result}");
+    let events = project.events();
+    let sessions = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
+    assert_eq!((sessions("session.start"), sessions("tool.intent")), (1, calls + 3), "it is the same session");
+    let report = project.json(&["trace", "verify"]);
+    assert_eq!((&report["verdict"], &report["unknown"]), (&json!("ok"), &json!(0)), "{report}");
+}
+
+/// The size of the log's checkpoint, once it is at least so large.
+fn checkpoint(project: &Project, at_least: u64) -> u64 {
+    wait_for("a checkpoint", || {
+        let text = std::fs::read_to_string(project.log().join("checkpoint")).ok()?;
+        let size = text.lines().nth(1)?.parse().ok()?;
+        (size >= at_least).then_some(size)
+    })
+}

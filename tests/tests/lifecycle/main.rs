@@ -1,13 +1,17 @@
 //! A gateway's life: calls, people, edits, crashes, and agents that would like it otherwise.
 
 mod asking;
+mod by_command;
 mod crash;
 mod demo;
 mod governed;
+mod limits;
 mod one_gateway;
 mod people;
+mod recording;
 mod reload;
 mod sessions;
+mod stated;
 mod verdicts;
 
 use harness::{Project, workspace};

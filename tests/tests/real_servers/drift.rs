@@ -76,3 +76,46 @@ fn a_silent_change_shows_when_tools_are_listed() {
     let mut client = project.proxy(AGENT, "drifting");
     assert_quarantined(&project, &client.call("drifting", json!({})));
 }
+
+/// However often it is looked at and called.
+#[test]
+fn a_quarantine_is_recorded_once() {
+    let project = project(&[]);
+    let mut client = project.proxy(AGENT, "drifting");
+    assert_eq!(client.call("drifting", json!({}))["result"]["content"][0]["text"], "done");
+    assert!(project.events_of("server.quarantined").is_empty());
+    for _ in 0..3 {
+        assert_eq!(listed(&mut client), ["steady"]);
+        assert_quarantined(&project, &client.call("drifting", json!({})));
+    }
+    assert_eq!(client.call("steady", json!({}))["result"]["content"][0]["text"], "done");
+    let recorded = wait_for("the quarantine in the log", || {
+        Some(project.events_of("server.quarantined")).filter(|events| !events.is_empty())
+    });
+    assert_eq!(recorded.len(), 1, "{recorded:#?}");
+    let event = &recorded[0];
+    assert_eq!((&event["server"], &event["tool_name"]), (&json!("drifting"), &json!("drifting")));
+    assert_eq!(
+        (&event["agent"], &event["text"]),
+        (&json!(AGENT), &json!("the live definition differs from the pinned one"))
+    );
+    assert!(event.get("call").is_none(), "{event}");
+    assert!(!project.ok(&["trace", "ls", "--events", "--format", "ndjson"]).contains("eve@example.com"));
+    project.ok(&["trace", "verify"]);
+}
+
+/// An operator who looks for it finds it, though no agent listed the tools since.
+#[test]
+fn a_quarantine_that_only_calls_meet_is_recorded_once_too() {
+    let project = project(&[]);
+    let mut client = project.proxy(AGENT, "drifting");
+    assert_eq!(client.call("drifting", json!({}))["result"]["content"][0]["text"], "done");
+    assert!(project.events_of("server.quarantined").is_empty(), "it was as pinned");
+    for _ in 0..3 {
+        assert_quarantined(&project, &client.call("drifting", json!({})));
+    }
+    let recorded = wait_for("the quarantine in the log", || {
+        Some(project.events_of("server.quarantined")).filter(|events| !events.is_empty())
+    });
+    assert_eq!(recorded.len(), 1, "{recorded:#?}");
+}

@@ -6,6 +6,7 @@ mod differential;
 mod drift;
 mod environment;
 mod many;
+mod remote;
 #[cfg(feature = "rust-client")]
 mod rust_client;
 mod unknown_members;

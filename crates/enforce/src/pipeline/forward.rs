@@ -54,12 +54,12 @@ impl Pipeline {
     /// Makes the decision and the dispatch durable, forwards, inspects, records the result.
     pub(super) async fn dispatch(
         &self,
-        case: Box<Case>,
+        mut case: Box<Case>,
         effective: Effective,
         permit: Permit,
         commit: Commit,
     ) -> Answer {
-        if let Err(error) = self.record_leaving(&case, &effective, &permit, commit).await {
+        if let Err(error) = self.record_leaving(&mut case, &effective, &permit, commit).await {
             tracing::error!(%error, "call refused: the log cannot be written");
             let mut decision = effective.decision;
             decision.verdict = Verdict::Deny;
@@ -85,11 +85,12 @@ impl Pipeline {
 
     async fn record_leaving(
         &self,
-        case: &Case,
+        case: &mut Case,
         effective: &Effective,
         permit: &Permit,
         commit: Commit,
     ) -> Result<(), store::log::LogError> {
+        let mut announced = case.announced.take();
         // The session and the intent of an approved call were recorded when it was asked about.
         let mut events = if case.approved.is_none() { self.opening(case) } else { Vec::new() };
         let mut decision = self.recorder.decision(&case.call, &case.columns, &effective.decision, effective.latency_us);
@@ -97,10 +98,10 @@ impl Pipeline {
         decision.approval = case.approved.as_ref().map(|approved| (&approved.id).into());
         events.push(decision);
         if commit == Commit::Twice {
-            self.recorder.durable(&std::mem::take(&mut events)).await?;
+            self.recorder.durable_announced(&std::mem::take(&mut events), announced.take()).await?;
         }
         events.push(self.recorder.dispatch(&case.call, permit, &case.columns));
-        let recording = self.recorder.durable(&events);
+        let recording = self.recorder.durable_announced(&events, announced);
         drop(events);
         recording.await.map(drop)
     }

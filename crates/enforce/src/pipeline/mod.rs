@@ -52,10 +52,11 @@ impl Pipeline {
         approvals: Approvals<SealedApprovals>,
         pseudonyms: PseudonymKey,
     ) -> Self {
+        let agent_rates = Mutex::new(sessions.agent_rates(recorder.clock().now()));
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             sessions,
-            agent_rates: Mutex::new(HashMap::new()),
+            agent_rates,
             recorder,
             approvals: Mutex::new(approvals),
             approvals_changed: watch::Sender::new(0),

@@ -131,9 +131,18 @@ impl Configuration {
         let accepted = Accepted::load(&state, past(&state));
         let accepted = accepted.map_err(|error| ConfigurationError::Accepted(error.to_string()))?;
         let first_use = accepted.is_none();
-        let in_force = accepted.map_or_else(|| found.clone(), |accepted| accepted.files);
         // Without settings and inventory there is nothing to serve at all.
-        let parsed = Project::parse(&in_force).map_err(ConfigurationError::Invalid)?;
+        let (in_force, parsed) = match accepted {
+            Some(Accepted { files, revision, .. }) => {
+                let parsed = Project::parse_revision(&files, &revision);
+                (files, parsed)
+            }
+            None => {
+                let parsed = Project::parse(&found);
+                (found, parsed)
+            }
+        };
+        let parsed = parsed.map_err(ConfigurationError::Invalid)?;
         let (project, bundle, broken) = match compile_project(parsed, Sound::remembered(&state).as_ref()) {
             Ok(Compiled { project, bundle, .. }) => (project, bundle, None),
             // Policies that do not load are a policy: deny everything, and say why in every event.

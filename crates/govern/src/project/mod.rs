@@ -53,6 +53,18 @@ impl Project {
     /// # Errors
     /// Every complaint found, warnings among them, when at least one is an error.
     pub fn parse(files: &Files) -> Result<Self, Vec<Diagnostic>> {
+        Self::read(files, || files.revision())
+    }
+
+    /// As [`Self::parse`], for files whose [`Files::revision`] was computed already: accepted ones are held against it.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_revision(files: &Files, revision: &Digest) -> Result<Self, Vec<Diagnostic>> {
+        Self::read(files, || revision.clone())
+    }
+
+    fn read(files: &Files, revision: impl FnOnce() -> Digest) -> Result<Self, Vec<Diagnostic>> {
         let mut found = Vec::new();
         let settings = parse_settings(files, &mut found);
         let lock = parse_lock(files, &mut found);
@@ -84,7 +96,7 @@ impl Project {
                 lock,
                 policies: shapes::sources(files),
                 tests: files.of(Part::Test).map(|(file, _)| file.to_owned()).collect(),
-                revision: files.revision(),
+                revision: revision(),
                 warnings: found,
             }),
             _ => Err(found),
@@ -165,6 +177,8 @@ pub(crate) mod tests {
         assert!(project.warnings.is_empty(), "{:?}", project.warnings);
         assert_eq!((project.agents.len(), project.servers.len(), project.policies.len()), (1, 1, 1));
         assert_eq!(project.revision, sample().revision());
+        let again = Project::parse_revision(&sample(), &project.revision).unwrap();
+        assert_eq!((again.revision, again.lock), (project.revision, project.lock));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::bundle::digest;
 use crate::shapes::Source;
 use cedar_policy::{ParseErrors, Policy, PolicySet};
+use cedar_policy_core::est;
 use std::str::FromStr;
 use std::sync::Arc;
 use vocab::Diagnostic;
@@ -18,7 +19,8 @@ pub(crate) struct Parsed {
     pub(crate) span: (usize, usize),
     /// Line of its first character, from 1.
     pub(crate) line: u32,
-    /// The policy as Cedar's JSON: neither comments nor layout.
+    /// The policy as Cedar's JSON: neither comments nor layout. Of two ways to write the same, such as two `when` and
+    /// one with `&&`, it is the one that Cedar evaluates.
     pub(crate) json: serde_json::Value,
     pub(crate) text: Digest,
 }
@@ -76,7 +78,8 @@ pub(crate) fn parse(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Vec<P
 
 fn parsed(source: &Source, policy: &Policy, lines: &[usize], diagnostics: &mut Vec<Diagnostic>) -> Option<Parsed> {
     let span = policy.as_ref().loc().map_or((0, source.text.len()), |loc| (loc.start(), loc.end()));
-    match policy.to_json() {
+    // From the policy that was parsed: Cedar's own `to_json` would parse its text a second time.
+    match serde_json::to_value(est::Policy::from(policy.as_ref().clone())) {
         Ok(json) => {
             let text = digest(&[json.to_string().as_bytes()]);
             let (file, source) = (source.file.clone(), source.text.clone());

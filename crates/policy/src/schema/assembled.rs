@@ -4,7 +4,7 @@
 //! is read, with one prototype of an action that has an argument of every type; each action is a copy of the prototype
 //! with its own arguments and groups. A test holds the result against the text that is read as a whole.
 
-use super::actions::{ActionShape, Actions};
+use super::actions::ActionShape;
 use super::json::{Field, RecordShape, Shape};
 use super::text::text_of;
 use crate::vocabulary::Names;
@@ -17,14 +17,22 @@ use cedar_policy_core::validator::{RawName, ValidatorSchema, ValidatorSchemaFrag
 const PROTOTYPE: &str = "/";
 
 /// The schema over these actions.
-pub(crate) fn assembled(envs: &[String], actions: &Actions, names: &Names) -> Result<Schema, String> {
+pub(crate) fn assembled<'a>(
+    envs: &[String],
+    actions: impl Iterator<Item = &'a ActionShape>,
+    names: &Names,
+) -> Result<Schema, String> {
     let fragment = fragment(envs, actions, names)?;
     let fragment = ValidatorSchemaFragment::from_schema_fragment(fragment).map_err(|error| error.to_string())?;
     let schema = ValidatorSchema::from_schema_fragments([fragment], Extensions::all_available());
     schema.map(Schema::from).map_err(|error| error.to_string())
 }
 
-fn fragment(envs: &[String], actions: &Actions, names: &Names) -> Result<Fragment<RawName>, String> {
+fn fragment<'a>(
+    envs: &[String],
+    actions: impl Iterator<Item = &'a ActionShape>,
+    names: &Names,
+) -> Result<Fragment<RawName>, String> {
     let prototype = prototype(names).ok_or("no name for a prototype")?;
     let text = text_of(envs, [&prototype].into_iter());
     let read = Fragment::from_cedarschema_str(&text, Extensions::all_available());
@@ -32,7 +40,7 @@ fn fragment(envs: &[String], actions: &Actions, names: &Names) -> Result<Fragmen
     let namespace = fragment.0.values_mut().next().ok_or("the fixed part is empty")?;
     let prototype = namespace.actions.remove(PROTOTYPE).and_then(Prototype::of);
     let prototype = prototype.ok_or("the prototype has another form")?;
-    for action in actions.values() {
+    for action in actions {
         let made = prototype.action(action).ok_or_else(|| format!("`{}` cannot be put together", action.id))?;
         namespace.actions.insert((&*action.id).into(), made);
     }
@@ -155,8 +163,8 @@ mod tests {
         let (actions, _) = actions([ServerId::new("desk")].iter(), tools, &names);
         let text = schema_text(envs, &actions);
         let read = Fragment::from_cedarschema_str(&text, Extensions::all_available()).unwrap().0;
-        assert_eq!(fragment(envs, &actions, &names).unwrap(), read, "{text}");
-        assert!(assembled(envs, &actions, &names).is_ok());
+        assert_eq!(fragment(envs, actions.values(), &names).unwrap(), read, "{text}");
+        assert!(assembled(envs, actions.values(), &names).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The generated schema as Cedar reads it: parsed when somebody first asks.
+//! The generated schema as Cedar holds it: made when somebody first asks.
 //!
-//! Reading it costs more than everything else of a load together, and deciding does not need it: only the validator
-//! and the evaluation of every rule do.
+//! Making it costs more than everything else of a load together, and deciding does not need it: only the evaluation of
+//! every rule does, and the validator of a set that has something wrong.
 
 use cedar_policy::Schema;
 use std::sync::{Arc, OnceLock};
@@ -24,15 +24,7 @@ impl LazySchema {
         &self.text
     }
 
-    /// The schema, or why the text is none: the same answer every time.
-    pub(crate) fn get(&self) -> Result<&Schema, &str> {
-        self.get_or(|| match Schema::from_cedarschema_str(&self.text) {
-            Ok((schema, _warnings)) => Ok(schema),
-            Err(error) => Err(error.to_string()),
-        })
-    }
-
-    /// As [`Self::get`], for a caller that can make it in a cheaper way than by reading the text.
+    /// The schema as `make` makes it, or why there is none: the same answer every time.
     pub(crate) fn get_or(&self, make: impl FnOnce() -> Result<Schema, String>) -> Result<&Schema, &str> {
         self.read.get_or_init(make).as_ref().map_err(String::as_str)
     }
@@ -43,10 +35,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_that_is_no_schema_is_an_error_each_time() {
-        let schema = LazySchema::new("entity".into());
-        assert!(schema.get().is_err());
-        assert!(schema.get().is_err());
-        assert!(LazySchema::new("entity A;".into()).get().is_ok());
+    fn what_was_made_once_is_not_made_again() {
+        let made =
+            |text: &str| Schema::from_cedarschema_str(text).map(|(schema, _)| schema).map_err(|_| "no".to_owned());
+        let bad = LazySchema::new("entity".into());
+        assert!(bad.get_or(|| made("entity")).is_err());
+        assert!(bad.get_or(|| made("entity A;")).is_err());
+        let good = LazySchema::new("entity A;".into());
+        assert!(good.get_or(|| made("entity A;")).is_ok());
+        assert!(good.get_or(|| made("entity")).is_ok());
     }
 }

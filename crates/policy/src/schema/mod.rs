@@ -2,11 +2,13 @@
 //!
 //! What Cedar cannot express is left out of what policies see and listed, never an error: JSON Schema validation
 //! still holds it. Order: `json` reads one schema, `actions` lists what can be called, `text` writes `.cedarschema`,
-//! `assembled` is the same as Cedar holds it, `lazy` keeps it once it was asked for.
+//! `assembled` is the same as Cedar holds it, `lazy` keeps it once it was asked for; `kinds` finds the actions that are
+//! enough to validate a set of rules.
 
 mod actions;
 mod assembled;
 mod json;
+mod kinds;
 mod lazy;
 mod text;
 
@@ -14,5 +16,6 @@ pub(crate) use actions::{ActionShape, Actions, INERT_ACTION, actions, groups};
 pub(crate) use assembled::assembled;
 pub use json::Invisible;
 pub(crate) use json::{RecordShape, Shape};
+pub(crate) use kinds::kinds;
 pub(crate) use lazy::LazySchema;
 pub(crate) use text::schema_text;

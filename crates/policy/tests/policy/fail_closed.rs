@@ -169,3 +169,17 @@ unless {{ [Origin::"request", Origin::"system"].containsAll(context.origin.targe
     let without_target = decide(&bundle, "desk/search", &json!({"query": "x"}), &Facts::default());
     assert_eq!(without_target.verdict, Verdict::Allow);
 }
+
+/// What a rule looks at is found by the names of operations; a field of a record can have the name of one.
+#[test]
+fn a_guard_sees_what_stands_in_a_record_whatever_the_field_is_called() {
+    for name in ["Value", "Var", "Record", "has", "."] {
+        let guard = format!(
+            "{PERMIT_ALL}@id(\"g\") forbid(principal, action == Action::\"mail/send-mail\", resource) \
+             when {{ context.args has subject && {{\"{name}\": context.args has \"dry-run\"}}[\"{name}\"] }};"
+        );
+        let call = json!({"to": ["a"], "body": "b", "subject": "s", "dry-run": true});
+        let decision = decide(&bundle(&guard), "mail/send-mail", &call, &Facts::default());
+        assert!(decision.faults.is_empty() && rules(&decision) == ["g"], "{name}: {decision:?}");
+    }
+}

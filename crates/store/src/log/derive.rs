@@ -3,8 +3,8 @@
 use super::layout::Layout;
 use crate::atomic::{self, Durable};
 use proof::{
-    BundleId, Hash, HashReader, ReadError, TILE_WIDTH, TileBuilder, TileId, TileWrite, decode_hashes,
-    encode_bundle, leaf_hash,
+    BundleId, Hash, HashReader, ReadError, TILE_WIDTH, TileBuilder, TileId, TileWrite, decode_hashes, encode_bundle,
+    leaf_hash,
 };
 use std::{collections::BTreeMap, io, path::Path};
 

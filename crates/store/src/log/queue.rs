@@ -32,6 +32,9 @@ pub(crate) struct Queue {
     room: Semaphore,
 }
 
+/// An append that is on its way: a commit waits a moment for it. Dropped when the append has entered, or will not come.
+pub struct Announcement(Arc<Queue>);
+
 /// Held by each thread that serves the queue: a thread that ends early ends the log.
 pub(crate) struct KillOnExit(pub(crate) Arc<Queue>);
 
@@ -42,8 +45,10 @@ enum Waiting {
     No,
     /// Any append.
     ForAny,
-    /// This many appends that somebody waits for.
-    ForUrgent(usize),
+    /// An append that somebody waits for.
+    ForUrgent,
+    /// The last of those that were announced.
+    ForAnnounced,
 }
 
 struct State {
@@ -52,8 +57,8 @@ struct State {
     urgent: usize,
     /// When the oldest append that nobody waits for came.
     lazy_since: Option<Instant>,
-    /// How many somebody waited for in the last commit: as many callers may be on their way again.
-    expected: usize,
+    /// Appends that were announced and have not come.
+    announced: usize,
     /// What the committer is to be woken for.
     waiting: Waiting,
     /// Set once: no further append enters.
@@ -97,11 +102,17 @@ impl Queue {
             appends: VecDeque::new(),
             urgent: 0,
             lazy_since: None,
-            expected: 0,
+            announced: 0,
             waiting: Waiting::No,
             end: None,
         };
         Self { state: Mutex::new(state), arrived: Condvar::new(), room: Semaphore::new(QUEUE_BYTES) }
+    }
+
+    /// Says that an append is on its way.
+    pub(crate) fn announce(self: &Arc<Self>) -> Announcement {
+        self.lock().announced += 1;
+        Announcement(Arc::clone(self))
     }
 
     /// Waits for room and enters.
@@ -123,7 +134,8 @@ impl Queue {
         let wakes = match state.waiting {
             Waiting::No => false,
             Waiting::ForAny => true,
-            Waiting::ForUrgent(number) => state.urgent >= number,
+            Waiting::ForUrgent => state.urgent > 0,
+            Waiting::ForAnnounced => state.announced == 0,
         };
         if wakes {
             state.waiting = Waiting::No;
@@ -137,8 +149,8 @@ impl Queue {
 
     /// Waits for appends and takes those of the next commit, in order. `None`: there will be no more.
     ///
-    /// One commit for several callers costs each of them a part of it. When the last commit had several, this one
-    /// waits a moment for as many; a caller on its own never waits for others.
+    /// One commit for several callers costs each of them a part of it, so it waits a moment for those that have
+    /// announced themselves. A caller on its own never waits for others.
     pub(crate) fn take(&self) -> Option<Vec<Append>> {
         let mut state = self.lock();
         let mut gathering: Option<Instant> = None;
@@ -154,25 +166,22 @@ impl Queue {
             if state.end.is_some() {
                 break;
             }
-            let (number, wait) = match (state.urgent, state.lazy_since) {
-                (0, Some(since)) => (1, LAZY_WAIT.saturating_sub(since.elapsed())),
-                (urgent, _) if urgent < state.expected => {
+            let (waiting, wait) = match (state.urgent, state.lazy_since) {
+                (0, Some(since)) => (Waiting::ForUrgent, LAZY_WAIT.saturating_sub(since.elapsed())),
+                _ if state.announced > 0 => {
                     let since = gathering.get_or_insert_with(Instant::now);
-                    (state.expected, GATHER_WAIT.saturating_sub(since.elapsed()))
+                    (Waiting::ForAnnounced, GATHER_WAIT.saturating_sub(since.elapsed()))
                 }
                 _ => break,
             };
             if wait.is_zero() {
                 break;
             }
-            state.waiting = Waiting::ForUrgent(number);
+            state.waiting = waiting;
             state = self.arrived.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.waiting = Waiting::No;
-        let urgent = state.urgent;
-        let taken = state.take_commit();
-        state.expected = urgent - state.urgent;
-        Some(taken)
+        Some(state.take_commit())
     }
 
     /// Gives the room of appends back that are done with.
@@ -227,6 +236,18 @@ impl State {
         }
         self.lazy_since = self.appends.iter().any(|append| append.reply.is_none()).then(Instant::now);
         taken
+    }
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.announced -= 1;
+        if state.announced == 0 && state.waiting == Waiting::ForAnnounced {
+            state.waiting = Waiting::No;
+            drop(state);
+            self.0.arrived.notify_one();
+        }
     }
 }
 

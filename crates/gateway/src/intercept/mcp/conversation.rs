@@ -224,13 +224,18 @@ impl Conversation {
         let conversation = Arc::clone(self);
         let mut gone = EndOnDrop(Some(alive.clone()));
         // Boxed: a task is moved several times on its way to its place.
-        let task = tokio::spawn(Box::pin(async move { decided::submit(&conversation, request, alive).await }));
+        let announced = self.shared.pipeline.recorder().announce();
+        let handling = async move { decided::submit(&conversation, request, alive, announced).await };
+        let task = tokio::spawn(Box::pin(handling));
         let answer = task.await;
         gone.0 = None;
         self.open().remove(&id);
         match answer {
             Ok(Ok(answer)) => encode::answer(&id, shape, answer),
-            Ok(Err(invalid)) => jsonrpc::error(&id, code::INVALID_PARAMS, &invalid, None),
+            Ok(Err(invalid)) => {
+                self.refused_message("params", &invalid).await;
+                jsonrpc::error(&id, code::INVALID_PARAMS, &invalid, None)
+            }
             // A panic in the pipeline is a refusal: nothing leaves without the permit it did not get to make.
             Err(_) => jsonrpc::error(&id, encode::FAILED, "Mortise failed on this call; it is recorded", None),
         }

@@ -2,14 +2,15 @@
 
 use super::conversation::Conversation;
 use super::encode;
-use super::listing::Added;
-use crate::connections::{CallRoute, NoRoute, ServerRequest};
+use super::listing::{Added, MAX_PURPOSE};
+use crate::connections::{CallRoute, Link, NoRoute, ServerRequest};
 use crate::jsonrpc::{ErrorObject, Outcome, Request, code};
 use bytes::Bytes;
 use canon::json::parse;
 use enforce::{Alive, Answer, Boxed, Live, Lost, Reply, Route, Snapshot, Submission};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use store::Announcement;
 use vocab::id::{CallId, ServerId};
 use vocab::{Call, CallParts, Operation, Target, Untrusted};
 
@@ -17,7 +18,12 @@ use vocab::{Call, CallParts, Operation, Target, Untrusted};
 ///
 /// # Errors
 /// The params do not have the method's shape.
-pub(super) async fn submit(conversation: &Arc<Conversation>, request: Request, alive: Alive) -> Result<Answer, String> {
+pub(super) async fn submit(
+    conversation: &Arc<Conversation>,
+    request: Request,
+    alive: Alive,
+    announced: Announcement,
+) -> Result<Answer, String> {
     let snapshot = conversation.snapshot();
     let params = request.params.as_deref().unwrap_or(b"{}");
     let params = parse(params, &conversation.limits).map_err(|error| format!("params refused: {error}"))?;
@@ -36,6 +42,7 @@ pub(super) async fn submit(conversation: &Arc<Conversation>, request: Request, a
             if let Err(error) = link.know_tools().await {
                 tracing::warn!(server = %target.server, %error, "tools cannot be listed");
             }
+            note_drift(conversation, &snapshot, &link, &target);
             let progress = extra.get("_meta").and_then(|meta| meta.get("progressToken")).is_some();
             let progress = progress.then(|| conversation.progress(&request.id));
             let progress = progress.map(|(sender, passed)| {
@@ -50,11 +57,22 @@ pub(super) async fn submit(conversation: &Arc<Conversation>, request: Request, a
         }
     };
     let call = call(conversation, target, arguments, purpose, confidence);
-    let answer = conversation.shared.pipeline.submit(Submission { call, route, alive }).await;
+    let answer =
+        conversation.shared.pipeline.submit(Submission { call, route, alive, announced: Some(announced) }).await;
     if let Some(told) = told {
         told.all().await;
     }
     Ok(answer)
+}
+
+/// A definition that differs from the pinned one is said where it is met, whether or not the agent ever lists tools.
+fn note_drift(conversation: &Conversation, snapshot: &Snapshot, link: &Link, target: &Target) {
+    if let Operation::Tool(tool) = &target.operation
+        && let (Live::Definition(live), Some(pinned)) = (link.live(tool), snapshot.tool(target))
+        && live != pinned.description.definition
+    {
+        conversation.quarantine(&target.server, tool);
+    }
 }
 
 /// A server's request: decided like any other call, with the client as the tool.
@@ -72,7 +90,7 @@ pub(super) async fn server_request(conversation: &Arc<Conversation>, asked: Serv
     let target = Target { server: asked.server, operation };
     let call = call(conversation, target, arguments, None, None);
     let route = Arc::new(ClientRoute { conversation: Arc::clone(conversation), method: asked.request.method });
-    let submission = Submission { call, route, alive: Alive::default() };
+    let submission = Submission { call, route, alive: Alive::default(), announced: None };
     encode::outcome(conversation.shared.pipeline.submit(submission).await)
 }
 
@@ -101,11 +119,25 @@ fn tool(conversation: &Conversation, snapshot: &Snapshot, mut params: Map<String
         let entry = snapshot.tool(&target);
         let schema = entry.as_ref().map(|entry| &*entry.description.input_schema);
         (purpose, confidence) = added.strip(&mut arguments, schema);
-        if schema.is_some() && added.lacks_purpose(purpose.as_deref(), schema) {
-            return Err("the argument `purpose` is missing: say in one sentence why you make this call".to_owned());
+        if schema.is_some() {
+            check_stated(added, purpose.as_deref(), &arguments, schema)?;
         }
     }
     Ok(Asked { target, arguments, extra: params, purpose, confidence })
+}
+
+/// What Mortise added to the schema is held to it as the tool's own arguments are; nothing of it may be left over.
+fn check_stated(added: Added, purpose: Option<&str>, left: &Value, schema: Option<&Value>) -> Result<(), String> {
+    let wrong = if added.lacks_purpose(purpose, schema) {
+        "`purpose` is missing: say in one sentence why you make this call"
+    } else if purpose.is_some_and(|purpose| purpose.chars().count() > MAX_PURPOSE) {
+        "`purpose` is longer than 500 characters: say in one sentence why you make this call"
+    } else if added.leaves_confidence(left, schema) {
+        "`confidence` is not a whole number from 0 to 100"
+    } else {
+        return Ok(());
+    };
+    Err(format!("the argument {wrong}"))
 }
 
 async fn prompt(conversation: &Conversation, mut params: Map<String, Value>) -> Result<Asked, String> {

@@ -9,6 +9,9 @@ use vocab::{Operation, Target};
 /// The name of the argument in which an agent says why.
 pub const PURPOSE: &str = "purpose";
 
+/// The longest purpose, characters.
+pub const MAX_PURPOSE: usize = 500;
+
 /// The name of the argument in which an agent says how sure it is.
 pub const CONFIDENCE: &str = "confidence";
 
@@ -115,7 +118,7 @@ impl Added {
             properties.insert(
                 PURPOSE.to_owned(),
                 json!({
-                    "type": "string", "minLength": 1, "maxLength": 500,
+                    "type": "string", "minLength": 1, "maxLength": MAX_PURPOSE,
                     "description": "Why you make this call, in one sentence. Recorded and shown to approvers."
                 }),
             );
@@ -147,6 +150,13 @@ impl Added {
         (purpose, confidence)
     }
 
+    /// Whether a stated confidence is none, and was left where it was.
+    #[must_use]
+    pub fn leaves_confidence(self, arguments: &Value, schema: Option<&Value>) -> bool {
+        let own = schema.and_then(|schema| schema.pointer("/properties/confidence")).is_some();
+        self.confidence && !own && arguments.get(CONFIDENCE).is_some()
+    }
+
     /// Whether a call lacks a purpose that it must have.
     #[must_use]
     pub fn lacks_purpose(self, purpose: Option<&str>, schema: Option<&Value>) -> bool {
@@ -172,14 +182,19 @@ mod tests {
         assert_eq!(BOTH.strip(&mut arguments, Some(&schema)), (Some("to see".into()), Some(40)));
         assert_eq!(arguments, json!({"a": 1}));
         assert!(BOTH.lacks_purpose(None, Some(&schema)));
+        assert!(!BOTH.leaves_confidence(&arguments, Some(&schema)));
+        let mut arguments = json!({"confidence": 101});
+        assert_eq!(BOTH.strip(&mut arguments, Some(&schema)), (None, None));
+        assert!(BOTH.leaves_confidence(&arguments, Some(&schema)));
     }
 
     #[test]
     fn a_tools_own_argument_of_that_name_is_left_alone() {
-        let schema = json!({"properties": {"purpose": {"type": "string"}}});
-        let mut arguments = json!({"purpose": "its own"});
+        let schema = json!({"properties": {"purpose": {"type": "string"}, "confidence": {}}});
+        let mut arguments = json!({"purpose": "its own", "confidence": 101});
         assert_eq!(BOTH.strip(&mut arguments, Some(&schema)), (None, None));
-        assert_eq!(arguments, json!({"purpose": "its own"}));
+        assert_eq!(arguments, json!({"purpose": "its own", "confidence": 101}));
+        assert!(!BOTH.leaves_confidence(&arguments, Some(&schema)));
         assert!(!BOTH.lacks_purpose(None, Some(&schema)));
     }
 }
