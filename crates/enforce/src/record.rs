@@ -4,7 +4,7 @@ use crate::permit::Permit;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
-use store::{Announcement, Clock, Log, LogError, LogHasher};
+use store::{Clock, Log, LogError, LogHasher};
 use vocab::event::{Kind, Outcome, RecordError, SessionLabels};
 use vocab::id::{Digest, Tenant};
 use vocab::{Call, Decision, Effect, Event, Mode, Tier};
@@ -185,25 +185,7 @@ impl Recorder {
         &self,
         events: &[Event<'_>],
     ) -> impl Future<Output = Result<std::ops::Range<u64>, LogError>> + Send + use<> {
-        self.durable_announced(events, None)
-    }
-
-    /// Says that a call is on its way to the log, so that its commit is shared with others that are.
-    #[must_use]
-    pub fn announce(&self) -> Announcement {
-        self.log.announce()
-    }
-
-    /// Writes the events of a call that was announced; returns once they are durable.
-    ///
-    /// # Errors
-    /// The log could not be written: nothing may leave.
-    pub fn durable_announced(
-        &self,
-        events: &[Event<'_>],
-        announced: Option<Announcement>,
-    ) -> impl Future<Output = Result<std::ops::Range<u64>, LogError>> + Send + use<> {
-        let appending = to_records(events).map(|records| self.log.append_announced(records, announced));
+        let appending = to_records(events).map(|records| self.log.append(records));
         async move { appending?.await }
     }
 

@@ -25,7 +25,7 @@ mod verify;
 pub use clock::{Clock, ManualClock};
 pub use hasher::LogHasher;
 pub use keys::{Keys, KeysError};
-pub use log::{Announcement, Log, LogError, LogOptions, OpenError, Recovery};
+pub use log::{Log, LogError, LogOptions, OpenError, Recovery};
 pub use prove::{ProveError, prove};
 pub use read::{LogReader, ReadError, Record};
 pub use seal::{SealError, Sealer};

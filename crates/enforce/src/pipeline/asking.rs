@@ -192,7 +192,6 @@ impl Pipeline {
         id: &ApprovalId,
         is_new: bool,
     ) -> Result<(), store::LogError> {
-        let announced = case.announced.take();
         let mut events = self.opening(case);
         let mut decision = self.recorder.decision(&case.call, &case.columns, &effective.decision, effective.latency_us);
         decision.redactions.clone_from(&effective.redactions);
@@ -203,7 +202,7 @@ impl Pipeline {
             event.approval = Some(id.into());
             events.push(event);
         }
-        self.recorder.durable_announced(&events, announced).await.map(drop)
+        self.recorder.durable(&events).await.map(drop)
     }
 
     /// Holds the caller until the approval is settled, the hold is over, or the caller is gone.
@@ -310,19 +309,7 @@ impl Pipeline {
         let in_flight = InFlight::begin(session, &call, clock);
         let (alive, begins) = (super::Alive::default(), false);
         let approved = Some(approved);
-        Ok(Box::new(Case {
-            call,
-            route,
-            alive,
-            snapshot,
-            tool,
-            columns,
-            in_flight,
-            announced: None,
-            begins,
-            approved,
-            fulfilled,
-        }))
+        Ok(Box::new(Case { call, route, alive, snapshot, tool, columns, in_flight, begins, approved, fulfilled }))
     }
 
     /// An event about an approval, with who said what to it, if somebody did.

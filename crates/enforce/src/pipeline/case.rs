@@ -8,7 +8,6 @@ use crate::session::{Session, lock};
 use crate::snapshot::{Snapshot, ToolEntry};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use store::Announcement;
 use store::clock::Clock;
 use vocab::event::{Kind, SessionLabels};
 use vocab::id::RuleId;
@@ -22,8 +21,6 @@ pub struct Submission {
     pub route: Arc<dyn Route>,
     /// Whether somebody still waits for the answer.
     pub alive: Alive,
-    /// Where the transport has announced the call to the log.
-    pub announced: Option<Announcement>,
 }
 
 /// Whether the caller still waits. Cleared by the transport when the connection goes.
@@ -58,8 +55,6 @@ pub(super) struct Case {
     pub(super) tool: Option<Arc<ToolEntry>>,
     pub(super) columns: Columns,
     pub(super) in_flight: InFlight,
-    /// That its first events are on their way.
-    pub(super) announced: Option<Announcement>,
     /// Whether its session begins with it: said in the log before or with the decision.
     pub(super) begins: bool,
     /// The approval that lets a stored call run, with the guards it discharges.
@@ -133,7 +128,7 @@ impl Pipeline {
 
     /// Opens the call's session and counts the call.
     pub(super) fn open(&self, submission: Submission, snapshot: Arc<Snapshot>) -> Result<Box<Case>, Answer> {
-        let Submission { call, route, alive, announced } = submission;
+        let Submission { call, route, alive } = submission;
         let now_us = self.recorder.clock().now();
         let args_hash = self.recorder.hash_value(call.arguments.examine());
         let entered = self.sessions.enter(&call.session, &call.principal.agent, now_us);
@@ -156,19 +151,7 @@ impl Pipeline {
         let tool = snapshot.tool(&call.target).cloned();
         let fulfilled = std::collections::BTreeSet::new();
         let approved = None;
-        Ok(Box::new(Case {
-            call,
-            route,
-            alive,
-            snapshot,
-            tool,
-            columns,
-            in_flight,
-            announced,
-            begins,
-            approved,
-            fulfilled,
-        }))
+        Ok(Box::new(Case { call, route, alive, snapshot, tool, columns, in_flight, begins, approved, fulfilled }))
     }
 
     /// Counts the call for its agent, over all its sessions. Only agents of the inventory are counted, so the table

@@ -90,7 +90,6 @@ impl Pipeline {
         permit: &Permit,
         commit: Commit,
     ) -> Result<(), store::log::LogError> {
-        let mut announced = case.announced.take();
         // The session and the intent of an approved call were recorded when it was asked about.
         let mut events = if case.approved.is_none() { self.opening(case) } else { Vec::new() };
         let mut decision = self.recorder.decision(&case.call, &case.columns, &effective.decision, effective.latency_us);
@@ -98,10 +97,10 @@ impl Pipeline {
         decision.approval = case.approved.as_ref().map(|approved| (&approved.id).into());
         events.push(decision);
         if commit == Commit::Twice {
-            self.recorder.durable_announced(&std::mem::take(&mut events), announced.take()).await?;
+            self.recorder.durable(&std::mem::take(&mut events)).await?;
         }
         events.push(self.recorder.dispatch(&case.call, permit, &case.columns));
-        let recording = self.recorder.durable_announced(&events, announced);
+        let recording = self.recorder.durable(&events);
         drop(events);
         recording.await.map(drop)
     }

@@ -150,7 +150,6 @@ impl Pipeline {
         let rule = leading.map_or_else(|| vocab::id::RuleId::new("default/deny"), |reason| reason.rule.clone());
         case.in_flight.deny();
         let explain = lock(&case.in_flight.session).repeats.explain(rule.as_str());
-        let announced = case.announced.take();
         let mut events = self.opening(case);
         events.push(self.recorder.decision(&case.call, &case.columns, decision, 0));
         let mut refusal = Refusal {
@@ -166,7 +165,7 @@ impl Pipeline {
             approval: None,
         };
         adjust(&mut refusal);
-        if let Err(error) = self.recorder.durable_announced(&events, announced).await {
+        if let Err(error) = self.recorder.durable(&events).await {
             tracing::error!(%error, "refusal could not be recorded");
         }
         Answer::Refused(Box::new(refusal))

@@ -11,7 +11,7 @@ use super::{
     medium::{Disk, Medium},
     options::{FIRST_SEGMENT_BYTES, LogOptions},
     publisher::Publisher,
-    queue::{Announcement, Append, Queue},
+    queue::{Append, Queue},
     recovery::{Recovered, Recovery, recover},
     scan::Tail,
     segment::{Position, SegmentWriter},
@@ -105,27 +105,10 @@ impl Log {
     /// Appends enter the log in the order in which their futures are first polled. A future that is dropped after that
     /// may or may not have appended.
     pub fn append(&self, records: Vec<Vec<u8>>) -> impl Future<Output = Result<Range<u64>, LogError>> + Send + use<> {
-        self.append_announced(records, None)
-    }
-
-    /// Says that an append is on its way, so that commits wait for it, at most
-    /// [`GATHER_WAIT`](super::GATHER_WAIT).
-    #[must_use]
-    pub fn announce(&self) -> Announcement {
-        self.queue.announce()
-    }
-
-    /// [`append`](Self::append)s what was announced.
-    pub fn append_announced(
-        &self,
-        records: Vec<Vec<u8>>,
-        announced: Option<Announcement>,
-    ) -> impl Future<Output = Result<Range<u64>, LogError>> + Send + use<> {
         let queue = Arc::clone(&self.queue);
         async move {
             let (reply, answer) = oneshot::channel();
             queue.push(Append::new(records, Some(reply))?).await?;
-            drop(announced);
             // The committer answers every append it takes, unless its thread is gone.
             answer.await.unwrap_or_else(|_| Err(queue.end().unwrap_or(LogError::Closed)))
         }

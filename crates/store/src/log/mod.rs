@@ -28,8 +28,7 @@ mod tests;
 pub use error::{LogError, OpenError};
 pub use handle::Log;
 pub use options::{
-    ARCHIVE_INTERVAL, COMMIT_BYTES, GATHER_WAIT, LAZY_WAIT, LogOptions, MAX_APPEND_BYTES, MAX_SEGMENT_BYTES,
-    MIN_CHECKPOINT_SPACING, MIN_SEGMENT_BYTES, QUEUE_BYTES,
+    ARCHIVE_INTERVAL, COMMIT_BYTES, LAZY_WAIT, LogOptions, MAX_APPEND_BYTES, MAX_SEGMENT_BYTES, MIN_CHECKPOINT_SPACING,
+    MIN_SEGMENT_BYTES, QUEUE_BYTES,
 };
-pub use queue::Announcement;
 pub use recovery::Recovery;

@@ -15,8 +15,6 @@ pub const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 pub const COMMIT_BYTES: usize = 1024 * 1024;
 /// How long a lazy append waits for another one to ride with.
 pub const LAZY_WAIT: Duration = Duration::from_millis(5);
-/// How long a commit waits for appends that were announced: a few times what it takes on a fast disk.
-pub const GATHER_WAIT: Duration = Duration::from_micros(500);
 /// Checkpoints are at least this far apart, however many records come: each one
 /// costs a journal commit of the same disk, which appends then wait for.
 pub const MIN_CHECKPOINT_SPACING: Duration = Duration::from_millis(500);

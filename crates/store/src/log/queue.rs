@@ -3,7 +3,7 @@
 use super::{
     error::LogError,
     frame::{HEADER_BYTES, MAX_RECORD_BYTES},
-    options::{COMMIT_BYTES, GATHER_WAIT, LAZY_WAIT, MAX_APPEND_BYTES, QUEUE_BYTES},
+    options::{COMMIT_BYTES, LAZY_WAIT, MAX_APPEND_BYTES, QUEUE_BYTES},
 };
 use std::{
     collections::VecDeque,
@@ -32,9 +32,6 @@ pub(crate) struct Queue {
     room: Semaphore,
 }
 
-/// An append that is on its way: a commit waits a moment for it. Dropped when the append has entered, or will not come.
-pub struct Announcement(Arc<Queue>);
-
 /// Held by each thread that serves the queue: a thread that ends early ends the log.
 pub(crate) struct KillOnExit(pub(crate) Arc<Queue>);
 
@@ -47,8 +44,6 @@ enum Waiting {
     ForAny,
     /// An append that somebody waits for.
     ForUrgent,
-    /// The last of those that were announced.
-    ForAnnounced,
 }
 
 struct State {
@@ -57,8 +52,6 @@ struct State {
     urgent: usize,
     /// When the oldest append that nobody waits for came.
     lazy_since: Option<Instant>,
-    /// Appends that were announced and have not come.
-    announced: usize,
     /// What the committer is to be woken for.
     waiting: Waiting,
     /// Set once: no further append enters.
@@ -98,21 +91,8 @@ impl Append {
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        let state = State {
-            appends: VecDeque::new(),
-            urgent: 0,
-            lazy_since: None,
-            announced: 0,
-            waiting: Waiting::No,
-            end: None,
-        };
+        let state = State { appends: VecDeque::new(), urgent: 0, lazy_since: None, waiting: Waiting::No, end: None };
         Self { state: Mutex::new(state), arrived: Condvar::new(), room: Semaphore::new(QUEUE_BYTES) }
-    }
-
-    /// Says that an append is on its way.
-    pub(crate) fn announce(self: &Arc<Self>) -> Announcement {
-        self.lock().announced += 1;
-        Announcement(Arc::clone(self))
     }
 
     /// Waits for room and enters.
@@ -135,7 +115,6 @@ impl Queue {
             Waiting::No => false,
             Waiting::ForAny => true,
             Waiting::ForUrgent => state.urgent > 0,
-            Waiting::ForAnnounced => state.announced == 0,
         };
         if wakes {
             state.waiting = Waiting::No;
@@ -148,12 +127,8 @@ impl Queue {
     }
 
     /// Waits for appends and takes those of the next commit, in order. `None`: there will be no more.
-    ///
-    /// One commit for several callers costs each of them a part of it, so it waits a moment for those that have
-    /// announced themselves. A caller on its own never waits for others.
     pub(crate) fn take(&self) -> Option<Vec<Append>> {
         let mut state = self.lock();
-        let mut gathering: Option<Instant> = None;
         loop {
             if state.appends.is_empty() {
                 if state.end.is_some() {
@@ -166,18 +141,14 @@ impl Queue {
             if state.end.is_some() {
                 break;
             }
-            let (waiting, wait) = match (state.urgent, state.lazy_since) {
-                (0, Some(since)) => (Waiting::ForUrgent, LAZY_WAIT.saturating_sub(since.elapsed())),
-                _ if state.announced > 0 => {
-                    let since = gathering.get_or_insert_with(Instant::now);
-                    (Waiting::ForAnnounced, GATHER_WAIT.saturating_sub(since.elapsed()))
-                }
+            let wait = match state.lazy_since {
+                Some(since) if state.urgent == 0 => LAZY_WAIT.saturating_sub(since.elapsed()),
                 _ => break,
             };
             if wait.is_zero() {
                 break;
             }
-            state.waiting = waiting;
+            state.waiting = Waiting::ForUrgent;
             state = self.arrived.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.waiting = Waiting::No;
@@ -236,18 +207,6 @@ impl State {
         }
         self.lazy_since = self.appends.iter().any(|append| append.reply.is_none()).then(Instant::now);
         taken
-    }
-}
-
-impl Drop for Announcement {
-    fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.announced -= 1;
-        if state.announced == 0 && state.waiting == Waiting::ForAnnounced {
-            state.waiting = Waiting::No;
-            drop(state);
-            self.0.arrived.notify_one();
-        }
     }
 }
 

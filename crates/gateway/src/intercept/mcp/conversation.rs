@@ -224,8 +224,7 @@ impl Conversation {
         let conversation = Arc::clone(self);
         let mut gone = EndOnDrop(Some(alive.clone()));
         // Boxed: a task is moved several times on its way to its place.
-        let announced = self.shared.pipeline.recorder().announce();
-        let handling = async move { decided::submit(&conversation, request, alive, announced).await };
+        let handling = async move { decided::submit(&conversation, request, alive).await };
         let task = tokio::spawn(Box::pin(handling));
         let answer = task.await;
         gone.0 = None;

@@ -10,7 +10,6 @@ use canon::json::parse;
 use enforce::{Alive, Answer, Boxed, Live, Lost, Reply, Route, Snapshot, Submission};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use store::Announcement;
 use vocab::id::{CallId, ServerId};
 use vocab::{Call, CallParts, Operation, Target, Untrusted};
 
@@ -18,12 +17,7 @@ use vocab::{Call, CallParts, Operation, Target, Untrusted};
 ///
 /// # Errors
 /// The params do not have the method's shape.
-pub(super) async fn submit(
-    conversation: &Arc<Conversation>,
-    request: Request,
-    alive: Alive,
-    announced: Announcement,
-) -> Result<Answer, String> {
+pub(super) async fn submit(conversation: &Arc<Conversation>, request: Request, alive: Alive) -> Result<Answer, String> {
     let snapshot = conversation.snapshot();
     let params = request.params.as_deref().unwrap_or(b"{}");
     let params = parse(params, &conversation.limits).map_err(|error| format!("params refused: {error}"))?;
@@ -57,8 +51,7 @@ pub(super) async fn submit(
         }
     };
     let call = call(conversation, target, arguments, purpose, confidence);
-    let answer =
-        conversation.shared.pipeline.submit(Submission { call, route, alive, announced: Some(announced) }).await;
+    let answer = conversation.shared.pipeline.submit(Submission { call, route, alive }).await;
     if let Some(told) = told {
         told.all().await;
     }
@@ -90,7 +83,7 @@ pub(super) async fn server_request(conversation: &Arc<Conversation>, asked: Serv
     let target = Target { server: asked.server, operation };
     let call = call(conversation, target, arguments, None, None);
     let route = Arc::new(ClientRoute { conversation: Arc::clone(conversation), method: asked.request.method });
-    let submission = Submission { call, route, alive: Alive::default(), announced: None };
+    let submission = Submission { call, route, alive: Alive::default() };
     encode::outcome(conversation.shared.pipeline.submit(submission).await)
 }
 

@@ -125,36 +125,6 @@ fn a_full_queue_makes_appends_wait() {
 }
 
 #[test]
-fn callers_that_come_together_share_commits_and_one_alone_is_not_held_up() {
-    let wanted = || tokio::sync::oneshot::channel();
-    let urgent = |reply| Append::new(vec![vec![0]], Some(reply)).unwrap();
-    runtime().block_on(async {
-        let queue = Arc::new(Queue::new());
-        let take = |queue: &Arc<Queue>| {
-            let queue = Arc::clone(queue);
-            tokio::task::spawn_blocking(move || queue.take().unwrap())
-        };
-        queue.push(urgent(wanted().0)).await.unwrap();
-        assert_eq!(take(&queue).await.unwrap().len(), 1);
-        // One that was announced and never comes is not waited for for ever, nor is one that says it will not come.
-        let never = queue.announce();
-        queue.push(urgent(wanted().0)).await.unwrap();
-        assert_eq!(take(&queue).await.unwrap().len(), 1);
-        drop(never);
-        // One that comes wakes a committer that sleeps for it, whichever is first.
-        for _ in 0..100 {
-            let announced = queue.announce();
-            queue.push(urgent(wanted().0)).await.unwrap();
-            let taken = take(&queue);
-            queue.push(urgent(wanted().0)).await.unwrap();
-            drop(announced);
-            let first = taken.await.unwrap().len();
-            assert!(first == 2 || first == 1 && take(&queue).await.unwrap().len() == 1);
-        }
-    });
-}
-
-#[test]
 fn checkpoints_come_with_many_records_and_with_time() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = options();
