@@ -31,7 +31,7 @@ use vocab::id::AgentId;
 pub struct Pipeline {
     snapshot: ArcSwap<Snapshot>,
     sessions: Sessions,
-    /// Calls per agent over all its sessions; one entry per agent of the inventory.
+    /// Calls per agent over all its sessions; one entry per agent of the inventory, and of the sessions in the log.
     agent_rates: Mutex<HashMap<AgentId, flow::Window>>,
     recorder: Recorder,
     approvals: Mutex<Approvals<SealedApprovals>>,
