@@ -3,13 +3,17 @@
 use super::{
     error::LogError,
     lock::Lock,
+    options::LOOK_EVERY,
     queue::{Append, KillOnExit, Queue},
     segment::SegmentWriter,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-    mpsc::Sender,
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::Sender,
+    },
+    time::Instant,
 };
 
 /// Takes what waits, writes it at once, flushes once, answers.
@@ -17,6 +21,8 @@ pub(crate) struct Committer {
     pub(crate) queue: Arc<Queue>,
     pub(crate) writer: SegmentWriter,
     pub(crate) lock: Arc<Lock>,
+    /// When the files were last found in their places.
+    pub(crate) looked: Option<Instant>,
     /// Number of durable records, shown to the log's users.
     pub(crate) durable: Arc<AtomicU64>,
     /// Durable records, for tiles and checkpoints. Bounded by the room of the queue, which the publisher gives back: a
@@ -65,8 +71,20 @@ impl Committer {
             self.writer.add(record)?;
         }
         self.writer.commit()?;
+        self.look()
+    }
+
+    /// A log that was removed or replaced is written by nobody who knows.
+    fn look(&mut self) -> Result<(), Arc<str>> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
+            return Ok(());
+        }
+        self.writer.in_place()?;
         match self.lock.in_place() {
-            Ok(true) => Ok(()),
+            Ok(true) => {
+                self.looked = Some(Instant::now());
+                Ok(())
+            }
             Ok(false) => Err("the log's lock was removed or replaced".into()),
             Err(error) => Err(super::error::reason("the log's lock cannot be examined", &error)),
         }

@@ -16,10 +16,10 @@ use std::{collections::BTreeMap, io, path::Path};
 pub(crate) struct Derived {
     layout: Layout,
     builder: TileBuilder,
-    /// Leaf hashes the builder has not seen; they belong to the records in `bundle`.
-    pending: Vec<Hash>,
-    /// Records of the partial bundle.
+    /// Records of the partial bundle, which the builder has not seen.
     bundle: Vec<Vec<u8>>,
+    /// Leaf hashes of the first of them. Hashed are many at once, when they are needed.
+    hashed: Vec<Hash>,
     /// The partial tile of each level, as of the last full bundle.
     partial: BTreeMap<u8, TileWrite>,
     /// The partial bundle on disk.
@@ -31,8 +31,8 @@ impl Derived {
         Self {
             layout,
             builder: TileBuilder::new(),
-            pending: Vec::new(),
             bundle: Vec::new(),
+            hashed: Vec::new(),
             partial: BTreeMap::new(),
             written_bundle: None,
         }
@@ -54,27 +54,29 @@ impl Derived {
     }
 
     pub(crate) fn size(&self) -> u64 {
-        self.builder.size() + self.pending.len() as u64
+        self.builder.size() + self.bundle.len() as u64
     }
 
     /// The root over all records. Not for every record: it hashes what the partial tiles hold.
-    pub(crate) fn root(&self) -> io::Result<Hash> {
+    pub(crate) fn root(&mut self) -> io::Result<Hash> {
+        self.hash();
         let mut whole = self.builder.clone();
-        whole.append(&self.pending).map_err(io::Error::other)?;
+        whole.append(&self.hashed).map_err(io::Error::other)?;
         Ok(whole.root())
     }
 
     /// Adds the next record; writes a bundle and tiles that are full with it.
     pub(crate) fn push(&mut self, record: Vec<u8>, how: Write) -> io::Result<()> {
-        let leaf = leaf_hash(&record);
-        self.pending.push(leaf);
         self.bundle.push(record);
         if self.bundle.len() < usize::from(TILE_WIDTH) {
             return Ok(());
         }
         self.write_bundle(how)?;
+        self.hash();
+        let writes = self.builder.append(&self.hashed).map_err(io::Error::other)?;
         self.bundle.clear();
-        for write in self.builder.append(&std::mem::take(&mut self.pending)).map_err(io::Error::other)? {
+        self.hashed.clear();
+        for write in writes {
             self.partial.remove(&write.tile.level());
             if write.tile.is_full() {
                 self.write_tile(&write, how)?;
@@ -95,10 +97,17 @@ impl Derived {
             return Ok(());
         }
         // Level 0 only: these leaves fill no tile, so no level above changes.
-        for write in self.builder.clone().append(&self.pending).map_err(io::Error::other)? {
+        self.hash();
+        for write in self.builder.clone().append(&self.hashed).map_err(io::Error::other)? {
             self.write_tile(&write, how)?;
         }
         self.write_bundle(how)
+    }
+
+    /// Hashes the records of the partial bundle that are not yet.
+    fn hash(&mut self) {
+        let new = self.bundle.iter().skip(self.hashed.len());
+        self.hashed.extend(new.map(|record| leaf_hash(record)));
     }
 
     fn write_tile(&mut self, write: &TileWrite, how: Write) -> io::Result<()> {

@@ -77,7 +77,7 @@ impl Log {
             LockError::Io(error) => io_error(layout.lock(), error),
         })?;
         identity::claim(&layout, &options.origin, &signer)?;
-        let Recovered { recovery, derived, end } = recover(&layout, &signer.verifier(), visit)?;
+        let Recovered { recovery, mut derived, end } = recover(&layout, &signer.verifier(), visit)?;
         let segments_failed = |error| io_error(layout.segment_dir(), error);
         let segment = match end.segment {
             Some(first) => first,
@@ -191,8 +191,14 @@ impl Log {
             published: Instant::now(),
             archived: None,
         };
-        let committer =
-            Committer { queue: Arc::clone(&log.queue), writer, lock, durable: Arc::clone(&log.durable), commits };
+        let committer = Committer {
+            queue: Arc::clone(&log.queue),
+            writer,
+            lock,
+            looked: None,
+            durable: Arc::clone(&log.durable),
+            commits,
+        };
         let threads = [
             std::thread::Builder::new().name("log-commit".to_owned()).spawn(move || committer.run())?,
             std::thread::Builder::new()

@@ -15,6 +15,13 @@ pub const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 pub const COMMIT_BYTES: usize = 1024 * 1024;
 /// How long a lazy append waits for another one to ride with.
 pub const LAZY_WAIT: Duration = Duration::from_millis(5);
+/// How often, under load, it is looked whether the log's files still are where they were opened. Whoever can remove them
+/// takes what is in them away, too; that no call is answered for longer than this is all that looking can give. To look
+/// after every commit costs more than to write it: a file that was looked at gets a new time with its next write, which
+/// then has to be made durable as well.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long durable records are left to gather before the tree takes them: one wake-up for all of them.
+pub(crate) const DERIVE_EVERY: Duration = Duration::from_millis(5);
 /// Checkpoints are at least this far apart, however many records come: each one
 /// costs a journal commit of the same disk, which appends then wait for.
 pub const MIN_CHECKPOINT_SPACING: Duration = Duration::from_millis(500);

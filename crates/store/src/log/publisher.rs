@@ -7,7 +7,7 @@ use super::{
     error::reason,
     layout::Layout,
     lock::Lock,
-    options::{ARCHIVE_INTERVAL, LogOptions, MIN_CHECKPOINT_SPACING},
+    options::{ARCHIVE_INTERVAL, DERIVE_EVERY, LogOptions, MIN_CHECKPOINT_SPACING},
     queue::{KillOnExit, Queue},
 };
 use proof::Signer;
@@ -49,22 +49,39 @@ impl Publisher {
         loop {
             match commits.recv_timeout(self.wait()) {
                 Ok(commit) => {
-                    for record in commit.records {
-                        self.derived.push(record, Write::Always)?;
+                    self.take(commit)?;
+                    // Whoever waits at a channel is woken for every commit. Nobody waits for the tree, so it sleeps until
+                    // there is work for a while.
+                    while !self.is_due()
+                        && let Ok(commit) = commits.try_recv()
+                    {
+                        self.take(commit)?;
                     }
-                    self.queue.release(commit.bytes);
+                    std::thread::sleep(DERIVE_EVERY);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.finish(),
             }
-            if self.unsealed() > 0 && self.wait().is_zero() {
+            if self.is_due() {
                 self.publish(Keep::UntilNext)?;
             }
         }
     }
 
+    fn take(&mut self, commit: Commit) -> io::Result<()> {
+        for record in commit.records {
+            self.derived.push(record, Write::Always)?;
+        }
+        self.queue.release(commit.bytes);
+        Ok(())
+    }
+
     fn unsealed(&self) -> u64 {
         self.derived.size().saturating_sub(self.sealed.load(Ordering::Relaxed))
+    }
+
+    fn is_due(&self) -> bool {
+        self.unsealed() > 0 && self.wait().is_zero()
     }
 
     /// How long until the next checkpoint.

@@ -96,7 +96,7 @@ fn read(
     let end = walk(layout, &mut |frame| {
         if frame.index >= derived.size() {
             derived.push(frame.bytes.to_vec(), Write::WhereMissing).map_err(derive_failed)?;
-            check_root(layout, checkpoints, &derived)?;
+            check_root(layout, checkpoints, &mut derived)?;
         }
         visit(frame);
         Ok::<(), OpenError>(())
@@ -112,7 +112,7 @@ fn read(
         Tail::Clean => 0,
     };
     if end.size == 0 {
-        check_root(layout, checkpoints, &derived)?;
+        check_root(layout, checkpoints, &mut derived)?;
     }
     derived.write_partial(Write::WhereMissing).map_err(derive_failed)?;
     let epoch = end.epoch.saturating_add(1);
@@ -135,7 +135,7 @@ fn newest(layout: &Layout, log: &Verifier) -> Result<Vec<Stored>, OpenError> {
     Ok(published.into_iter().chain(archived).collect())
 }
 
-fn check_root(layout: &Layout, checkpoints: &[Stored], derived: &Derived) -> Result<(), OpenError> {
+fn check_root(layout: &Layout, checkpoints: &[Stored], derived: &mut Derived) -> Result<(), OpenError> {
     let size = derived.size();
     // The root is computed only where it is needed.
     for stored in checkpoints.iter().filter(|stored| stored.checkpoint.size() == size) {

@@ -95,6 +95,11 @@ impl SegmentWriter {
             self.pending.clear();
             self.pending_frames = 0;
         }
+        Ok(())
+    }
+
+    /// Whether what was written is where a reader looks for it.
+    pub(crate) fn in_place(&self) -> Result<(), Arc<str>> {
         match self.file.in_place() {
             Ok(true) => Ok(()),
             Ok(false) => Err("the log's directory was removed or replaced".into()),

@@ -54,12 +54,15 @@ fn run(options: &Options) -> Result<(), String> {
     for round in 0..options.rounds {
         // Each round begins one further, so that no path always follows the same one.
         let (after, before) = subject::ALL.split_at(round % subject::ALL.len());
-        for subject in before.iter().chain(after) {
+        let subjects = before.iter().chain(after);
+        for subject in subjects.filter(|subject| options.clients.is_none_or(|clients| clients == subject.clients)) {
             report.add(*subject, round::measure(*subject, options)?);
         }
         eprintln!("round {} of {} done", round + 1, options.rounds);
     }
-    report.startup = startup::measure(options)?;
+    if options.clients.is_none() {
+        report.startup = startup::measure(options)?;
+    }
     println!("{}", report.markdown());
     Ok(())
 }

@@ -5,11 +5,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub const USAGE: &str = "\
-usage: load [--calls N] [--rounds N] [--seconds S] [--directory DIR]
+usage: load [--calls N] [--rounds N] [--seconds S] [--clients N] [--directory DIR]
 
   --calls N        calls of one measurement with 1 client, four times as many with 16 (default 10000)
   --rounds N       rounds; each measures every path once, in rotated order (default 8)
   --seconds S      a measurement that is not through by then ends, with the calls it has (default 15, at most 20)
+  --clients N      only the paths with this many clients, 1 or 16 (default: all)
   --directory DIR  where projects, logs and the baseline's file lie (default: beside the build)
 
 The measured binary is $MORTISE_BIN, else the debug build. `echo-server` and `raw-proxy` lie beside this one.";
@@ -23,13 +24,16 @@ pub struct Options {
     pub rounds: usize,
     /// When a measurement ends at the latest.
     pub limit: Duration,
+    /// Only paths with this many clients.
+    pub clients: Option<usize>,
     pub directory: PathBuf,
 }
 
 impl Options {
     /// Reads the command line.
     pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self { calls: 10_000, rounds: 8, limit: Duration::from_secs(15), directory: beside_build() };
+        let mut options =
+            Self { calls: 10_000, rounds: 8, limit: Duration::from_secs(15), clients: None, directory: beside_build() };
         let mut arguments = arguments;
         while let Some(name) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("`{name}` needs a value"))?;
@@ -43,6 +47,10 @@ impl Options {
                     }
                     options.limit = Duration::from_secs(seconds);
                 }
+                "--clients" => match number(&name, &value)? {
+                    clients @ (1 | 16) => options.clients = Some(clients),
+                    _ => return Err(format!("`--clients` is 1 or 16, not `{value}`")),
+                },
                 "--directory" => options.directory = PathBuf::from(value),
                 _ => return Err(format!("`{name}` is not known")),
             }
@@ -78,6 +86,7 @@ mod tests {
         assert!(parse(&["--seconds", "21"]).is_err());
         assert!(parse(&["--calls", "0"]).is_err());
         assert!(parse(&["--calls"]).is_err());
+        assert!(parse(&["--clients", "2"]).is_err());
         assert!(parse(&["--fast", "1"]).is_err());
     }
 }
