@@ -5,6 +5,10 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long results are waited for: a hundred times what they may take to be durable.
+const RESULTS_WAIT: Duration = Duration::from_millis(500);
 
 /// A project with its state directory; both gone at the end, and its gateway with them.
 pub struct Project {
@@ -105,9 +109,20 @@ impl Project {
     }
 
     /// Every event of the log, as `trace tail`'s JSON would show it.
+    ///
+    /// An agent has its answer some milliseconds before the result is durable: results of what was dispatched are waited
+    /// for, a little while, for a call that was cut off never has one.
     pub fn events(&self) -> Vec<Value> {
-        let text = self.ok(&["trace", "ls", "--events", "-n", "1000000", "--format", "ndjson"]);
-        text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect()
+        let begin = Instant::now();
+        loop {
+            let text = self.ok(&["trace", "ls", "--events", "-n", "1000000", "--format", "ndjson"]);
+            let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
+            let calls = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
+            if calls("tool.dispatch") <= calls("tool.result") || begin.elapsed() > RESULTS_WAIT {
+                return events;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The events of one type.

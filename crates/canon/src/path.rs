@@ -11,6 +11,9 @@ use thiserror::Error;
 /// Bytes of a path, before and after cleaning: Linux's `PATH_MAX`.
 pub const MAX_BYTES: usize = 4096;
 
+/// Most paths are shorter.
+const USUAL_BYTES: usize = 128;
+
 /// An absolute path without `.`, `..`, `~`, double or trailing slashes, and NUL.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CleanPath(String);
@@ -76,18 +79,21 @@ impl CleanPath {
     }
 
     fn from_parts<'t>(parts: impl Iterator<Item = &'t str>) -> Result<Self, PathError> {
-        let mut clean: Vec<&str> = Vec::new();
+        let mut clean = String::with_capacity(USUAL_BYTES);
         for part in parts {
             match part {
                 "" | "." => {}
-                ".." => {
-                    clean.pop();
+                ".." => clean.truncate(clean.rfind('/').unwrap_or(0)),
+                name => {
+                    clean.push('/');
+                    clean.push_str(name);
                 }
-                name => clean.push(name),
             }
         }
-        let text = format!("/{}", clean.join("/"));
-        if text.len() > MAX_BYTES { Err(PathError::TooLong) } else { Ok(Self(text)) }
+        if clean.is_empty() {
+            clean.push('/');
+        }
+        if clean.len() > MAX_BYTES { Err(PathError::TooLong) } else { Ok(Self(clean)) }
     }
 }
 
@@ -181,6 +187,20 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn parts_are_taken_one_after_the_other(text in "(/|a|bc|\\.|\\.\\.|é){0,12}") {
+            let mut parts: Vec<&str> = Vec::new();
+            for part in text.split('/') {
+                match part {
+                    "" | "." => {}
+                    ".." => drop(parts.pop()),
+                    name => parts.push(name),
+                }
+            }
+            let path = CleanPath::absolute(&format!("/{text}")).unwrap();
+            prop_assert_eq!(path.as_str(), format!("/{}", parts.join("/")));
+        }
+
         #[test]
         fn clean_stays_clean(text in r"[/.~ab]{1,24}") {
             let base = absolute("/base/dir");

@@ -12,10 +12,12 @@
 //! | `permit` | the right to forward one call, once |
 //! | `route` | the way to a tool |
 //! | `record` | events of a call |
+//! | `columns` | what they say alike |
 //! | `refusal` | what an agent is told |
 //! | `recovery` | what the log says after a restart |
 
 mod built_in;
+mod columns;
 mod inspect;
 mod permit;
 mod pipeline;
@@ -31,10 +33,11 @@ mod snapshot;
 mod stored;
 mod validate;
 
+pub use columns::Columns;
 pub use inspect::META_CONFINEMENT;
 pub use permit::{Confinement, Permit, Stale};
 pub use pipeline::{Alive, Answer, AnswerError, Answered, Failure, ForwardError, Pipeline, Submission};
-pub use record::{Columns, Recorder};
+pub use record::Recorder;
 pub use recovery::Recovery;
 pub use refusal::{Refusal, Standing};
 pub use route::{Boxed, Live, Lost, Reply, Route, Routes};

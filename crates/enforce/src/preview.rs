@@ -5,7 +5,7 @@
 //! taken to be so.
 
 pub use crate::built_in::BuiltIn;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, ToolEntry};
 use crate::validate::Complaint;
 use crate::{sanitizing, screening};
 use detect::{PseudonymKey, Root};
@@ -108,14 +108,19 @@ impl Trial<'_> {
     /// What is refused before any policy is asked.
     fn screen(&self) -> Result<(), Stopped> {
         let Probe { agent, target, arguments, .. } = self.probe;
-        screening::inventory(self.snapshot, agent, target, arguments)?;
+        let tool = self.tool(target);
+        screening::inventory(self.snapshot, agent, target, tool, arguments)?;
         self.check_schema(target, arguments, BuiltIn::Schema)?;
         // A relative path is read from the project's folder, where servers start unless their file says otherwise.
-        Ok(screening::protected(self.snapshot, "", target, arguments)?)
+        Ok(screening::protected(self.snapshot, "", tool, arguments)?)
     }
 
     fn check_schema(&self, target: &Target, arguments: &Value, rule: BuiltIn) -> Result<(), Stopped> {
-        screening::schema(self.snapshot, target, arguments).map_err(|complaints| Stopped { by: rule, complaints })
+        screening::schema(self.tool(target), arguments).map_err(|complaints| Stopped { by: rule, complaints })
+    }
+
+    fn tool(&self, target: &Target) -> Option<&ToolEntry> {
+        self.snapshot.tool(target).map(|tool| &**tool)
     }
 
     /// The decision, after what it obliges to was done.

@@ -1,13 +1,15 @@
 //! Events of a call, written where they can be proved.
 
+use crate::columns::Columns;
 use crate::permit::Permit;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::Arc;
+use store::id::Stamp;
 use store::{Clock, Log, LogError, LogHasher};
-use vocab::event::{Kind, Outcome, RecordError, SessionLabels};
-use vocab::id::{Digest, Tenant};
-use vocab::{Call, Decision, Effect, Event, Mode, Tier};
+use vocab::event::{Kind, Outcome, RecordError, SessionLabels, Shared};
+use vocab::id::Tenant;
+use vocab::{Call, Decision, Event};
 
 /// Writes events to the log.
 #[derive(Clone)]
@@ -19,27 +21,30 @@ pub struct Recorder {
     dev: bool,
 }
 
-/// The columns every event of a call shares.
-#[derive(Clone, Debug)]
-pub struct Columns {
-    /// Risk tier and mode of the agent.
-    pub tier: Option<Tier>,
-    /// How far its rules bind.
-    pub mode: Option<Mode>,
-    /// Declared model.
-    pub model_id: Option<String>,
-    /// What the tool does.
-    pub effect: Option<Effect>,
-    /// Pinned definition.
-    pub definition: Option<Digest>,
-    /// Policy bundle in force.
-    pub bundle: Digest,
-    /// Configuration in force.
-    pub revision: Digest,
-    /// Running with `--dev`.
-    pub dev: bool,
-    /// Keyed hash of the arguments as received.
-    pub args_hash: String,
+/// An event of a call on its way to a record: what the call's events share may have been written before.
+#[derive(Debug)]
+pub(crate) struct CallEvent<'a> {
+    /// Its own members; all of them when nothing was written before.
+    pub(crate) event: Event<'a>,
+    shared: Option<&'a Shared>,
+}
+
+impl<'a> CallEvent<'a> {
+    /// An event that has all its members.
+    pub(crate) const fn whole(event: Event<'a>) -> Self {
+        Self { event, shared: None }
+    }
+
+    /// The event as a record.
+    ///
+    /// # Errors
+    /// It is longer than a record may be.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, LogError> {
+        match self.shared {
+            Some(shared) => self.event.to_bytes_with(shared).map_err(unrecorded),
+            None => Recorder::encode(&self.event),
+        }
+    }
 }
 
 impl Recorder {
@@ -76,94 +81,85 @@ impl Recorder {
     /// An event with its envelope only.
     #[must_use]
     pub fn event(&self, kind: Kind) -> Event<'_> {
-        let mut event = Event::new(kind, store::id::new_uuid7(&self.clock), self.clock.now(), &self.tenant);
+        let mut event = stamped(kind, &mut self.stamp(), (&self.tenant).into());
         event.dev = self.dev;
         event
     }
 
-    /// An event of a call.
-    #[must_use]
-    pub fn call_event<'a>(&'a self, kind: Kind, call: &'a Call, columns: &'a Columns) -> Event<'a> {
-        let mut event = self.event(kind);
-        event.tenant = (&call.tenant).into();
-        event.agent = Some((&call.principal.agent).into());
-        event.authn = Some(call.principal.authn);
-        event.parents = Cow::Borrowed(&call.principal.parents);
-        event.user = call.principal.user.as_ref().map(Into::into);
-        event.session = Some((&call.session).into());
-        event.run = call.run.as_ref().map(Into::into);
-        event.call = Some((&call.id).into());
-        event.server = Some((&call.target.server).into());
-        event.tool_name = Some(call.target.tool_name().into());
-        event.args_hash = Some(columns.args_hash.as_str().into());
-        event.tier = columns.tier;
-        event.mode = columns.mode;
-        event.model_id = columns.model_id.as_deref().map(Into::into);
-        event.effect = columns.effect;
-        event.definition = columns.definition.as_ref().map(Into::into);
-        event.policy_bundle = Some((&columns.bundle).into());
-        event.config_revision = Some((&columns.revision).into());
-        event.dev = columns.dev;
-        event
+    /// The time of now, for events that are written together.
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp::take(&self.clock)
+    }
+
+    /// An event of a call. The columns are those of the call or of the one it was made from.
+    pub(crate) fn call_event<'a>(kind: Kind, stamp: &mut Stamp, call: &'a Call, columns: &'a Columns) -> CallEvent<'a> {
+        let mut event = stamped(kind, stamp, (&call.tenant).into());
+        let shared = columns.written_for(call);
+        if shared.is_none() {
+            columns.fill(&mut event, call);
+        }
+        CallEvent { event, shared }
     }
 
     /// `tool.intent`.
-    #[must_use]
-    pub fn intent<'a>(&'a self, call: &'a Call, columns: &'a Columns) -> Event<'a> {
-        let mut event = self.call_event(Kind::ToolIntent, call, columns);
-        event.confidence = call.confidence;
+    pub(crate) fn intent<'a>(&self, stamp: &mut Stamp, call: &'a Call, columns: &'a Columns) -> CallEvent<'a> {
+        let mut intent = Self::call_event(Kind::ToolIntent, stamp, call, columns);
+        intent.event.confidence = call.confidence;
         let purpose = call.purpose.as_ref();
-        event.purpose_hash = purpose.map(|purpose| self.hash_bytes(purpose.examine().as_bytes()).into());
-        event
+        intent.event.purpose_hash = purpose.map(|purpose| self.hash_bytes(purpose.examine().as_bytes()).into());
+        intent
     }
 
     /// `policy.decision`.
-    #[must_use]
-    pub fn decision<'a>(
-        &'a self,
+    pub(crate) fn decision<'a>(
+        stamp: &mut Stamp,
         call: &'a Call,
         columns: &'a Columns,
         decision: &'a Decision,
         latency_us: u64,
-    ) -> Event<'a> {
-        let mut event = self.call_event(Kind::PolicyDecision, call, columns);
-        event.decision = Some(decision.verdict);
-        event.reasons = Cow::Borrowed(&decision.reasons);
-        event.permits = Cow::Borrowed(&decision.permits);
-        event.would = Cow::Borrowed(&decision.would);
-        event.faults = Cow::Borrowed(&decision.faults);
-        event.latency_us = Some(latency_us);
-        event
+    ) -> CallEvent<'a> {
+        let mut decided = Self::call_event(Kind::PolicyDecision, stamp, call, columns);
+        decided.event.decision = Some(decision.verdict);
+        decided.event.reasons = Cow::Borrowed(&decision.reasons);
+        decided.event.permits = Cow::Borrowed(&decision.permits);
+        decided.event.would = Cow::Borrowed(&decision.would);
+        decided.event.faults = Cow::Borrowed(&decision.faults);
+        decided.event.latency_us = Some(latency_us);
+        decided
     }
 
     /// `tool.dispatch`: what leaves, under which permit. `received` is the call as it came in.
-    #[must_use]
-    pub fn dispatch<'a>(&'a self, received: &Call, permit: &'a Permit, columns: &'a Columns) -> Event<'a> {
+    pub(crate) fn dispatch<'a>(
+        &self,
+        stamp: &mut Stamp,
+        received: &Call,
+        permit: &'a Permit,
+        columns: &'a Columns,
+    ) -> CallEvent<'a> {
         let call = &permit.effective;
-        let mut event = self.call_event(Kind::ToolDispatch, call, columns);
+        let mut dispatch = Self::call_event(Kind::ToolDispatch, stamp, call, columns);
         // What leaves as it came in has the digest it came in with.
-        event.effective_hash = Some(match call.is(received) {
+        dispatch.event.effective_hash = Some(match call.is(received) {
             true => columns.args_hash.as_str().into(),
             false => self.hash_value(call.arguments.examine()).into(),
         });
-        event.confinement = Some(permit.confinement.as_str().into());
-        event.approval = permit.approval.as_ref().map(Into::into);
-        event
+        dispatch.event.confinement = Some(permit.confinement.as_str().into());
+        dispatch.event.approval = permit.approval.as_ref().map(Into::into);
+        dispatch
     }
 
     /// `tool.result`.
-    #[must_use]
-    pub fn result<'a>(
-        &'a self,
+    pub(crate) fn result<'a>(
+        stamp: &mut Stamp,
         call: &'a Call,
         columns: &'a Columns,
         outcome: Outcome,
         labels: SessionLabels,
-    ) -> Event<'a> {
-        let mut event = self.call_event(Kind::ToolResult, call, columns);
-        event.outcome = Some(outcome);
-        event.labels = Some(labels);
-        event
+    ) -> CallEvent<'a> {
+        let mut result = Self::call_event(Kind::ToolResult, stamp, call, columns);
+        result.event.outcome = Some(outcome);
+        result.event.labels = Some(labels);
+        result
     }
 
     /// An event as a record, for writing it once what it borrows from is gone.
@@ -171,10 +167,7 @@ impl Recorder {
     /// # Errors
     /// It is longer than a record may be.
     pub fn encode(event: &Event<'_>) -> Result<Vec<u8>, LogError> {
-        event.to_bytes().map_err(|error| match error {
-            RecordError::TooLong(bytes) => LogError::RecordTooLong(bytes),
-            other => LogError::Dead(other.to_string().into()),
-        })
+        event.to_bytes().map_err(unrecorded)
     }
 
     /// Writes events; returns once they are durable.
@@ -187,6 +180,18 @@ impl Recorder {
     ) -> impl Future<Output = Result<std::ops::Range<u64>, LogError>> + Send + use<> {
         let appending = to_records(events).map(|records| self.log.append(records));
         async move { appending?.await }
+    }
+
+    /// Writes what events gave as records, in one commit; returns once they are durable.
+    ///
+    /// # Errors
+    /// An event has no record, or the log could not be written.
+    pub(crate) fn records(
+        &self,
+        records: Result<Vec<Vec<u8>>, LogError>,
+    ) -> impl Future<Output = Result<(), LogError>> + Send + use<> {
+        let appending = records.map(|records| self.log.append(records));
+        async move { appending?.await.map(drop) }
     }
 
     /// Writes what [`encode`](Self::encode) gave; returns once it is durable.
@@ -215,6 +220,17 @@ impl Recorder {
     }
 }
 
+fn stamped<'a>(kind: Kind, stamp: &mut Stamp, tenant: Cow<'a, str>) -> Event<'a> {
+    Event::new(kind, stamp.id(), stamp.time_us(), tenant)
+}
+
 fn to_records(events: &[Event<'_>]) -> Result<Vec<Vec<u8>>, LogError> {
     events.iter().map(Recorder::encode).collect()
+}
+
+fn unrecorded(error: RecordError) -> LogError {
+    match error {
+        RecordError::TooLong(bytes) => LogError::RecordTooLong(bytes),
+        other => LogError::Dead(other.to_string().into()),
+    }
 }

@@ -221,7 +221,8 @@ impl Recovery {
         if let Some((facts, last)) = self.beyond {
             sessions.begin_as(facts, last.saturating_add(signed(self.idle_us)));
         }
-        let dispatches = self.unfinished.into_values().filter_map(|record| Event::from_bytes(&record).ok());
+        let dispatches =
+            self.unfinished.into_values().filter_map(|record| Event::from_bytes(&record).ok().map(Event::into_owned));
         let mut dispatches: Vec<_> = dispatches.collect();
         dispatches.sort_by_key(|event| event.t);
         let closed = dispatches.into_iter().map(|dispatch| close_unknown(&sessions, recorder, dispatch)).collect();

@@ -1,17 +1,19 @@
 //! What is refused before any policy is asked, as far as it needs no live server.
 
 use crate::built_in::BuiltIn;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, ToolEntry};
 use crate::validate::Complaint;
 use serde_json::Value;
 use vocab::id::AgentId;
 use vocab::{Operation, Target};
 
-/// The outer bound. What the inventory does not declare and what does not exist answer alike.
+/// The outer bound. What the inventory does not declare and what does not exist answer alike. `tool` is the target's, if
+/// it is pinned.
 pub(crate) fn inventory(
     snapshot: &Snapshot,
     agent: &AgentId,
     target: &Target,
+    tool: Option<&ToolEntry>,
     arguments: &Value,
 ) -> Result<(), BuiltIn> {
     let inventory = &snapshot.inventory;
@@ -24,13 +26,13 @@ pub(crate) fn inventory(
         _ => inventory.allows(agent, target),
     };
     // INVARIANT: a declared tool that is not pinned has no schema, so it cannot be validated, so it cannot run.
-    let is_pinned = !matches!(target.operation, Operation::Tool(_)) || snapshot.tool(target).is_some();
+    let is_pinned = !matches!(target.operation, Operation::Tool(_)) || tool.is_some();
     if allowed.is_ok() && is_pinned { Ok(()) } else { Err(BuiltIn::Inventory) }
 }
 
-/// The arguments against the pinned schema. Operations that are no tool have none.
-pub(crate) fn schema(snapshot: &Snapshot, target: &Target, arguments: &Value) -> Result<(), Vec<Complaint>> {
-    match snapshot.tool(target) {
+/// The arguments against the tool's pinned schema. Operations that are no tool have none.
+pub(crate) fn schema(tool: Option<&ToolEntry>, arguments: &Value) -> Result<(), Vec<Complaint>> {
+    match tool {
         Some(tool) => tool.input.check(arguments),
         None => Ok(()),
     }
@@ -40,11 +42,10 @@ pub(crate) fn schema(snapshot: &Snapshot, target: &Target, arguments: &Value) ->
 pub(crate) fn protected(
     snapshot: &Snapshot,
     working_directory: &str,
-    target: &Target,
+    tool: Option<&ToolEntry>,
     arguments: &Value,
 ) -> Result<(), BuiltIn> {
-    let tool = snapshot.tool(target);
-    let kind = |name: &str| tool.as_ref().map(|tool| tool.description.argument(name).kind).unwrap_or_default();
+    let kind = |name: &str| tool.map(|tool| tool.description.argument(name).kind).unwrap_or_default();
     let touches = |name: &str, text: &str| snapshot.protected.touches(working_directory, text, kind(name));
     let mut members = arguments.as_object().into_iter().flatten();
     match members.any(|(name, value)| any_text(value, &|text| touches(name, text))) {

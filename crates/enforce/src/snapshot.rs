@@ -1,6 +1,5 @@
 //! One configuration in force: inventory, schemas and policy bundle, replaced as a whole.
 
-use crate::record::Columns;
 use crate::validate::Schema;
 use govern::inventory::Inventory;
 use govern::project::{Agent, Project};
@@ -9,7 +8,7 @@ use policy::Bundle;
 use std::collections::HashMap;
 use std::sync::Arc;
 use vocab::id::{AgentId, Digest, ServerId, ToolName};
-use vocab::{Call, Effect, Label, Operation, Target, ToolDescription};
+use vocab::{Label, Operation, Target, ToolDescription};
 
 /// A tool with its schemas, compiled at their first use.
 pub struct ToolEntry {
@@ -72,31 +71,6 @@ impl Snapshot {
     #[must_use]
     pub fn agent(&self, agent: &AgentId) -> Option<&Agent> {
         self.project.agents.get(agent)
-    }
-
-    /// What the operation does. Unknown tools count as the worst.
-    #[must_use]
-    pub fn effect(&self, target: &Target) -> Effect {
-        match target.operation.effect() {
-            Some(effect) => effect,
-            None => self.tool(target).map_or_else(Effect::default, |tool| tool.description.effect),
-        }
-    }
-
-    /// The columns of a call's events.
-    pub(crate) fn columns(&self, call: &Call, args_hash: String) -> Columns {
-        let agent = self.agent(&call.principal.agent);
-        Columns {
-            tier: agent.map(|agent| agent.tier),
-            mode: agent.map(|agent| agent.mode),
-            model_id: agent.and_then(|agent| agent.model.clone()),
-            effect: Some(self.effect(&call.target)),
-            definition: self.tool(&call.target).map(|tool| tool.description.definition.clone()),
-            bundle: self.bundle.digest().clone(),
-            revision: self.revision().clone(),
-            dev: self.dev,
-            args_hash,
-        }
     }
 
     /// How often the tool may be called per minute in one session: the stricter of the agent's and the tool's file.

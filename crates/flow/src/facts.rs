@@ -6,6 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use vocab::Label;
+use vocab::id::ServerId;
+
 use crate::labels::Labels;
 use crate::window::Window;
 
@@ -101,6 +104,11 @@ impl SessionFacts {
     /// Something with these labels was shown to the agent.
     pub fn absorb(&mut self, seen: &Labels) {
         self.labels.join(seen);
+    }
+
+    /// An output of one server with this label was shown to the agent.
+    pub fn see_output(&mut self, label: Label, source: &ServerId) {
+        self.labels.add(label, source);
     }
 
     /// The counters over all tools.

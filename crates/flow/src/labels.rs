@@ -62,6 +62,16 @@ impl Labels {
         self.sources.join(&other.sources);
     }
 
+    /// Takes on one output of one server: as joining [`Labels::of`] it, and mostly nothing to do.
+    pub fn add(&mut self, label: Label, source: &ServerId) {
+        self.integrity = self.integrity.max(label.integrity);
+        self.confidentiality.insert(label.confidentiality);
+        let is_known = matches!(&self.sources, Sources::Known(known) if known.contains(source));
+        if !is_known {
+            self.sources.join(&Sources::of(source.clone()));
+        }
+    }
+
     /// Whether this has seen all that the other has: `a.covers(b)` says that joining `b` changes nothing.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
@@ -169,6 +179,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn adding_an_output_is_joining_its_labels(
+            seen in labels(),
+            integrity in proptest::sample::select(Integrity::ALL.to_vec()),
+            confidentiality in proptest::sample::select(Confidentiality::ALL.to_vec()),
+            source in prop_oneof![(0..130_usize).prop_map(|n| format!("s{n}")), Just("s".repeat(MAX_SOURCE_BYTES + 1))],
+        ) {
+            let (label, source) = (Label { integrity, confidentiality }, ServerId::new(source));
+            let mut added = seen.clone();
+            added.add(label, &source);
+            prop_assert_eq!(added, joined(&seen, &Labels::of(label, source)));
+        }
+
         #[test]
         fn commutative(a in labels(), b in labels()) {
             prop_assert_eq!(joined(&a, &b), joined(&b, &a));

@@ -62,6 +62,10 @@ impl Window {
     #[must_use]
     pub fn count(&self, now_us: u64) -> u64 {
         let slot = (now_us / self.width_us).max(self.latest);
+        if slot == self.latest {
+            // The ring holds the slots of the span that ends with the latest, and no others.
+            return self.ring.iter().copied().map(u64::from).sum();
+        }
         let oldest = slot.saturating_sub(BUCKETS as u64);
         // Slots after `latest` have not been cleared yet: what their counters hold is older than the span.
         (oldest..=self.latest).map(|slot| self.ring.get(index(slot)).copied().map_or(0, u64::from)).sum()

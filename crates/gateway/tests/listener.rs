@@ -185,6 +185,47 @@ async fn a_connection_is_kept_for_the_next_request() {
 }
 
 #[tokio::test]
+async fn every_request_of_a_connection_is_looked_at() {
+    let server = start().await;
+    let mut stream = server.open().await;
+    for (host, status) in [("localhost", "200"), ("localhost:80", "200"), ("evil.example", "403"), ("localhost", "200")]
+    {
+        let head = format!("POST /mcp HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n");
+        stream.write_all(format!("{head}content-length: 2\r\n\r\n{{}}").as_bytes()).await.unwrap();
+        let end = if status == "200" { "{}" } else { "\r\n\r\n" };
+        let answer = until(&mut stream, end).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+        if status == "403" {
+            // A body that was not read may cost the connection.
+            stream = server.open().await;
+        }
+    }
+    assert_eq!(server.probe.bodies.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_body_may_come_in_pieces() {
+    let server = start().await;
+    let mut stream = server.open().await;
+    stream.write_all(format!("POST /mcp HTTP/1.1\r\n{JSON}content-length: 6\r\n\r\n").as_bytes()).await.unwrap();
+    for piece in ["ab", "c", "def"] {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        stream.write_all(piece.as_bytes()).await.unwrap();
+    }
+    until(&mut stream, "abcdef").await;
+    let chunked = "2\r\nab\r\n1\r\nc\r\n3\r\ndef\r\n0\r\n\r\n";
+    let head = format!("POST /mcp HTTP/1.1\r\n{JSON}transfer-encoding: chunked\r\nconnection: close\r\n\r\n");
+    assert!(server.raw(&format!("{head}{chunked}")).await.ends_with("abcdef"));
+    for length in 1..=MAX.min(4) {
+        // The limit holds for the sum of the pieces.
+        let pieces = format!("{:x}\r\n{}\r\n", MAX + 1 - length, "x".repeat(MAX + 1 - length));
+        let last = format!("{length:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(length));
+        let answer = server.raw(&format!("{head}{pieces}{last}")).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn events_arrive_one_by_one_and_the_stream_ends() {
     let server = start().await;
     let (events, receiver) = mpsc::channel(1);

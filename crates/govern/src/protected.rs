@@ -4,7 +4,11 @@
 //! it. What a process may really open is confinement's business. Errs towards touching: letter case is ignored, since
 //! some file systems do.
 
+mod passing;
+
 use canon::path::{CleanPath, PathError};
+use passing::Passing;
+use std::borrow::Cow;
 use vocab::ArgumentKind;
 
 /// The places that are protected.
@@ -15,6 +19,8 @@ pub struct Protected {
     texts: Vec<String>,
     home: Option<CleanPath>,
     project: CleanPath,
+    /// What needs no look: most texts name nothing at all.
+    passing: Passing,
 }
 
 impl Protected {
@@ -25,11 +31,14 @@ impl Protected {
     /// When a path is not absolute.
     pub fn new(project: &str, state: &str, home: Option<&str>) -> Result<Self, PathError> {
         let below = |name: &str| lower(&format!("{project}/{name}"));
+        let roots = vec![below("mortise")?, below("mortise.toml")?, below("mortise.lock")?, lower(state)?];
+        let project = lower(project)?;
         Ok(Self {
-            roots: vec![below("mortise")?, below("mortise.toml")?, below("mortise.lock")?, lower(state)?],
             texts: vec![lower(state)?.as_str().to_owned()],
             home: home.map(lower).transpose()?,
-            project: lower(project)?,
+            passing: Passing::beside(&roots, &project),
+            roots,
+            project,
         })
     }
 
@@ -39,15 +48,24 @@ impl Protected {
     /// When the path is not absolute.
     pub fn and(mut self, path: &str) -> Result<Self, PathError> {
         self.roots.push(lower(path)?);
+        self.passing = Passing::beside(&self.roots, &self.project);
         Ok(self)
     }
 
     /// Whether an argument's text points at a protected place, read as the server would in its working directory.
     #[must_use]
     pub fn touches(&self, server_cwd: &str, value: &str, kind: ArgumentKind) -> bool {
+        !self.passing.surely(server_cwd, value, kind) && self.touches_resolved(server_cwd, value, kind)
+    }
+
+    fn touches_resolved(&self, server_cwd: &str, value: &str, kind: ArgumentKind) -> bool {
         let base = lower(server_cwd).unwrap_or_else(|_| self.project.clone());
         let value = value.to_lowercase();
-        let plain: String = value.chars().filter(|c| !matches!(c, '"' | '\'' | '\\')).collect();
+        let quotes = ['"', '\'', '\\'];
+        let plain: Cow<'_, str> = match value.contains(quotes) {
+            true => value.chars().filter(|c| !quotes.contains(c)).collect(),
+            false => Cow::Borrowed(&value),
+        };
         if self.texts.iter().any(|text| value.contains(text) || plain.contains(text)) {
             return true;
         }
@@ -182,6 +200,7 @@ fn glob(pattern: &[u8], name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::option;
     use proptest::prelude::*;
 
     const STATE: &str = "/home/ann/.local/state/mortise";
@@ -208,6 +227,7 @@ mod tests {
             "~/.local/state/mortise/x",
             "~ann/.local/state/mortise",
             "mortise.toml\0.txt",
+            "mortise.loc\u{212a}",
             "/home/ann/.local/state/../state/mortise/keys",
         ] {
             assert!(touches(value, ArgumentKind::Path), "{value}");
@@ -284,6 +304,7 @@ mod tests {
             "file:///work/shop/%6dortise.toml?x",
             "file://localhost/work/shop/mortise/a",
             "FILE:/work/shop/mortise",
+            "file:mortise.toml",
             "mortise.toml",
         ] {
             assert!(touches(url, ArgumentKind::Url), "{url}");
@@ -291,6 +312,7 @@ mod tests {
         assert!(!touches("https://example.com/mortise.toml", ArgumentKind::Url));
         assert!(!touches("file:///work/shop/src%2", ArgumentKind::Url));
         assert!(touches("ATTACH 'mortise/x.db' AS x", ArgumentKind::Sql));
+        assert!(touches("ATTACH 'mortise.lock' AS x", ArgumentKind::Sql));
         assert!(!touches("SELECT * FROM mortise", ArgumentKind::Sql));
     }
 
@@ -305,6 +327,7 @@ mod tests {
     fn further_places_can_be_added() {
         let more = protected().and("/home/ann/.agent/settings.json").unwrap();
         assert!(more.touches("/", "~/.agent/settings.json", ArgumentKind::Path));
+        assert!(protected().and("/home/ann").unwrap().touches("/", "~", ArgumentKind::Path));
         assert!(Protected::new("relative", STATE, None).is_err());
     }
 
@@ -314,6 +337,30 @@ mod tests {
             let up = CleanPath::absolute(&format!("/{tail}")).unwrap();
             let value = format!("mortise{up}");
             prop_assert!(touches(&value, ArgumentKind::Path));
+        }
+
+        #[test]
+        fn what_surely_passes_touches_nothing(
+            // Names of roots, dots, slashes and tildes in any order, beside any text.
+            value in prop_oneof![
+                "(mortise|MORTISE|.toml|.loc[kK\u{212a}]|src|shop|\\.|\\.\\.|/|~|:|'|\"|\\\\|\0|file:|%6d| |\u{130}|\u{3a3}){0,5}",
+                any::<String>(),
+                "[ -~]{0,40}",
+            ],
+            cwd in prop_oneof![
+                "(/work|/WORK|/shop|/Shop|/mortise|/mortise.toml|/a|/\\.|/\\.\\.|/|\0|\u{130}){0,4}",
+                Just("relative".to_owned()),
+                Just("/home/ann/.local/state/mortise".to_owned()),
+            ],
+            further in option::of("/work(/shop(/mortise|/a)?)?|/"),
+        ) {
+            let protected = further.iter().fold(protected(), |protected, path| protected.and(path).unwrap());
+            for kind in ArgumentKind::ALL {
+                let surely = protected.passing.surely(&cwd, &value, *kind);
+                let touches = protected.touches_resolved(&cwd, &value, *kind);
+                prop_assert!(!(surely && touches), "{kind:?} {value:?} in {cwd:?}");
+                prop_assert_eq!(protected.touches(&cwd, &value, *kind), touches);
+            }
         }
 
         #[test]

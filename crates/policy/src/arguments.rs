@@ -65,8 +65,17 @@ fn fit(shape: &Shape, value: &Value) -> Fit {
 }
 
 /// A null is an absent argument, unless it must be there.
-fn present<'a>(name: &str, required: bool, map: &'a Map<String, Value>) -> Option<&'a Value> {
-    map.get(name).filter(|value| required || !value.is_null())
+pub(crate) fn present<'a>(name: &str, required: bool, map: &'a Map<String, Value>) -> Option<&'a Value> {
+    argument(name, map).filter(|value| required || !value.is_null())
+}
+
+/// A member of an object. A few names are compared in less time than one is hashed.
+pub(crate) fn argument<'a>(name: &str, map: &'a Map<String, Value>) -> Option<&'a Value> {
+    const FEW: usize = 16;
+    if map.len() > FEW {
+        return map.get(name);
+    }
+    map.iter().find(|(this, _)| *this == name).map(|(_, value)| value)
 }
 
 /// `None`: the value is not of this shape at all.
@@ -86,7 +95,7 @@ fn value(shape: &Shape, value: &Value) -> Option<RestrictedExpression> {
 }
 
 /// A whole number beyond 64 bits is held at the nearest end, so that comparisons point the right way.
-fn long(number: &Number) -> (i64, Fit) {
+pub(crate) fn long(number: &Number) -> (i64, Fit) {
     /// 2^53: up to here every whole `f64` is exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if let Some(whole) = number.as_i64() {

@@ -98,7 +98,7 @@ fn bundle(
         index: Index::new(policies, &agent_type),
         schema,
         soundness,
-        actions: placed_actions(&actions, &names)?,
+        actions: placed_actions(&actions),
         agents: placed_agents(shapes, &names)?,
         servers: placed_servers(shapes, &names)?,
         shapes: actions,
@@ -192,11 +192,10 @@ fn load(
     loaded
 }
 
-fn placed_actions(actions: &Actions, names: &Names) -> Option<HashMap<Arc<str>, Placed<Arc<str>>>> {
+fn placed_actions(actions: &Actions) -> HashMap<Arc<str>, Placed<Arc<str>>> {
     let of = |(number, (id, shape)): (usize, (&Arc<str>, &crate::schema::ActionShape))| {
-        let groups: Option<Vec<_>> = shape.groups.iter().map(|group| names.uid("Action", group)).collect();
-        let uids = std::iter::once(shape.uid.clone()).chain(groups?).collect();
-        Some((id.clone(), Placed { number, uids, about: id.clone() }))
+        let uids = std::iter::once(&shape.uid).chain(&shape.parents).cloned().collect();
+        (id.clone(), Placed { number, uids, about: id.clone() })
     };
     actions.iter().enumerate().map(of).collect()
 }

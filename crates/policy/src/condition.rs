@@ -1,10 +1,11 @@
-//! What a rule says beside its scope, evaluated by Cedar.
+//! What a rule says beside its scope: compiled, and as Cedar evaluates it.
 //!
 //! Cedar's authorizer evaluates `principal scope && action scope && resource scope && conditions` of a policy, put
-//! together anew for every call, and then compiles lists of policies into an answer of its own. Here the same engine
-//! evaluates the same expressions, but the scope once for every kind of call and the conditions alone for every call:
-//! `true && x` is `x` for a boolean, and an error for anything else, in Cedar and here.
+//! together anew for every call, and then compiles lists of policies into an answer of its own. Here the scope is
+//! evaluated once for every kind of call, by the same engine, and the conditions alone for every call: `true && x` is `x`
+//! for a boolean, and an error for anything else, in Cedar and here.
 
+use crate::compiled::{Compiled, Scene};
 use cedar_policy::{Entities, EvalResult, Expression, Policy, Request, eval_expression};
 
 /// What evaluating a rule came to.
@@ -16,19 +17,34 @@ pub(crate) enum Outcome {
     Failed,
 }
 
-/// The `when` and `unless` of a rule; `None` when it has none.
+/// The `when` and `unless` of a rule.
 #[derive(Debug)]
-pub(crate) struct Condition(Option<Expression>);
+pub(crate) struct Condition {
+    compiled: Option<Compiled>,
+    /// For Cedar; `None` when the rule has no conditions.
+    expression: Option<Expression>,
+}
 
 impl Condition {
     /// The conditions of a policy, as the authorizer would evaluate them.
     pub(crate) fn of(policy: &Policy) -> Self {
-        Self(policy.as_ref().non_scope_constraints().cloned().map(Expression::from))
+        let expression = policy.as_ref().non_scope_constraints().cloned().map(Expression::from);
+        Self { compiled: Compiled::of(policy), expression }
     }
 
-    /// Evaluates them.
-    pub(crate) fn outcome(&self, request: &Request, entities: &Entities) -> Outcome {
-        self.0.as_ref().map_or(Outcome::Satisfied, |expression| outcome(expression, request, entities))
+    /// Whether every evaluation of them is Cedar's.
+    pub(crate) const fn is_left_to_cedar(&self) -> bool {
+        self.compiled.is_none()
+    }
+
+    /// Evaluates the compiled conditions; `None` when Cedar has to.
+    pub(crate) fn outcome<'a>(&'a self, scene: &Scene<'a>) -> Option<Outcome> {
+        self.compiled.as_ref()?.outcome(scene)
+    }
+
+    /// Has Cedar evaluate them.
+    pub(crate) fn outcome_in_cedar(&self, request: &Request, entities: &Entities) -> Outcome {
+        self.expression.as_ref().map_or(Outcome::Satisfied, |expression| outcome(expression, request, entities))
     }
 }
 

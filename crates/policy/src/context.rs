@@ -1,14 +1,16 @@
-//! Facts and arguments as the Cedar context of a request.
+//! Facts and arguments, checked, and as the Cedar context of a request.
 //!
-//! Built from typed values: Cedar's JSON constructors cost ten times as much.
+//! The context is for rules that are left to Cedar, and for comparing. It is built from typed values: Cedar's JSON
+//! constructors cost ten times as much.
 
 use crate::arguments::{Fit, fit_record, present_fields};
 use crate::parts::{Members, Part, Parts};
 use crate::request::{Facts, Request};
 use crate::schema::ActionShape;
-use crate::vocabulary::{NO_FINDING, Names, bits};
+use crate::vocabulary::{FINDING_KINDS, Names, SEVERITIES, bits};
 use cedar_policy::{Context, RestrictedExpression};
 use serde_json::{Map, Value};
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use vocab::{ArgumentClass, Confidentiality, Mode, Origin};
@@ -35,12 +37,14 @@ type Built = Result<RestrictedExpression, ContextError>;
 
 /// What is known of a call, checked as far as the context needs it.
 pub(crate) struct Known<'a> {
-    action: &'a ActionShape,
-    arguments: &'a Map<String, Value>,
-    facts: &'a Facts,
-    mode: Mode,
+    pub(crate) action: &'a ActionShape,
+    pub(crate) arguments: &'a Map<String, Value>,
+    pub(crate) facts: &'a Facts,
+    pub(crate) mode: Mode,
     names: &'a Names,
     fit: Fit,
+    /// Origins by class, as [`bits`], once they were asked for.
+    origins: OnceCell<[usize; ArgumentClass::ALL.len()]>,
 }
 
 impl<'a> Known<'a> {
@@ -54,11 +58,11 @@ impl<'a> Known<'a> {
     ) -> Result<Self, ContextError> {
         let arguments = request.arguments.as_object().ok_or(ContextError::NotAnObject)?;
         let fit = fit_record(&action.arguments, arguments);
-        check_words(request.facts, names)?;
+        check_words(request.facts)?;
         if fit == Fit::No {
             return Err(ContextError::Required);
         }
-        Ok(Self { action, arguments, facts: request.facts, mode, names, fit })
+        Ok(Self { action, arguments, facts: request.facts, mode, names, fit, origins: OnceCell::new() })
     }
 
     /// Builds the context, as far as it is looked at.
@@ -85,35 +89,11 @@ impl<'a> Known<'a> {
         Context::from_pairs(pairs).map_err(|_| ContextError::Cedar)
     }
 
-    /// The values of those coarse facts that are looked at.
-    pub(crate) fn coarse(&self, parts: &Parts) -> Coarse {
-        let value = |part: Part, name: &str, value: &dyn Fn() -> usize| {
-            if parts.of(part).is_some_and(|members| members.has(name)) { value() } else { 0 }
-        };
-        let origin = |class: ArgumentClass| value(Part::Origin, class.as_str(), &|| self.origins_of_class(class));
-        Coarse([
-            value(Part::Call, "request_attested", &|| usize::from(self.facts.request_attested)),
-            value(Part::Call, "unrepresentable", &|| usize::from(self.is_unrepresentable())),
-            value(Part::Session, "mode", &|| self.mode as usize),
-            value(Part::Labels, "integrity", &|| self.facts.integrity as usize),
-            value(Part::Labels, "confidentiality", &|| bits(&self.facts.confidentiality, Confidentiality::ALL)),
-            origin(ArgumentClass::Content),
-            origin(ArgumentClass::Critical),
-            origin(ArgumentClass::Free),
-            origin(ArgumentClass::Object),
-            origin(ArgumentClass::Target),
-        ])
-    }
-
-    fn is_unrepresentable(&self) -> bool {
+    /// Whether policies see less of the arguments than there is.
+    pub(crate) fn is_unrepresentable(&self) -> bool {
         self.fit != Fit::Whole
     }
 }
-
-/// The values of all coarse facts ([`Parts::is_coarse`]) but the effect, which an action has. Calls of one action that
-/// agree in them have the same context in these parts. What nobody looks at is 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Coarse([usize; 10]);
 
 /// A record of those members that are looked at.
 struct Record<'a> {
@@ -160,10 +140,19 @@ impl Known<'_> {
         Ok(())
     }
 
-    /// A null is an absent argument to policies, but it still has come from somewhere.
-    fn origins_of_class(&self, class: ArgumentClass) -> usize {
-        let present = self.arguments.keys().filter(|name| self.action.argument(name).class == class);
-        bits(present.flat_map(|name| origins_of(name, self.facts)), Origin::ALL)
+    /// Where the arguments of a class come from, as [`bits`]. A null is an absent argument to policies, but it still has
+    /// come from somewhere.
+    pub(crate) fn origins_of_class(&self, class: ArgumentClass) -> usize {
+        let all = self.origins.get_or_init(|| {
+            let mut all = [0; ArgumentClass::ALL.len()];
+            for name in self.arguments.keys() {
+                if let Some(of_class) = all.get_mut(self.action.argument(name).class as usize) {
+                    *of_class |= bits(origins_of(name, self.facts), Origin::ALL);
+                }
+            }
+            all
+        });
+        all.get(class as usize).copied().unwrap_or_default()
     }
 
     fn origins_by_class(&self, record: &mut Record<'_>) -> Result<(), ContextError> {
@@ -251,17 +240,18 @@ impl Known<'_> {
 }
 
 /// Where a present argument comes from: at least one origin. What nobody knows is `nowhere`.
-fn origins_of<'a>(name: &str, facts: &'a Facts) -> &'a BTreeSet<Origin> {
+pub(crate) fn origins_of<'a>(name: &str, facts: &'a Facts) -> &'a BTreeSet<Origin> {
     static NOWHERE: LazyLock<BTreeSet<Origin>> = LazyLock::new(|| BTreeSet::from([Origin::Nowhere]));
     facts.origins.get(name).filter(|origins| !origins.is_empty()).unwrap_or(&NOWHERE)
 }
 
 /// The words of findings are the only ones that are text in [`Facts`]: the types of the others hold nothing else.
-fn check_words(facts: &Facts, names: &Names) -> Result<(), ContextError> {
-    if facts.findings.worst != NO_FINDING {
-        word("Severity", &facts.findings.worst, names)?;
-    }
-    facts.findings.kinds.iter().try_for_each(|kind| word("FindingKind", kind, names).map(drop))
+fn check_words(facts: &Facts) -> Result<(), ContextError> {
+    let check = |list: &[&str], name, word: &String| {
+        if list.contains(&word.as_str()) { Ok(()) } else { Err(ContextError::Word(name)) }
+    };
+    check(SEVERITIES, "Severity", &facts.findings.worst)?;
+    facts.findings.kinds.iter().try_for_each(|kind| check(FINDING_KINDS, "FindingKind", kind))
 }
 
 fn word(kind: &'static str, word: &str, names: &Names) -> Built {

@@ -2,7 +2,7 @@
 
 use crate::bundle::{Bundle, Kind, Live};
 use crate::evaluate::{Call, Evaluated};
-use crate::request::Request;
+use crate::request::{Facts, Request};
 use crate::rule::{Rule, RuleKind, RuleMode};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use vocab::id::{Digest, RuleId};
@@ -53,10 +53,10 @@ impl Bundle {
                 Reach::Index => call.evaluate(),
                 Reach::Everything => call.evaluate_everything(),
             };
-            Ok(Combined::of(&call, evaluated?))
+            Ok(combine(&call, &evaluated?, live, request.facts, &self.digest))
         });
         match combined {
-            Ok(combined) => combined.decision(live, request, &self.digest),
+            Ok(decision) => decision,
             Err(why) => refusal(&self.digest, UNDECIDABLE, "this call cannot be decided", FaultKind::Request, &why),
         }
     }
@@ -92,70 +92,37 @@ fn builtin(rule: &str, verdict: Verdict, text: &str) -> Reason {
     Reason { rule: RuleId::new(rule), verdict, text: Some(text.into()), place: None, discharged_by: None }
 }
 
-/// What was decided on: the rules that are satisfied, permit rules and guards apart.
-struct Combined<'a> {
-    permits: Vec<&'a Rule>,
-    guards: Vec<Matched<'a>>,
-    faults: Vec<Fault>,
-    effect: Effect,
-    mode: Mode,
-}
-
 /// A satisfied guard, or one that failed to evaluate and counts as satisfied.
+#[derive(Clone, Copy)]
 struct Matched<'a> {
     rule: &'a Rule,
     verdict: Verdict,
     failed: bool,
 }
 
-impl<'a> Combined<'a> {
-    fn of(call: &Call<'a>, Evaluated { satisfied, failed }: Evaluated<'a>) -> Self {
-        let is_permit = |rule: &&Rule| rule.kind == RuleKind::Permit;
-        let mut faults: Vec<Fault> = failed.iter().map(|rule| fault(rule)).collect();
-        faults.sort_by(|a, b| a.rule.cmp(&b.rule));
-        let (permits, satisfied): (Vec<_>, Vec<_>) = satisfied.into_iter().partition(is_permit);
-        let matched = |failed: bool| move |rule: &'a Rule| Matched { rule, verdict: rule.verdict(), failed };
-        let failed = failed.into_iter().filter(|rule| !is_permit(rule)).map(matched(true));
-        let guards = satisfied.into_iter().map(matched(false)).chain(failed).collect();
-        Self { permits, guards, faults, effect: call.effect(), mode: call.mode }
+/// Combines what evaluating the rules gave.
+fn combine(call: &Call<'_>, evaluated: &Evaluated<'_>, live: &Live, facts: &Facts, bundle: &Digest) -> Decision {
+    let mut answer = Answer::default();
+    for &rule in &evaluated.satisfied {
+        answer.add(rule, false, call.mode, facts);
     }
-
-    fn decision(self, live: &Live, request: &Request<'_>, bundle: &Digest) -> Decision {
-        let facts = request.facts;
-        let (binding, recorded): (Vec<_>, Vec<_>) = self.guards.iter().partition(|guard| binds(guard, self.mode));
-        let mut would: Vec<Would> =
-            recorded.iter().map(|guard| Would { rule: guard.rule.id.clone(), verdict: guard.verdict }).collect();
-        let mut answer = Answer::default();
-        for guard in &binding {
-            answer.add(guard, facts);
-        }
-        if facts.uncertain {
-            answer.add_uncertain(&binding, self.effect, facts, &live.uncertain_text);
-        }
-        let (permits, shadow): (Vec<&Rule>, Vec<&Rule>) =
-            self.permits.iter().partition(|rule| rule.mode == RuleMode::Enforce);
-        would.extend(shadow.iter().map(|rule| Would { rule: rule.id.clone(), verdict: Verdict::Allow }));
-        if permits.is_empty() {
-            if self.mode == Mode::Observe {
-                would.push(Would { rule: RuleId::new(NO_PERMIT), verdict: Verdict::Deny });
-            } else {
-                answer.push(builtin(NO_PERMIT, Verdict::Deny, "no permit rule allows this"), true);
-            }
-        }
-        let mut permits: Vec<RuleId> = permits.iter().map(|rule| rule.id.clone()).collect();
-        permits.sort();
-        would.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.rule.cmp(&b.rule)));
-        answer.reasons.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.rule.cmp(&b.rule)));
-        Decision {
-            verdict: answer.verdict,
-            reasons: answer.reasons,
-            permits,
-            obligations: answer.obligations,
-            would,
-            faults: self.faults,
-            bundle: bundle.clone(),
+    for &rule in &evaluated.failed {
+        answer.faults.push(fault(rule));
+        if rule.kind != RuleKind::Permit {
+            answer.add(rule, true, call.mode, facts);
         }
     }
+    if facts.uncertain {
+        answer.add_uncertain(call.effect(), facts, &live.uncertain_text);
+    }
+    if answer.permits.is_empty() {
+        if call.mode == Mode::Observe {
+            answer.would.push(Would { rule: RuleId::new(NO_PERMIT), verdict: Verdict::Deny });
+        } else {
+            answer.push(builtin(NO_PERMIT, Verdict::Deny, "no permit rule allows this"), true);
+        }
+    }
+    answer.decision(bundle)
 }
 
 fn fault(rule: &Rule) -> Fault {
@@ -167,7 +134,7 @@ fn fault(rule: &Rule) -> Fault {
 }
 
 /// Whether a satisfied guard binds, or is only recorded. A guard that failed binds in every mode of the agent.
-fn binds(guard: &Matched<'_>, mode: Mode) -> bool {
+fn binds(guard: Matched<'_>, mode: Mode) -> bool {
     let by_agent = match mode {
         Mode::Enforce => true,
         Mode::Shadow => guard.verdict == Verdict::Deny,
@@ -180,12 +147,25 @@ fn binds(guard: &Matched<'_>, mode: Mode) -> bool {
 struct Answer {
     verdict: Verdict,
     reasons: Vec<Reason>,
+    permits: Vec<RuleId>,
     obligations: Obligations,
+    would: Vec<Would>,
+    faults: Vec<Fault>,
+    /// The strictest `@uncertain` of the guards that bind.
+    uncertain: Option<Verdict>,
 }
 
 impl Default for Answer {
     fn default() -> Self {
-        Self { verdict: Verdict::Allow, reasons: Vec::new(), obligations: Obligations::default() }
+        Self {
+            verdict: Verdict::Allow,
+            reasons: Vec::new(),
+            permits: Vec::new(),
+            obligations: Obligations::default(),
+            would: Vec::new(),
+            faults: Vec::new(),
+            uncertain: None,
+        }
     }
 }
 
@@ -197,7 +177,17 @@ impl Answer {
         self.reasons.push(reason);
     }
 
-    fn add(&mut self, guard: &Matched<'_>, facts: &crate::Facts) {
+    /// Adds a rule that is satisfied, or a guard that failed.
+    fn add(&mut self, rule: &Rule, failed: bool, mode: Mode, facts: &Facts) {
+        let guard = Matched { rule, verdict: rule.verdict(), failed };
+        match rule.kind {
+            RuleKind::Permit if rule.mode == RuleMode::Enforce => self.permits.push(rule.id.clone()),
+            RuleKind::Guard(_) if binds(guard, mode) => self.add_binding(guard, facts),
+            _ => self.would.push(Would { rule: rule.id.clone(), verdict: guard.verdict }),
+        }
+    }
+
+    fn add_binding(&mut self, guard: Matched<'_>, facts: &Facts) {
         let rule = guard.rule;
         let discharge = facts.discharges.iter().find(|discharge| {
             guard.verdict == Verdict::Ask && discharge.rule == rule.id && discharge.text == rule.text
@@ -212,6 +202,7 @@ impl Answer {
             })
             .collect();
         self.obligations = std::mem::take(&mut self.obligations).join(obligations);
+        self.uncertain = self.uncertain.max(rule.uncertain);
         let reason = Reason {
             rule: rule.id.clone(),
             verdict: guard.verdict,
@@ -223,14 +214,13 @@ impl Answer {
     }
 
     /// `@uncertain` of the matching guards decides; without one the effect does.
-    fn add_uncertain(&mut self, guards: &[&Matched<'_>], effect: Effect, facts: &crate::Facts, text: &Digest) {
-        let said = guards.iter().filter_map(|guard| guard.rule.uncertain).max();
+    fn add_uncertain(&mut self, effect: Effect, facts: &Facts, text: &Digest) {
         let default = match effect {
             Effect::Read => None,
             _ if effect.is_irreversible() => Some(Verdict::Deny),
             _ => Some(Verdict::Ask),
         };
-        let Some(verdict) = said.or(default) else { return };
+        let Some(verdict) = self.uncertain.or(default) else { return };
         let mut reason = builtin(UNCERTAIN, verdict, "the agent is uncertain about this call");
         let discharge = facts
             .discharges
@@ -240,11 +230,28 @@ impl Answer {
         let counts = discharge.is_none();
         self.push(reason, counts);
     }
+
+    /// In an order that does not depend on that of the rules.
+    fn decision(mut self, bundle: &Digest) -> Decision {
+        self.reasons.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.rule.cmp(&b.rule)));
+        self.would.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| a.rule.cmp(&b.rule)));
+        self.permits.sort();
+        self.faults.sort_by(|a, b| a.rule.cmp(&b.rule));
+        Decision {
+            verdict: self.verdict,
+            reasons: self.reasons,
+            permits: self.permits,
+            obligations: self.obligations,
+            would: self.would,
+            faults: self.faults,
+            bundle: bundle.clone(),
+        }
+    }
 }
 
 /// Whether a sanitize guard has what it asked for: all its argument terms, or, when it speaks of the result only, the
 /// caller's word that the result will be redacted.
-fn is_met(guard: &Matched<'_>, facts: &crate::Facts) -> bool {
+fn is_met(guard: Matched<'_>, facts: &Facts) -> bool {
     if guard.verdict != Verdict::Sanitize {
         return false;
     }

@@ -3,20 +3,18 @@
 //! A group that is missing from the store makes a guard on that group silently not match, so a store proves itself
 //! before it is used: each group is asked once whether its members are in it.
 
+use crate::canaries;
 use crate::schema::{ActionShape, Actions, groups};
 use crate::shapes::{AgentShape, ServerShape, Shapes};
 use crate::vocabulary::Names;
-use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Entity, EntityUid, Policy, PolicySet, Request, RestrictedExpression,
-    Schema,
-};
-use cedar_policy_core::entities::{self as core, TCComputation};
+use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression, Schema};
+use cedar_policy_core::ast;
+use cedar_policy_core::entities::conformance::EntitySchemaConformanceChecker;
+use cedar_policy_core::entities::{self as core, Dereference, TCComputation};
 use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::validator::CoreSchema;
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::str::FromStr;
-use std::sync::OnceLock;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
 use vocab::Authn;
 
 /// One store per way of authenticating: that is the only attribute of an agent that differs between calls. Each is built
@@ -26,6 +24,8 @@ pub(crate) struct Stores {
     agents: Vec<AgentShape>,
     servers: Vec<ServerShape>,
     users: Vec<String>,
+    /// What is the same in all of them.
+    shared: OnceLock<Result<core::Entities, String>>,
     /// A store that cannot be built stays `None`, and every call that needs it is refused.
     built: Vec<(Authn, OnceLock<Option<Entities>>)>,
 }
@@ -37,6 +37,7 @@ impl Stores {
             agents: shapes.agents.clone(),
             servers: shapes.servers.clone(),
             users: shapes.users.clone(),
+            shared: OnceLock::new(),
             built: Authn::ALL.iter().map(|&authn| (authn, OnceLock::new())).collect(),
         }
     }
@@ -59,19 +60,21 @@ impl Stores {
         names: &Names,
     ) -> Result<(), String> {
         let kinds: HashSet<&EntityUid> = kinds.iter().map(|action| &action.uid).collect();
-        let left_out: HashSet<&EntityUid> =
-            actions.values().map(|action| &action.uid).filter(|uid| !kinds.contains(uid)).collect();
+        let left_out = actions.values().map(|action| &action.uid).filter(|uid| !kinds.contains(uid));
+        let left_out: HashSet<&ast::EntityUID> = left_out.map(AsRef::as_ref).collect();
+        let of_schema = CoreSchema::new(schema.as_ref());
+        let checker = EntitySchemaConformanceChecker::new(&of_schema, Extensions::all_available());
         for (authn, entities) in self.all(actions, names)? {
-            let of_schema = || entities.iter().filter(|entity| !left_out.contains(&entity.uid())).cloned();
-            if !closed(of_schema(), Some(schema))?.deep_eq(&closed(of_schema(), None)?) {
-                return Err(format!("the schema has other entities than the store ({})", authn.as_str()));
+            let entities: &core::Entities = entities.as_ref();
+            for entity in entities.iter().filter(|entity| !left_out.contains(entity.uid())) {
+                checker.validate_entity(entity).map_err(|error| format!("{error} ({})", authn.as_str()))?;
             }
-            for action in actions.values() {
-                let declared: Option<HashSet<_>> =
-                    action.groups.iter().map(|group| names.uid("Action", group)).collect();
-                if declared.is_none() || declared != ancestors(entities, &action.uid) {
-                    return Err(format!("`{}` is in other groups than declared ({})", action.id, authn.as_str()));
-                }
+            // Those that are in the store were found above to be the same.
+            if schema.as_ref().actions().any(|uid| stored(entities, uid).is_none()) {
+                return Err(format!("the schema has other actions than the store ({})", authn.as_str()));
+            }
+            if let Some(action) = actions.values().find(|action| !is_as_declared(action, entities)) {
+                return Err(format!("`{}` is in other groups than declared ({})", action.id, authn.as_str()));
             }
         }
         Ok(())
@@ -85,9 +88,9 @@ impl Stores {
         let stores = self.all(actions, names)?;
         let ((authn, first), others) = stores.split_first().ok_or("no store")?;
         let failed = |authn: Authn, what: &str| format!("{what} ({})", authn.as_str());
-        prove(first, actions, (&self.agents, &self.servers), names).map_err(|what| failed(*authn, &what))?;
+        canaries::ask(first, actions, (&self.agents, &self.servers), names).map_err(|what| failed(*authn, &what))?;
         for (authn, entities) in others {
-            if hierarchy(first) != hierarchy(entities) {
+            if !are_grouped_alike(first.as_ref(), entities.as_ref()) {
                 return Err(failed(*authn, "the groups differ from those of another store"));
             }
         }
@@ -104,70 +107,85 @@ impl Stores {
     }
 
     fn build(&self, authn: Authn, actions: &Actions, names: &Names) -> Result<Entities, String> {
-        store(authn, (&self.agents, &self.servers, &self.users), actions, names)
+        let shared = self.shared.get_or_init(|| self.without_agents(actions, names)).clone()?;
+        let agents = self.agents.iter().map(|agent| agent_entity(agent, authn, names));
+        let agents = agents.map(|agent| agent.map(|agent| Arc::new(agent.as_ref().clone())));
+        closed(shared, agents.collect::<Result<_, _>>()?).map(Entities::from)
+    }
+
+    /// The servers, actions, people, and all groups.
+    fn without_agents(&self, actions: &Actions, names: &Names) -> Result<core::Entities, String> {
+        let mut entities = Vec::new();
+        let mut alone: HashSet<EntityUid> = HashSet::new();
+        for agent in &self.agents {
+            alone.extend(agent_parents(agent, names).ok_or("an agent's group has no name")?);
+        }
+        for server in &self.servers {
+            let zone = server.zone.as_ref().and_then(|zone| names.uid("Zone", zone));
+            alone.extend(zone.clone());
+            entities.push(server_entity(server, zone, names)?);
+        }
+        for ActionShape { uid, parents, .. } in actions.values() {
+            entities.push(Entity::new_no_attrs(uid.clone(), parents.iter().cloned().collect()));
+        }
+        alone.extend(groups().filter_map(|group| names.uid("Action", group)));
+        alone.extend(self.users.iter().filter_map(|user| names.uid("User", user)));
+        entities.extend(alone.into_iter().map(Entity::with_uid));
+        let entities = entities.into_iter().map(|entity| entity.as_ref().clone());
+        // Whether each lists every group it is in is looked at when the agents are there too.
+        let (how, extensions) = (TCComputation::AssumeAlreadyComputed, Extensions::all_available());
+        core::Entities::from_entities(entities, NO_SCHEMA, how, extensions).map_err(|error| error.to_string())
     }
 }
+
+const NO_SCHEMA: Option<&CoreSchema<'static>> = None;
 
 /// Entities of which each lists every group it is in, however far up. Groups are in no group here, so there is nothing
 /// to add: that is checked, which costs a fraction of adding.
-fn closed(entities: impl Iterator<Item = Entity>, schema: Option<&Schema>) -> Result<Entities, String> {
-    let schema = schema.map(|schema| CoreSchema::new(schema.as_ref()));
-    let entities = entities.map(|entity| entity.as_ref().clone());
+fn closed(entities: core::Entities, more: Vec<Arc<ast::Entity>>) -> Result<core::Entities, String> {
     let (how, extensions) = (TCComputation::EnforceAlreadyComputed, Extensions::all_available());
-    let entities = core::Entities::from_entities(entities, schema.as_ref(), how, extensions);
-    entities.map(Entities::from).map_err(|error| error.to_string())
+    entities.add_entities(more, NO_SCHEMA, how, extensions).map_err(|error| error.to_string())
 }
 
-fn ancestors(entities: &Entities, uid: &EntityUid) -> Option<HashSet<EntityUid>> {
-    entities.ancestors(uid).map(|ancestors| ancestors.cloned().collect())
-}
-
-fn hierarchy(entities: &Entities) -> HashMap<EntityUid, Option<HashSet<EntityUid>>> {
-    entities.iter().map(|entity| (entity.uid(), ancestors(entities, &entity.uid()))).collect()
-}
-
-/// Agents, servers and people.
-type Parties<'a> = (&'a [AgentShape], &'a [ServerShape], &'a [String]);
-
-fn store(authn: Authn, parties: Parties<'_>, actions: &Actions, names: &Names) -> Result<Entities, String> {
-    let (agents, servers, users) = parties;
-    let mut entities = Vec::new();
-    let mut alone: HashSet<EntityUid> = HashSet::new();
-    for agent in agents {
-        let parents = agent_parents(agent, names).ok_or("an agent's group has no name")?;
-        alone.extend(parents.iter().cloned());
-        entities.push(agent_entity(agent, authn, parents, names)?);
+fn stored<'a>(entities: &'a core::Entities, uid: &ast::EntityUID) -> Option<&'a ast::Entity> {
+    match entities.entity(uid) {
+        Dereference::Data(entity) => Some(entity),
+        Dereference::NoSuchEntity | Dereference::Residual(_) => None,
     }
-    for server in servers {
-        let uid = names.uid("Server", server.id.as_str()).ok_or("a server has no name")?;
-        let zone = server.zone.as_ref().and_then(|zone| names.uid("Zone", zone));
-        alone.extend(zone.clone());
-        let attributes = HashMap::from([
-            ("trust".to_owned(), RestrictedExpression::new_long(server.trust)),
-            ("pinned".to_owned(), RestrictedExpression::new_bool(server.pinned)),
-            ("transport".to_owned(), RestrictedExpression::new_string(server.transport.clone())),
-            ("confinement".to_owned(), RestrictedExpression::new_string(server.confinement.clone())),
-        ]);
-        let entity = Entity::new(uid, attributes, zone.into_iter().collect());
-        entities.push(entity.map_err(|error| error.to_string())?);
-    }
-    for ActionShape { uid, groups, .. } in actions.values() {
-        let parents: Option<HashSet<_>> = groups.iter().map(|group| names.uid("Action", group)).collect();
-        entities.push(Entity::new_no_attrs(uid.clone(), parents.ok_or("a group has no name")?));
-    }
-    alone.extend(groups().filter_map(|group| names.uid("Action", group)));
-    alone.extend(users.iter().filter_map(|user| names.uid("User", user)));
-    entities.extend(alone.into_iter().map(Entity::with_uid));
-    closed(entities.into_iter(), None)
 }
 
-fn agent_entity(
-    agent: &AgentShape,
-    authn: Authn,
-    parents: HashSet<EntityUid>,
-    names: &Names,
-) -> Result<Entity, String> {
+fn is_as_declared(action: &ActionShape, entities: &core::Entities) -> bool {
+    stored(entities, action.uid.as_ref()).is_some_and(|entity| {
+        action.parents.iter().all(|group| entity.is_descendant_of(group.as_ref()))
+            && entity.ancestors().all(|group| action.parents.iter().any(|declared| declared.as_ref() == group))
+    })
+}
+
+/// Whether both have the same entities, in the same groups.
+fn are_grouped_alike(one: &core::Entities, other: &core::Entities) -> bool {
+    let is_alike = |entity: &ast::Entity| {
+        stored(other, entity.uid()).is_some_and(|twin| {
+            entity.ancestors().all(|group| twin.is_descendant_of(group))
+                && twin.ancestors().all(|group| entity.is_descendant_of(group))
+        })
+    };
+    one.len() == other.len() && one.iter().all(is_alike)
+}
+
+fn server_entity(server: &ServerShape, zone: Option<EntityUid>, names: &Names) -> Result<Entity, String> {
+    let uid = names.uid("Server", server.id.as_str()).ok_or("a server has no name")?;
+    let attributes = HashMap::from([
+        ("trust".to_owned(), RestrictedExpression::new_long(server.trust)),
+        ("pinned".to_owned(), RestrictedExpression::new_bool(server.pinned)),
+        ("transport".to_owned(), RestrictedExpression::new_string(server.transport.clone())),
+        ("confinement".to_owned(), RestrictedExpression::new_string(server.confinement.clone())),
+    ]);
+    Entity::new(uid, attributes, zone.into_iter().collect()).map_err(|error| error.to_string())
+}
+
+fn agent_entity(agent: &AgentShape, authn: Authn, names: &Names) -> Result<Entity, String> {
     let uid = names.uid("Agent", agent.id.as_str()).ok_or("an agent has no name")?;
+    let parents = agent_parents(agent, names).ok_or("an agent's group has no name")?;
     let word = |kind, word: &str| names.word(kind, word).ok_or_else(|| format!("`{word}` is not a word of {kind}"));
     let text = |text: &str| RestrictedExpression::new_string(text.to_owned());
     let attributes = HashMap::from([
@@ -187,90 +205,6 @@ pub(crate) fn agent_parents(agent: &AgentShape, names: &Names) -> Option<HashSet
     let classes = agent.classes.iter().map(|class| names.uid("AgentClass", class));
     let team = agent.team.iter().map(|team| names.uid("Team", team));
     classes.chain(team).collect()
-}
-
-fn prove(
-    entities: &Entities,
-    actions: &Actions,
-    (agents, servers): (&[AgentShape], &[ServerShape]),
-    names: &Names,
-) -> Result<(), String> {
-    let nobody = names.uid("Agent", "").ok_or("no name for a canary")?;
-    let nowhere = names.uid("Server", "").ok_or("no name for a canary")?;
-    let nothing = names.uid("Action", "").ok_or("no name for a canary")?;
-    let mut asked: Vec<(Call<'_>, Vec<String>)> = Vec::new();
-    for ActionShape { uid, groups, .. } in actions.values() {
-        let groups: Option<Vec<_>> = groups.iter().map(|group| names.uid("Action", group)).collect();
-        let groups = groups.ok_or("no name for a group")?;
-        let scopes = groups.iter().map(|group| format!("principal, action in {group}, resource"));
-        asked.push(((&nobody, uid, &nowhere), scopes.collect()));
-    }
-    let agents =
-        agents.iter().map(|agent| Some((names.uid("Agent", agent.id.as_str())?, agent_parents(agent, names)?)));
-    let agents: Vec<_> = agents.collect::<Option<_>>().ok_or("no name for an agent or its groups")?;
-    for (uid, groups) in &agents {
-        let scopes = groups.iter().map(|group| format!("principal in {group}, action, resource"));
-        asked.push(((uid, &nothing, &nowhere), scopes.collect()));
-    }
-    let servers = servers.iter().map(|server| Some((names.uid("Server", server.id.as_str())?, server.zone.as_ref())));
-    let servers: Vec<_> = servers.collect::<Option<_>>().ok_or("no name for a server")?;
-    for (uid, zone) in &servers {
-        let zone = zone.map(|zone| names.uid("Zone", zone).ok_or("no name for a zone")).transpose()?;
-        let scopes = zone.iter().map(|zone| format!("principal, action, resource in {zone}"));
-        asked.push(((&nobody, &nothing, uid), scopes.collect()));
-    }
-    let mut canaries = Canaries::parse(asked.iter().flat_map(|(_, scopes)| scopes))?;
-    asked.into_iter().try_for_each(|(call, scopes)| canaries.ask(entities, scopes, call))
-}
-
-/// Who does what where.
-type Call<'a> = (&'a EntityUid, &'a EntityUid, &'a EntityUid);
-
-/// Canary guards by their scope, and sets of them by their scopes.
-struct Canaries {
-    guards: HashMap<String, Policy>,
-    sets: HashMap<Vec<String>, PolicySet>,
-    authorizer: Authorizer,
-}
-
-impl Canaries {
-    /// Parses a guard per scope, all at once: the parser takes longer to start than to read one.
-    fn parse<'a>(scopes: impl Iterator<Item = &'a String>) -> Result<Self, String> {
-        let scopes: BTreeSet<&String> = scopes.collect();
-        let text: String =
-            scopes.iter().enumerate().map(|(number, scope)| format!("@id(\"{number}\") forbid({scope});\n")).collect();
-        let parsed = PolicySet::from_str(&text).map_err(|error| error.to_string())?;
-        let by_number = parsed.policies().filter_map(|guard| Some((guard.annotation("id")?.to_owned(), guard)));
-        let by_number: HashMap<String, &Policy> = by_number.collect();
-        let guard =
-            |(number, scope): (usize, &String)| Some((scope.clone(), (*by_number.get(&number.to_string())?).clone()));
-        let guards: Option<_> = scopes.iter().copied().enumerate().map(guard).collect();
-        let guards = guards.ok_or("a canary guard was not parsed")?;
-        Ok(Self { guards, sets: HashMap::new(), authorizer: Authorizer::new() })
-    }
-
-    /// Asks whether the guards of all these scopes match a call.
-    fn ask(&mut self, entities: &Entities, scopes: Vec<String>, call: Call<'_>) -> Result<(), String> {
-        if scopes.is_empty() {
-            return Ok(());
-        }
-        let (principal, action, resource) = call;
-        let number = scopes.iter().collect::<HashSet<_>>().len();
-        let guards = match self.sets.entry(scopes) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let scopes: HashSet<&String> = entry.key().iter().collect();
-                let guards: Option<Vec<_>> = scopes.into_iter().map(|scope| self.guards.get(scope).cloned()).collect();
-                let guards = PolicySet::from_policies(guards.ok_or("a canary guard is missing")?);
-                entry.insert(guards.map_err(|error| error.to_string())?)
-            }
-        };
-        let request = Request::new(principal.clone(), action.clone(), resource.clone(), Context::empty(), None);
-        let request = request.map_err(|error| error.to_string())?;
-        let response = self.authorizer.is_authorized(&request, guards, entities);
-        let matched = response.decision() == Decision::Deny && response.diagnostics().reason().count() == number;
-        if matched { Ok(()) } else { Err(format!("a guard on a group does not match {principal} {action} {resource}")) }
-    }
 }
 
 #[cfg(test)]
@@ -326,9 +260,10 @@ mod tests {
                     let others: Vec<Entity> = others.filter(|other| other.uid() != action.uid).cloned().collect();
                     let stores = Stores::new(&Shapes::default());
                     for (this, built) in &stores.built {
-                        let changed = closed(others.iter().cloned().chain([entity.clone()]), None).unwrap();
+                        let entities = others.iter().chain([&entity]).map(|entity| Arc::new(entity.as_ref().clone()));
+                        let changed = closed(core::Entities::new(), entities.collect()).unwrap();
                         let same = whole.of(*this, &actions, &names).unwrap().clone();
-                        built.set(Some(if this == authn { changed } else { same })).unwrap();
+                        built.set(Some(if this == authn { changed.into() } else { same })).unwrap();
                     }
                     (stores.prove(&actions, &names), stores.fit(&of_kinds, &kinds, &actions, &names))
                 };
@@ -372,5 +307,7 @@ mod tests {
             |actions: &Actions| holding(Stores::new(&Shapes::default()).of(Authn::Local, actions, &names).unwrap());
         assert!(fit(&stored(&one), &two, &names).is_err());
         assert!(fit(&stored(&two), &one, &names).is_err());
+        let more = stored(&one).fit(&schema(&two), &one.values().collect::<Vec<_>>(), &one, &names);
+        assert!(more.unwrap_err().contains("other actions"));
     }
 }

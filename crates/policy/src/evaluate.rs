@@ -1,8 +1,10 @@
 //! Which rules are satisfied by a call, and which fail on it: permit rules and guards apart, without combining them.
 
 use crate::bundle::Live;
+use crate::compiled::Scene;
+use crate::condition::Outcome;
 use crate::context::Known;
-use crate::index::{Settled, Standing};
+use crate::index::Standing;
 use crate::parts::Parts;
 use crate::request::Request;
 use crate::rule::{Rule, RuleKind, RuleMode};
@@ -53,32 +55,36 @@ impl<'a> Call<'a> {
 
     /// Evaluates the rules that can speak about the call, as far as that is not settled.
     pub(crate) fn evaluate(&self) -> Result<Evaluated<'a>, String> {
-        let (index, entities) = (&self.live.index, self.standing.entities);
+        let index = &self.live.index;
         let slice = index.slice(&self.standing).ok_or("an entity has no name")?;
         let known = self.known()?;
-        let mut evaluated = Evaluated::default();
-        self.add(&mut evaluated, &slice.settled);
-        // INVARIANT: `Known` builds by the shapes that the schema was generated from, so that every part it gives fits the
-        // schema. Checking that again would double the cost; the evaluation of everything does, and every test compares
-        // the two.
-        if !slice.coarse.rules.is_empty() {
-            let (open, coarse) = (&slice.coarse, known.coarse(&slice.coarse.parts));
-            let request = || self.in_cedars_terms(&known, &open.parts, None);
-            self.add(&mut evaluated, &*index.answers(open, &self.standing, coarse, request)?);
-        }
-        if !slice.fine.rules.is_empty() {
-            let request = self.in_cedars_terms(&known, &slice.fine.parts, None)?;
-            let mut settled = Settled::default();
-            index.evaluate(&slice.fine, &request, entities, &mut settled);
-            self.add(&mut evaluated, &settled);
+        let scene = self.scene(&known)?;
+        let satisfied = Vec::with_capacity(slice.settled.satisfied.len() + slice.open.len());
+        let mut evaluated = Evaluated { satisfied, failed: Vec::new() };
+        let rule = |number: usize| self.live.rules.get(number);
+        evaluated.satisfied.extend(slice.settled.satisfied.iter().filter_map(|&number| rule(number)));
+        evaluated.failed.extend(slice.settled.failed.iter().filter_map(|&number| rule(number)));
+        for &number in &slice.open {
+            let (Some(rule), Some(filed)) = (rule(number), index.rule(number)) else {
+                continue;
+            };
+            let outcome = match filed.condition.outcome(&scene) {
+                Some(outcome) => outcome,
+                // INVARIANT: `Known` builds by the shapes that the schema was generated from, so that every part it gives
+                // fits the schema. Checking that again would double the cost; the evaluation of everything does, and every
+                // test compares the two.
+                None => {
+                    let request = self.in_cedars_terms(&known, &filed.looks, None)?;
+                    filed.condition.outcome_in_cedar(&request, self.standing.entities)
+                }
+            };
+            match outcome {
+                Outcome::Satisfied => evaluated.satisfied.push(rule),
+                Outcome::Failed => evaluated.failed.push(rule),
+                Outcome::Unsatisfied => {}
+            }
         }
         Ok(evaluated)
-    }
-
-    fn add(&self, evaluated: &mut Evaluated<'a>, settled: &Settled) {
-        let rules = &self.live.rules;
-        evaluated.satisfied.extend(settled.satisfied.iter().filter_map(|&number| rules.get(number)));
-        evaluated.failed.extend(settled.failed.iter().filter_map(|&number| rules.get(number)));
     }
 
     /// Evaluates all rules with Cedar's own authorizer, on the whole context, checked against the schema: the answer of
@@ -88,7 +94,7 @@ impl<'a> Call<'a> {
         let mut evaluated = Evaluated::default();
         for effect in [cedar_policy::Effect::Permit, cedar_policy::Effect::Forbid] {
             // Of one effect only, so that the "determining" policies are exactly the satisfied ones.
-            let policies = self.live.index.policies().filter(|policy| policy.effect() == effect).cloned();
+            let policies = self.policies().filter(|policy| policy.effect() == effect).cloned();
             let policies = PolicySet::from_policies(policies).map_err(|error| error.to_string())?;
             let response = self.live.authorizer.is_authorized(&request, &policies, self.standing.entities);
             let failed = response.diagnostics().errors().filter_map(|error| match error {
@@ -108,17 +114,26 @@ impl<'a> Call<'a> {
                 rule.mode == RuleMode::Enforce && (rule.kind == RuleKind::Permit || rule.verdict() > level)
             })
         };
-        let policies = PolicySet::from_policies(self.live.index.policies().filter(stays).cloned());
+        let policies = PolicySet::from_policies(self.policies().filter(stays).cloned());
         let policies = policies.map_err(|error| error.to_string())?;
         let response = Authorizer::new().is_authorized(&request, &policies, self.standing.entities);
         Ok(response.decision() == Decision::Allow)
     }
 
-    fn known(&self) -> Result<Known<'a>, String> {
+    /// What conditions are evaluated on.
+    pub(crate) fn scene<'s>(&'s self, known: &'s Known<'s>) -> Result<Scene<'s>, String> {
+        let Standing { agent, action, server, entities, .. } = self.standing;
+        let (principal, action) = agent.1.first().zip(action.1.first()).ok_or("an entity has no name")?;
+        Ok(Scene::new(known, [principal, action, server], entities, &self.live.names))
+    }
+
+    /// Facts and arguments, checked.
+    pub(crate) fn known(&self) -> Result<Known<'a>, String> {
         Known::of(self.shape, self.request, self.mode, &self.live.names).map_err(|error| error.to_string())
     }
 
-    fn in_cedars_terms(
+    /// The request as Cedar takes it, with the context as far as it is looked at.
+    pub(crate) fn in_cedars_terms(
         &self,
         known: &Known<'_>,
         parts: &Parts,
@@ -130,6 +145,10 @@ impl<'a> Call<'a> {
         // Cedar's error text quotes values; ours must not.
         cedar_policy::Request::new(principal, action, self.standing.server.clone(), context, schema)
             .map_err(|_| "the request does not fit the schema".to_owned())
+    }
+
+    fn policies(&self) -> impl Iterator<Item = &'a Policy> {
+        self.live.index.rules().map(|rule| &rule.policy)
     }
 
     fn rule(&self, id: &PolicyId) -> Option<&'a Rule> {

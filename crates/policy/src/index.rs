@@ -6,12 +6,10 @@
 //! "any", where every call looks.
 //!
 //! The first call of one agent, action and way of authenticating settles what is the same for all of them: Cedar
-//! evaluates the scope of every rule that was found, and the whole of rules that do not look at the context. Rules that
-//! only look at facts of a handful of values (labels, origins) are settled by the first call with these values. What is
-//! left for each call are the conditions of the others: those on arguments, counters and text.
+//! evaluates the scope of every rule that was found, and the whole of rules that do not look at the context. What is left
+//! for each call are the conditions of the others.
 
 use crate::condition::{Condition, Outcome, scope};
-use crate::context::Coarse;
 use crate::parts::Parts;
 use cedar_policy::{
     ActionConstraint, Context, Entities, EntityTypeName, EntityUid, Policy, PrincipalConstraint, Request,
@@ -22,7 +20,7 @@ use vocab::Authn;
 
 /// Most kinds of calls whose rules are kept ready.
 pub(crate) const MAX_KINDS: usize = 16_384;
-/// Most numbers of rules and names of members kept ready in all, counted once per distinct slice: a few megabytes.
+/// Most numbers of rules kept ready in all, counted once per distinct slice: a few megabytes.
 pub(crate) const MAX_HELD: usize = 100_000;
 
 /// The rules that can speak about one kind of call.
@@ -30,10 +28,8 @@ pub(crate) const MAX_HELD: usize = 100_000;
 pub(crate) struct Slice {
     /// What is the same for every call.
     pub(crate) settled: Settled,
-    /// Rules that only look at coarse facts: the same for calls that agree in these.
-    pub(crate) coarse: Open,
-    /// The others that look at the context.
-    pub(crate) fine: Open,
+    /// The rules that look at the context, by number.
+    pub(crate) open: Vec<usize>,
 }
 
 /// Rules with their answer, by number, without those that are unsatisfied.
@@ -41,14 +37,6 @@ pub(crate) struct Slice {
 pub(crate) struct Settled {
     pub(crate) satisfied: Vec<usize>,
     pub(crate) failed: Vec<usize>,
-}
-
-/// Rules whose answer depends on the context, by number.
-#[derive(Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Open {
-    pub(crate) rules: Vec<usize>,
-    /// What of the context they look at.
-    pub(crate) parts: Parts,
 }
 
 /// What the same rules speak about: an agent, authenticated in one way, that does something on a server. The agent and
@@ -69,14 +57,14 @@ pub(crate) struct Index {
     rules: Vec<Filed>,
     filed: HashMap<Key, Vec<usize>>,
     ready: RwLock<Ready>,
-    answers: RwLock<Answers>,
 }
 
+/// A rule, and what of the context it looks at.
 #[derive(Debug)]
-struct Filed {
-    policy: Policy,
-    condition: Condition,
-    looks: Parts,
+pub(crate) struct Filed {
+    pub(crate) policy: Policy,
+    pub(crate) condition: Condition,
+    pub(crate) looks: Parts,
 }
 
 /// Action and principal of a scope; `None` is any.
@@ -87,22 +75,12 @@ struct Key(Option<EntityUid>, Option<EntityUid>);
 /// context.
 type Call = (usize, usize, Authn);
 
-/// INVARIANT: holds at most `MAX_KINDS` kinds of calls and `MAX_HELD` numbers and names; forgotten as a whole when
+/// INVARIANT: holds at most `MAX_KINDS` kinds of calls and `MAX_HELD` numbers; forgotten as a whole when
 /// full, which costs one rebuild per kind and never a different answer.
 #[derive(Debug, Default)]
 struct Ready {
     kinds: HashMap<Call, Arc<Slice>>,
     distinct: HashSet<Arc<Slice>>,
-    held: usize,
-}
-
-/// Answers of the rules on coarse facts, by kind of call and these facts. Apart from [`Ready`], because an agent has a
-/// say in how many there are.
-///
-/// INVARIANT: holds at most `MAX_KINDS` answers and `MAX_HELD` numbers; forgotten as a whole when full.
-#[derive(Debug, Default)]
-struct Answers {
-    known: HashMap<(Call, Coarse), Arc<Settled>>,
     held: usize,
 }
 
@@ -125,7 +103,7 @@ impl Index {
         }
         let rules =
             policies.into_iter().map(|(policy, looks)| Filed { condition: Condition::of(&policy), policy, looks });
-        Self { rules: rules.collect(), filed, ready: RwLock::default(), answers: RwLock::default() }
+        Self { rules: rules.collect(), filed, ready: RwLock::default() }
     }
 
     /// The rules that can speak about a call; `None` when Cedar does not take its names.
@@ -138,38 +116,14 @@ impl Index {
         Some(self.ready.write().unwrap_or_else(PoisonError::into_inner).remember(call, slice))
     }
 
-    /// The answers of the rules on coarse facts, for calls of this kind in which these have the given values; `request`
-    /// is asked for when they are not known.
-    pub(crate) fn answers<E>(
-        &self,
-        rules: &Open,
-        standing: &Standing<'_>,
-        coarse: Coarse,
-        request: impl FnOnce() -> Result<Request, E>,
-    ) -> Result<Arc<Settled>, E> {
-        let key = (standing.call(), coarse);
-        if let Some(known) = self.answers.read().unwrap_or_else(PoisonError::into_inner).known.get(&key) {
-            return Ok(Arc::clone(known));
-        }
-        let mut settled = Settled::default();
-        self.evaluate(rules, &request()?, standing.entities, &mut settled);
-        let settled = Arc::new(settled);
-        self.answers.write().unwrap_or_else(PoisonError::into_inner).remember(key, &settled);
-        Ok(settled)
+    /// A rule by its number.
+    pub(crate) fn rule(&self, number: usize) -> Option<&Filed> {
+        self.rules.get(number)
     }
 
-    /// Evaluates what is left open.
-    pub(crate) fn evaluate(&self, open: &Open, request: &Request, entities: &Entities, settled: &mut Settled) {
-        for &number in &open.rules {
-            if let Some(rule) = self.rules.get(number) {
-                settled.add(number, rule.condition.outcome(request, entities));
-            }
-        }
-    }
-
-    /// All policies, for comparing.
-    pub(crate) fn policies(&self) -> impl Iterator<Item = &Policy> {
-        self.rules.iter().map(|rule| &rule.policy)
+    /// All rules, in order of their numbers.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &Filed> {
+        self.rules.iter()
     }
 
     fn settle(&self, standing: &Standing<'_>) -> Option<Slice> {
@@ -182,10 +136,9 @@ impl Index {
             };
             match scope(&rule.policy, &call, standing.entities) {
                 Outcome::Satisfied if rule.looks.is_empty() => {
-                    slice.settled.add(number, rule.condition.outcome(&call, standing.entities));
+                    slice.settled.add(number, rule.condition.outcome_in_cedar(&call, standing.entities));
                 }
-                Outcome::Satisfied if rule.looks.is_coarse() => slice.coarse.add(number, &rule.looks),
-                Outcome::Satisfied => slice.fine.add(number, &rule.looks),
+                Outcome::Satisfied => slice.open.push(number),
                 outcome => slice.settled.add(number, outcome),
             }
         }
@@ -217,8 +170,8 @@ impl Standing<'_> {
 }
 
 impl Slice {
-    fn weight(&self) -> usize {
-        self.settled.weight() + self.coarse.weight() + self.fine.weight()
+    const fn weight(&self) -> usize {
+        self.settled.satisfied.len() + self.settled.failed.len() + self.open.len()
     }
 }
 
@@ -228,36 +181,6 @@ impl Settled {
             Outcome::Satisfied => self.satisfied.push(number),
             Outcome::Failed => self.failed.push(number),
             Outcome::Unsatisfied => {}
-        }
-    }
-
-    const fn weight(&self) -> usize {
-        self.satisfied.len() + self.failed.len()
-    }
-}
-
-impl Open {
-    fn add(&mut self, number: usize, looks: &Parts) {
-        self.rules.push(number);
-        self.parts = std::mem::take(&mut self.parts).union(looks);
-    }
-
-    fn weight(&self) -> usize {
-        self.rules.len() + self.parts.len()
-    }
-}
-
-impl Answers {
-    fn remember(&mut self, key: (Call, Coarse), settled: &Arc<Settled>) {
-        let weight = settled.weight();
-        if weight > MAX_HELD {
-            return;
-        }
-        if self.known.len() >= MAX_KINDS || self.held + weight > MAX_HELD {
-            *self = Self::default();
-        }
-        if self.known.insert(key, Arc::clone(settled)).is_none() {
-            self.held += weight;
         }
     }
 }
@@ -328,21 +251,5 @@ mod tests {
         assert_eq!((ready.kinds.len(), ready.held), (1, 1));
         assert_eq!(ready.remember((4, 0, Authn::Local), slice(0..MAX_HELD + 1)).settled.satisfied.len(), MAX_HELD + 1);
         assert_eq!((ready.kinds.len(), ready.held), (1, 1), "too large to be kept");
-    }
-
-    #[test]
-    fn answers_are_bounded_too() {
-        let (mut answers, coarse) = (Answers::default(), Coarse::default());
-        let key = |number| ((0, number, Authn::Local), coarse);
-        for number in 0..MAX_KINDS {
-            answers.remember(((number, 0, Authn::Local), coarse), &Arc::new(settled(0..1)));
-        }
-        assert_eq!((answers.known.len(), answers.held), (MAX_KINDS, MAX_KINDS));
-        answers.remember(key(1), &Arc::new(settled(0..MAX_HELD)));
-        assert_eq!((answers.known.len(), answers.held), (1, MAX_HELD));
-        answers.remember(key(2), &Arc::new(settled(0..1)));
-        assert_eq!((answers.known.len(), answers.held), (1, 1));
-        answers.remember(key(3), &Arc::new(settled(0..MAX_HELD + 1)));
-        assert_eq!((answers.known.len(), answers.held), (1, 1), "too large to be kept");
     }
 }

@@ -5,13 +5,16 @@
 //! a verified record arrives as a discharge.
 //!
 //! A call's way: `shapes` and `schema` say what policies may name; `load` reads and checks the rules; `index` finds
-//! those that can speak, and settles what is the same for every call of a kind; `parts` says what the others look at,
-//! `context` turns facts into that, and `evaluate` asks `condition` for their answers; `decide` combines these.
+//! those that can speak, and settles what is the same for every call of a kind; `evaluate` asks `condition` for the
+//! answers of the others, which `compiled` gives from facts and arguments as they are; for what is left to Cedar, `parts`
+//! says what it looks at and `context` turns facts into that; `decide` combines these.
 //! `tightening` tells a change that only tightens from one that waits.
 
 mod arguments;
 mod bundle;
+mod canaries;
 mod compile;
+mod compiled;
 mod condition;
 mod context;
 mod decide;

@@ -1,8 +1,8 @@
 //! The parts of the context, and which of their members a rule looks at.
 //!
-//! A context is only built as far as a rule that can speak about the call looks at it: most of the cost of a decision
-//! is building values. A rule cannot tell: what it looks at is there or absent as in the whole context, and whoever
-//! looks at a part as a whole gets the whole.
+//! A rule that looks at none is settled once. For one that Cedar evaluates, a context is built as far as it looks at it,
+//! because building values costs more than evaluating. The rule cannot tell: what it looks at is there or absent as in the
+//! whole context, and whoever looks at a part as a whole gets the whole.
 
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -50,7 +50,8 @@ impl Part {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// The one of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|part| part.as_str() == name)
     }
 }
@@ -106,31 +107,6 @@ impl Parts {
     /// Whether nothing is looked at: then no fact and no argument can change the answer.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(Option::is_none)
-    }
-
-    /// Whether only facts are looked at that have a handful of values: not what counts, measures or says something.
-    ///
-    /// INVARIANT: `Known::coarse` has a place for each of them that is not the same for all calls of an action.
-    pub(crate) fn is_coarse(&self) -> bool {
-        let coarse = |part| -> &[&str] {
-            match part {
-                Part::Call => &["effect", "request_attested", "unrepresentable"],
-                Part::Session => &["mode"],
-                Part::Labels => &["confidentiality", "integrity"],
-                Part::Origin => &["content", "critical", "free", "object", "target"],
-                Part::Args | Part::Derived | Part::ArgOrigin | Part::Targets | Part::Findings => &[],
-            }
-        };
-        Part::ALL.into_iter().all(|part| match self.of(part) {
-            None => true,
-            Some(Members::Only(names)) => names.iter().all(|name| coarse(part).contains(&&**name)),
-            Some(Members::All) => part == Part::Origin,
-        })
-    }
-
-    /// How many members are named in all.
-    pub(crate) fn len(&self) -> usize {
-        self.0.iter().flatten().map(Members::len).sum()
     }
 
     /// Both.

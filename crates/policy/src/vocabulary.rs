@@ -106,8 +106,13 @@ impl Names {
         self.confidentiality_sets.get(bits).cloned()
     }
 
+    /// The name of an entity type.
+    pub(crate) fn kind(&self, kind: &str) -> Option<&EntityTypeName> {
+        self.types.get(kind)
+    }
+
     /// The entity of a type and id.
-    pub(crate) fn uid(&self, kind: &'static str, id: &str) -> Option<EntityUid> {
+    pub(crate) fn uid(&self, kind: &str, id: &str) -> Option<EntityUid> {
         uid(&self.types, kind, id)
     }
 
@@ -117,7 +122,7 @@ impl Names {
     }
 }
 
-fn uid(types: &HashMap<&'static str, EntityTypeName>, kind: &'static str, id: &str) -> Option<EntityUid> {
+fn uid(types: &HashMap<&'static str, EntityTypeName>, kind: &str, id: &str) -> Option<EntityUid> {
     Some(EntityUid::from_type_name_and_id(types.get(kind)?.clone(), EntityId::new(id)))
 }
 

@@ -6,8 +6,8 @@ mod many;
 use many::{Case, everyday, project};
 use policy::Bundle;
 
-/// Most allocations of one decision, facts to context included, with 1,000 rules loaded.
-const MOST: u64 = 130;
+/// Most allocations of one decision: those of its answer, and of which rules gave it.
+const MOST: u64 = 4;
 
 fn cost(bundle: &Bundle) -> u64 {
     let case = Case::new();
@@ -22,5 +22,5 @@ fn a_decision_is_cheap_and_rules_of_other_tools_cost_nothing() {
     assert!(large <= MOST, "{large} allocations");
     assert_eq!(small, large, "rules of other tools are looked at");
     let everyday = cost(&everyday());
-    assert!(everyday < small, "{everyday} allocations");
+    assert!(everyday <= small, "{everyday} allocations");
 }

@@ -1,9 +1,16 @@
 //! The tree's hash: SHA-256 with the domain separation of RFC 6962, section 2.1 (the same tree as RFC 9162).
 
+mod compress;
+mod lanes;
+mod many;
+
 use ring::digest::{Context, SHA256};
 use std::fmt;
 
 use crate::text;
+
+pub use many::leaf_hashes;
+pub(crate) use many::node_hashes;
 
 /// Root of the tree without leaves: SHA-256 of the empty string (RFC 6962, section 2.1).
 pub const EMPTY_ROOT: Hash = Hash([

@@ -23,7 +23,7 @@ mod tlog_proof;
 mod tree;
 
 pub use checkpoint::{Checkpoint, CheckpointError, MAX_EXTENSION_LINES, OpenError};
-pub use hash::{EMPTY_ROOT, Hash, HashTextError, leaf_hash, node_hash};
+pub use hash::{EMPTY_ROOT, Hash, HashTextError, leaf_hash, leaf_hashes, node_hash};
 pub use note::{
     KeyError, KeyId, KeyName, MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError, NoteSignature, Signer, Verified,
     Verifier, VerifyNoteError,

@@ -6,7 +6,7 @@
 //! `cargo bench -p mortise-store --bench verify [-- <directory> [<events>]]`
 #![expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
 
-use proof::{KeyName, Signer, leaf_hash};
+use proof::{KeyName, Signer, TILE_WIDTH, leaf_hash, leaf_hashes};
 use std::{
     error::Error,
     hint::black_box,
@@ -52,7 +52,8 @@ fn run(dir: &Path, events: u64) -> Result<(), Failure> {
     println!("one thread of {cores}, optimised: {}; files in the page cache", !cfg!(debug_assertions));
     println!("{events} events of {} bytes on average; medians of {ROUNDS} rounds\n", bytes / records.len().max(1));
 
-    let (mut verified, mut read, mut hashed, mut parsed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut verified, mut read, mut parsed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut hashed, mut together) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         verified.push(time(|| {
             let report = verify(dir, Some(&vkey))?;
@@ -68,6 +69,12 @@ fn run(dir: &Path, events: u64) -> Result<(), Failure> {
             }
             Ok(())
         })?);
+        together.push(time(|| {
+            for bundle in records.chunks(usize::from(TILE_WIDTH)) {
+                black_box(leaf_hashes(bundle));
+            }
+            Ok(())
+        })?);
         parsed.push(time(|| {
             for record in &records {
                 black_box(Event::from_bytes(record)?);
@@ -79,7 +86,8 @@ fn run(dir: &Path, events: u64) -> Result<(), Failure> {
     for (what, times) in [
         ("verify", verified),
         ("read the segments, nothing else", read),
-        ("hash the leaves, nothing else", hashed),
+        ("hash the leaves one by one, nothing else", hashed),
+        ("hash the leaves of a bundle at once, nothing else", together),
         ("read the events, nothing else", parsed),
     ] {
         let took = median(times).as_secs_f64();

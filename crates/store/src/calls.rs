@@ -54,7 +54,10 @@ impl Calls {
     }
 
     fn open(&mut self, call: &str, state: CallState) {
-        self.open.insert(call.to_owned(), state);
+        match self.open.get_mut(call) {
+            Some(known) => *known = state,
+            None => drop(self.open.insert(call.to_owned(), state)),
+        }
     }
 
     fn count(&self, state: CallState) -> u64 {

@@ -28,16 +28,22 @@ impl LogHasher {
     /// `hmac:` and 64 lower-case hexadecimal digits of HMAC-SHA-256 over `bytes`.
     #[must_use]
     pub fn hash(&self, bytes: &[u8]) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |nibble: u8| char::from(DIGITS.get(usize::from(nibble)).copied().unwrap_or_default());
-        let mut text = String::with_capacity(SCHEME.len() + 2 * DIGEST_BYTES);
-        text.push_str(SCHEME);
-        for byte in mac(&self.key, &[bytes]) {
-            text.push(digit(byte >> 4));
-            text.push(digit(byte & 15));
+        let mut text = [0; SCHEME.len() + 2 * DIGEST_BYTES];
+        let (scheme, rest) = text.split_at_mut(SCHEME.len());
+        scheme.copy_from_slice(SCHEME.as_bytes());
+        let (pairs, _) = rest.as_chunks_mut();
+        for (pair, byte) in pairs.iter_mut().zip(mac(&self.key, &[bytes])) {
+            *pair = digits(byte);
         }
-        text
+        // A scheme and digits are text.
+        std::str::from_utf8(&text).unwrap_or_default().to_owned()
     }
+}
+
+/// A byte as two lower-case hexadecimal digits.
+pub(crate) fn digits(byte: u8) -> [u8; 2] {
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    [digit(byte >> 4), digit(byte & 15)]
 }
 
 impl std::fmt::Debug for LogHasher {

@@ -1,8 +1,16 @@
 //! The event record: one leaf of the log.
 //!
 //! The bytes of [`Event::to_bytes`] are the leaf, exactly. Members stand in the order of RFC 8785 (the fields below
-//! are declared in that order), integers stay below 2^53, so a re-serialised export gives the same bytes.
+//! are declared and written in that order), integers stay below 2^53, so a re-serialised export gives the same bytes.
 //! `docs/spec/event.md` is the reference; a field's meaning never changes within one `v`.
+
+mod json;
+mod kind;
+mod text;
+mod write;
+
+pub use kind::{Kind, Outcome};
+pub use write::Shared;
 
 use crate::decision::{Fault, Reason, Would};
 use crate::id::{AgentId, RuleId};
@@ -20,136 +28,6 @@ pub const VERSION: u32 = 1;
 /// A record longer than this cannot be a tlog-tiles entry.
 pub const MAX_RECORD_BYTES: usize = 65_535;
 
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Kind {
-    /// The gateway opened its log.
-    #[serde(rename = "gateway.started")]
-    GatewayStarted,
-    /// The gateway closed its log in good order.
-    #[serde(rename = "gateway.stopped")]
-    GatewayStopped,
-    /// A configuration came into force.
-    #[serde(rename = "config.changed")]
-    ConfigChanged,
-    /// A configuration loosens something and waits for `mortise policy accept`.
-    #[serde(rename = "config.waiting")]
-    ConfigWaiting,
-    /// A configuration was refused; the one before stays.
-    #[serde(rename = "config.refused")]
-    ConfigRefused,
-    /// A session began.
-    #[serde(rename = "session.start")]
-    SessionStart,
-    /// A tool server was started or reached.
-    #[serde(rename = "server.started")]
-    ServerStarted,
-    /// A tool server ended or was lost.
-    #[serde(rename = "server.stopped")]
-    ServerStopped,
-    /// A live tool definition differs from the pinned one.
-    #[serde(rename = "server.quarantined")]
-    ServerQuarantined,
-    /// A message was refused before it became a call.
-    #[serde(rename = "message.refused")]
-    MessageRefused,
-    /// An agent means to use a tool.
-    #[serde(rename = "tool.intent")]
-    ToolIntent,
-    /// What was decided about it.
-    #[serde(rename = "policy.decision")]
-    PolicyDecision,
-    /// The effective call leaves for the tool.
-    #[serde(rename = "tool.dispatch")]
-    ToolDispatch,
-    /// What came back, or that nothing did.
-    #[serde(rename = "tool.result")]
-    ToolResult,
-    /// A call waits for a person.
-    #[serde(rename = "approval.requested")]
-    ApprovalRequested,
-    /// A person approved it.
-    #[serde(rename = "approval.granted")]
-    ApprovalGranted,
-    /// A person refused it.
-    #[serde(rename = "approval.denied")]
-    ApprovalDenied,
-    /// Nobody answered in time.
-    #[serde(rename = "approval.expired")]
-    ApprovalExpired,
-    /// An approval was attempted by somebody who may not give one.
-    #[serde(rename = "approval.rejected")]
-    ApprovalRejected,
-    /// The log was repaired after a crash.
-    #[serde(rename = "store.recovered")]
-    StoreRecovered,
-}
-
-impl Kind {
-    /// The word in the `type` member.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::GatewayStarted => "gateway.started",
-            Self::GatewayStopped => "gateway.stopped",
-            Self::ConfigChanged => "config.changed",
-            Self::ConfigWaiting => "config.waiting",
-            Self::ConfigRefused => "config.refused",
-            Self::SessionStart => "session.start",
-            Self::ServerStarted => "server.started",
-            Self::ServerStopped => "server.stopped",
-            Self::ServerQuarantined => "server.quarantined",
-            Self::MessageRefused => "message.refused",
-            Self::ToolIntent => "tool.intent",
-            Self::PolicyDecision => "policy.decision",
-            Self::ToolDispatch => "tool.dispatch",
-            Self::ToolResult => "tool.result",
-            Self::ApprovalRequested => "approval.requested",
-            Self::ApprovalGranted => "approval.granted",
-            Self::ApprovalDenied => "approval.denied",
-            Self::ApprovalExpired => "approval.expired",
-            Self::ApprovalRejected => "approval.rejected",
-            Self::StoreRecovered => "store.recovered",
-        }
-    }
-}
-
-/// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The tool answered.
-    Ok,
-    /// The tool answered with an error.
-    ToolError,
-    /// The tool answered; the answer was kept from the agent.
-    Withheld,
-    /// Not run.
-    Refused,
-    /// Nobody answered in time; not run.
-    Expired,
-    /// The caller withdrew it.
-    Cancelled,
-    /// It was dispatched and nobody knows whether it ran.
-    Unknown,
-}
-
-impl Outcome {
-    /// The word in the `outcome` member.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::ToolError => "tool_error",
-            Self::Withheld => "withheld",
-            Self::Refused => "refused",
-            Self::Expired => "expired",
-            Self::Cancelled => "cancelled",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 /// Session labels after the event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionLabels {
@@ -161,42 +39,42 @@ pub struct SessionLabels {
 
 /// One record of the log. Absent members are not written.
 ///
-/// Borrows what it is written from; one that was read owns all of it (`Event<'static>`).
+/// Borrows what it is written from, and the texts it is read from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Event<'a> {
     /// Agent that acts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub agent: Option<Cow<'a, str>>,
     /// Approval concerned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub approval: Option<Cow<'a, str>>,
     /// Person who answered an approval or accepted a configuration.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub approver: Option<Cow<'a, str>>,
     /// HMAC-SHA-256 under the log key of the canonical arguments as received.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub args_hash: Option<Cow<'a, str>>,
     /// How the agent proved who it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authn: Option<Authn>,
     /// Call concerned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub call: Option<Cow<'a, str>>,
     /// Confidence stated by the agent, percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<u8>,
     /// Revision of the configuration in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub config_revision: Option<Cow<'a, str>>,
     /// How the tool was confined: `none`, `dry_run`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub confinement: Option<Cow<'a, str>>,
     /// One of the five.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Verdict>,
     /// Digest of the tool definition decided on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub definition: Option<Cow<'a, str>>,
     /// Further facts of the event, by name; our own words and numbers, never argument text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -208,12 +86,13 @@ pub struct Event<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
     /// HMAC-SHA-256 under the log key of the canonical effective arguments.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub effective_hash: Option<Cow<'a, str>>,
     /// What went wrong while deciding.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub faults: Cow<'a, [Fault]>,
     /// Identifies the event, a UUIDv7.
+    #[serde(borrow)]
     pub id: Cow<'a, str>,
     /// Session labels after the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -225,9 +104,10 @@ pub struct Event<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
     /// The model that answers for the agent, declared or seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub model_id: Option<Cow<'a, str>>,
     /// The Mortise that wrote this.
+    #[serde(borrow)]
     pub mortise_version: Cow<'a, str>,
     /// How the call ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -239,13 +119,13 @@ pub struct Event<'a> {
     #[serde(default, skip_serializing_if = "is_empty")]
     pub permits: Cow<'a, [RuleId]>,
     /// Digest of the policy bundle that decided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub policy_bundle: Option<Cow<'a, str>>,
     /// Digest of the agent's prompt template.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub prompt_template: Option<Cow<'a, str>>,
     /// HMAC-SHA-256 under the log key of the purpose the agent stated.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub purpose_hash: Option<Cow<'a, str>>,
     /// Rules that spoke.
     #[serde(default, skip_serializing_if = "is_empty")]
@@ -257,35 +137,36 @@ pub struct Event<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_bytes: Option<u64>,
     /// HMAC-SHA-256 under the log key of the result bytes as received.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub result_hash: Option<Cow<'a, str>>,
     /// Run token's id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub run: Option<Cow<'a, str>>,
     /// Server concerned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub server: Option<Cow<'a, str>>,
     /// Session the event belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub session: Option<Cow<'a, str>>,
     /// When, microseconds since the epoch, UTC.
     pub t: i64,
     /// Whose data.
+    #[serde(borrow)]
     pub tenant: Cow<'a, str>,
     /// In our words, what happened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub text: Option<Cow<'a, str>>,
     /// Risk tier of the agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
     /// Tool, or the method of another decided operation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub tool_name: Option<Cow<'a, str>>,
     /// What happened.
     #[serde(rename = "type")]
     pub kind: Kind,
     /// Person at the end of the principal chain.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow, default, deserialize_with = "text::optional", skip_serializing_if = "Option::is_none")]
     pub user: Option<Cow<'a, str>>,
     /// Schema version.
     pub v: u32,
@@ -348,27 +229,14 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// The leaf: the bytes that are hashed, written and proved.
-    ///
-    /// # Errors
-    /// The record is longer than [`MAX_RECORD_BYTES`], or cannot be written as JSON.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, RecordError> {
-        /// Most records are shorter: one allocation instead of several ever larger ones.
-        const USUAL_BYTES: usize = 1024;
-        let mut bytes = Vec::with_capacity(USUAL_BYTES);
-        serde_json::to_writer(&mut bytes, self).map_err(|error| RecordError::Unwritable(error.to_string()))?;
-        if bytes.len() > MAX_RECORD_BYTES {
-            return Err(RecordError::TooLong(bytes.len()));
-        }
-        Ok(bytes)
-    }
-
     /// Reads a leaf back.
     ///
     /// # Errors
     /// The bytes are not an event of a version this Mortise knows.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Event<'static>, RecordError> {
-        serde_json::from_slice(bytes).map_err(|error| RecordError::Unreadable(error.to_string()))
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, RecordError> {
+        // Once for all of it, instead of once for each text.
+        let text = std::str::from_utf8(bytes).map_err(|error| RecordError::Unreadable(error.to_string()))?;
+        serde_json::from_str(text).map_err(|error| RecordError::Unreadable(error.to_string()))
     }
 }
 

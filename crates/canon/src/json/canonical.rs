@@ -12,12 +12,15 @@
 //! one number and have one text, `1`; so have `-0.0` and `0`.
 
 use serde_json::{Map, Number, Value};
+use std::cmp::Ordering;
 
 use super::text::plain_run;
 
 /// The canonical text of a value.
 pub fn canonical(value: &Value) -> Vec<u8> {
-    let mut out = Vec::new();
+    /// Most values are shorter: one allocation instead of several ever larger ones.
+    const USUAL_BYTES: usize = 256;
+    let mut out = Vec::with_capacity(USUAL_BYTES);
     write_canonical(value, &mut out);
     out
 }
@@ -48,10 +51,22 @@ pub fn write_canonical(value: &Value, out: &mut Vec<u8>) {
 }
 
 fn write_object(members: &Map<String, Value>, out: &mut Vec<u8>) {
+    if members.keys().is_sorted_by(|a, b| in_order(a, b) != Ordering::Greater) {
+        return write_members(members.iter(), out);
+    }
     let mut sorted: Vec<_> = members.iter().collect();
-    sorted.sort_unstable_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+    sorted.sort_unstable_by(|(a, _), (b, _)| in_order(a, b));
+    write_members(sorted.into_iter(), out);
+}
+
+/// By UTF-16 code units, which is by bytes for what is ASCII.
+fn in_order(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+}
+
+fn write_members<'v>(members: impl Iterator<Item = (&'v String, &'v Value)>, out: &mut Vec<u8>) {
     out.push(b'{');
-    for (index, (key, value)) in sorted.into_iter().enumerate() {
+    for (index, (key, value)) in members.enumerate() {
         if index > 0 {
             out.push(b',');
         }

@@ -3,6 +3,7 @@
 //! Small objects are compared key by key as they are read. Larger ones are sorted once when they close: n log n in the
 //! worst case, and unlike a hash table with nothing an attacker could choose keys against and no random seed.
 
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 use super::error::{JsonError, JsonErrorKind};
@@ -26,7 +27,8 @@ pub(super) struct Mark(usize);
 /// One stack for all levels: the keys of an inner object lie above those of the outer one.
 #[derive(Default)]
 pub(super) struct Keys<'a> {
-    stack: Vec<Key<'a>>,
+    /// As many as most messages have open are kept without an allocation.
+    stack: SmallVec<[Key<'a>; 16]>,
 }
 
 impl<'a> Keys<'a> {

@@ -3,6 +3,7 @@
 //! Source of the grammar: RFC 8259. Stricter where that leaves room: duplicate keys, lone surrogates, numbers that a
 //! reader would have to change, and a byte order mark are all refused. `\u0000` inside a string is JSON and accepted.
 
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -112,7 +113,8 @@ enum Step {
 struct Walk<'a> {
     cursor: Cursor<'a>,
     depth: usize,
-    stack: Vec<Frame>,
+    /// Deeper ones are allocated.
+    stack: SmallVec<[Frame; 16]>,
     keys: Keys<'a>,
     members: Vec<Member<'a>>,
     /// Key and value start of the top-level member being read.
@@ -124,7 +126,7 @@ impl<'a> Walk<'a> {
         Self {
             cursor: Cursor::new(text),
             depth,
-            stack: Vec::new(),
+            stack: SmallVec::new(),
             keys: Keys::default(),
             members: Vec::new(),
             open_member: None,

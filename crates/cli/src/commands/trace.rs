@@ -60,7 +60,7 @@ fn ls(output: &Output, dir: &Path, list: &TraceList) -> Outcome {
     let mut events = std::collections::VecDeque::new();
     for record in reader(dir)?.iter_from(0) {
         let record = record.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
-        let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
+        let Ok(event) = Event::from_bytes(&record.bytes).map(Event::into_owned) else { continue };
         timeline.read(record.index, &event);
         if list.events {
             events.push_back((record.index, event));

@@ -2,11 +2,13 @@
 
 use super::case::{Approved, Case, InFlight};
 use super::fulfil::Effective;
+use super::held::{decode, encode};
 use super::screen::Stop;
 use super::{Answer, Failure, Pipeline};
-use crate::record::{Columns, Recorder};
+use crate::columns::Columns;
+use crate::record::{CallEvent, Recorder};
 use crate::refusal::{Refusal, Standing};
-use crate::route::{Reply, Route};
+use crate::route::Route;
 use crate::session::lock;
 use crate::stored::StoredCall;
 use govern::approval::{self, Approval, Asked, AskedGuard, CallBytes, RequestError, Requested, Say, State};
@@ -61,25 +63,6 @@ impl Pipeline {
             return Answer::Refused(Box::new(waiting(&case, &effective.decision, id, Standing::Pending)));
         }
         self.hold(&case, &effective.decision, id).await
-    }
-
-    /// The result of the same call that was approved while its caller was away, once.
-    pub(super) async fn held_result(&self, case: &Case) -> Option<Answer> {
-        let now_us = self.recorder.clock().now();
-        let held = lock(&self.approvals).take_result(
-            &case.call.session,
-            case.call.action(),
-            &case.columns.args_hash,
-            now_us,
-        )?;
-        let mut event = self.recorder.intent(&case.call, &case.columns);
-        event.text = Some("answered with the held result of an approved call".into());
-        if let Err(error) = self.recorder.durable(&[event]).await {
-            tracing::error!(%error, "held result withheld: the log cannot be written");
-            let text = "the log cannot be written; the call ran and its result is withheld".to_owned();
-            return Some(Answer::Failed(Failure { call: case.call.id.clone(), text, may_have_run: true }));
-        }
-        decode(&held)
     }
 
     /// Records a person's answer. Who the person is has been established. An approval that is complete runs the
@@ -192,17 +175,30 @@ impl Pipeline {
         id: &ApprovalId,
         is_new: bool,
     ) -> Result<(), store::LogError> {
-        let mut events = self.opening(case);
-        let mut decision = self.recorder.decision(&case.call, &case.columns, &effective.decision, effective.latency_us);
-        decision.redactions.clone_from(&effective.redactions);
-        decision.approval = Some(id.into());
-        events.push(decision);
+        self.recorder.records(self.asked(case, effective, id, is_new)).await
+    }
+
+    /// The records of a call that a person is asked about.
+    fn asked(
+        &self,
+        case: &Case,
+        effective: &Effective,
+        id: &ApprovalId,
+        is_new: bool,
+    ) -> Result<Vec<Vec<u8>>, store::LogError> {
+        let mut stamp = self.recorder.stamp();
+        let mut records = self.opening(case, &mut stamp)?;
+        let Effective { decision, latency_us, redactions, .. } = effective;
+        let mut decided = Recorder::decision(&mut stamp, &case.call, &case.columns, decision, *latency_us);
+        decided.event.redactions.clone_from(redactions);
+        decided.event.approval = Some(id.into());
+        records.push(decided.encode()?);
         if is_new {
-            let mut event = self.recorder.call_event(Kind::ApprovalRequested, &case.call, &case.columns);
-            event.approval = Some(id.into());
-            events.push(event);
+            let mut requested = Recorder::call_event(Kind::ApprovalRequested, &mut stamp, &case.call, &case.columns);
+            requested.event.approval = Some(id.into());
+            records.push(requested.encode()?);
         }
-        self.recorder.durable(&events).await.map(drop)
+        Ok(records)
     }
 
     /// Holds the caller until the approval is settled, the hold is over, or the caller is gone.
@@ -301,12 +297,13 @@ impl Pipeline {
     ) -> Result<Box<Case>, Answer> {
         let snapshot = self.snapshot();
         let clock = self.recorder.clock().clone();
-        let (session, _) = self.sessions.enter(&call.session, &call.principal.agent, clock.now()).map_err(|full| {
+        let now_us = clock.now();
+        let (session, _) = self.sessions.enter(&call.session, &call.principal.agent, now_us).map_err(|full| {
             Answer::Failed(Failure { call: call.id.clone(), text: full.to_string(), may_have_run: false })
         })?;
-        let columns: Columns = snapshot.columns(&call, args_hash);
         let tool = snapshot.tool(&call.target).cloned();
-        let in_flight = InFlight::begin(session, &call, clock);
+        let columns = Columns::of(&snapshot, tool.as_deref(), &call, args_hash);
+        let in_flight = InFlight::begin(session, &call, clock, now_us);
         let (alive, begins) = (super::Alive::default(), false);
         let approved = Some(approved);
         Ok(Box::new(Case { call, route, alive, snapshot, tool, columns, in_flight, begins, approved, fulfilled }))
@@ -320,20 +317,23 @@ impl Pipeline {
         said: Option<(&UserId, &str)>,
     ) -> Result<Vec<u8>, store::LogError> {
         let call = self.stored(approval).map(|(call, args_hash)| {
-            let columns = self.snapshot().columns(&call, args_hash);
+            let snapshot = self.snapshot();
+            let tool = snapshot.tool(&call.target).map(|tool| &**tool);
+            let columns = Columns::of(&snapshot, tool, &call, args_hash);
             (call, columns)
         });
-        let mut event = match &call {
-            Some((call, columns)) => self.recorder.call_event(kind, call, columns),
-            None => self.recorder.event(kind),
+        let mut recorded = match &call {
+            Some((call, columns)) => Recorder::call_event(kind, &mut self.recorder.stamp(), call, columns),
+            None => CallEvent::whole(self.recorder.event(kind)),
         };
+        let event = &mut recorded.event;
         event.approval = Some((&approval.id).into());
         event.detail.insert("state".to_owned(), format!("{:?}", approval.state).to_lowercase().into());
         if let Some((approver, reason)) = said {
             event.approver = Some(approver.into());
             event.text = (!reason.is_empty()).then(|| reason.into());
         }
-        Recorder::encode(&event)
+        recorded.encode()
     }
 
     fn stored(&self, approval: &Approval) -> Option<(Call, String)> {
@@ -374,29 +374,5 @@ fn waiting(case: &Case, decision: &Decision, id: ApprovalId, standing: Standing)
         how_to_ask: format!("a person answers with `mortise approvals approve {id}`"),
         ticket: Some(id),
         approval: Some(standing),
-    }
-}
-
-/// An answer as it is held: a letter that says what it is, then its bytes.
-fn encode(answer: &Answer) -> Option<Vec<u8>> {
-    let (letter, body) = match answer {
-        Answer::Reply(Reply::Result(bytes)) => (b'R', bytes.clone()),
-        Answer::Reply(Reply::Error(bytes)) => (b'E', bytes.clone()),
-        Answer::Refused(refusal) => (b'X', serde_json::to_vec(refusal).ok()?),
-        Answer::Failed(failure) => (b'F', serde_json::to_vec(failure).ok()?),
-    };
-    let mut held = vec![letter];
-    held.extend(body);
-    Some(held)
-}
-
-fn decode(held: &[u8]) -> Option<Answer> {
-    let (letter, body) = held.split_first()?;
-    match letter {
-        b'R' => Some(Answer::Reply(Reply::Result(body.to_vec()))),
-        b'E' => Some(Answer::Reply(Reply::Error(body.to_vec()))),
-        b'X' => Some(Answer::Refused(serde_json::from_slice(body).ok()?)),
-        b'F' => Some(Answer::Failed(serde_json::from_slice(body).ok()?)),
-        _ => None,
     }
 }

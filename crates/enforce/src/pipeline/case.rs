@@ -1,17 +1,20 @@
 //! One call on its way, with what is known of it.
 
 use super::{Answer, Pipeline};
-use crate::record::Columns;
+use crate::columns::Columns;
+use crate::record::Recorder;
 use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::session::{Session, lock};
 use crate::snapshot::{Snapshot, ToolEntry};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use store::LogError;
 use store::clock::Clock;
+use store::id::Stamp;
 use vocab::event::{Kind, SessionLabels};
 use vocab::id::RuleId;
-use vocab::{Call, Event, Verdict};
+use vocab::{Call, Verdict};
 
 /// A call handed in by a transport.
 pub struct Submission {
@@ -87,8 +90,8 @@ impl Drop for InFlight {
 }
 
 impl InFlight {
-    pub(super) fn begin(session: Arc<Mutex<Session>>, call: &Call, clock: Clock) -> Self {
-        lock(&session).facts.begin_call(call.action(), unsigned(clock.now()));
+    pub(super) fn begin(session: Arc<Mutex<Session>>, call: &Call, clock: Clock, now_us: i64) -> Self {
+        lock(&session).facts.begin_call(call.action(), unsigned(now_us));
         Self { session, call: call.clone(), clock, over: false }
     }
 
@@ -115,21 +118,26 @@ pub(super) fn unsigned(time_us: i64) -> u64 {
 
 impl Pipeline {
     /// The first events of a call: that its session begins, if it does, and the intent.
-    pub(super) fn opening<'a>(&'a self, case: &'a Case) -> Vec<Event<'a>> {
+    pub(super) fn opening(&self, case: &Case, stamp: &mut Stamp) -> Result<Vec<Vec<u8>>, LogError> {
         /// Session, intent, decision, dispatch or approval.
         const MOST: usize = 4;
-        let mut events = Vec::with_capacity(MOST);
+        let mut records = Vec::with_capacity(MOST);
         if case.begins {
-            events.push(self.recorder.call_event(Kind::SessionStart, &case.call, &case.columns));
+            let start = Recorder::call_event(Kind::SessionStart, stamp, &case.call, &case.columns);
+            records.push(start.encode()?);
         }
-        events.push(self.recorder.intent(&case.call, &case.columns));
-        events
+        records.push(self.recorder.intent(stamp, &case.call, &case.columns).encode()?);
+        Ok(records)
     }
 
     /// Opens the call's session and counts the call.
-    pub(super) fn open(&self, submission: Submission, snapshot: Arc<Snapshot>) -> Result<Box<Case>, Answer> {
+    pub(super) fn open(
+        &self,
+        submission: Submission,
+        snapshot: Arc<Snapshot>,
+        now_us: i64,
+    ) -> Result<Box<Case>, Answer> {
         let Submission { call, route, alive } = submission;
-        let now_us = self.recorder.clock().now();
         let args_hash = self.recorder.hash_value(call.arguments.examine());
         let entered = self.sessions.enter(&call.session, &call.principal.agent, now_us);
         let (session, begins) = entered.map_err(|full| {
@@ -145,10 +153,10 @@ impl Pipeline {
                 approval: None,
             }))
         })?;
-        let columns = snapshot.columns(&call, args_hash);
-        let in_flight = InFlight::begin(session, &call, self.recorder.clock().clone());
-        self.count(&snapshot, &call, now_us);
         let tool = snapshot.tool(&call.target).cloned();
+        let columns = Columns::of(&snapshot, tool.as_deref(), &call, args_hash);
+        let in_flight = InFlight::begin(session, &call, self.recorder.clock().clone(), now_us);
+        self.count(&snapshot, &call, now_us);
         let fulfilled = std::collections::BTreeSet::new();
         let approved = None;
         Ok(Box::new(Case { call, route, alive, snapshot, tool, columns, in_flight, begins, approved, fulfilled }))
@@ -159,8 +167,13 @@ impl Pipeline {
     fn count(&self, snapshot: &Snapshot, call: &Call, now_us: i64) {
         if snapshot.knows_agent(&call.principal.agent) {
             let mut rates = lock(&self.agent_rates);
-            let rate = rates.entry(call.principal.agent.clone()).or_insert_with(flow::Window::minute);
-            rate.hit(unsigned(now_us));
+            // Known in all but the first call, which alone has to keep the name.
+            match rates.get_mut(&call.principal.agent) {
+                Some(rate) => rate.hit(unsigned(now_us)),
+                None => {
+                    rates.entry(call.principal.agent.clone()).or_insert_with(flow::Window::minute).hit(unsigned(now_us))
+                }
+            }
         }
     }
 }

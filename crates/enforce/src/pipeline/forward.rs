@@ -5,10 +5,11 @@ use super::fulfil::{Commit, Effective};
 use super::{Answer, Failure, Pipeline};
 use crate::inspect::{self, Inspected};
 use crate::permit::{Confinement, Permit, Stale};
+use crate::record::Recorder;
 use crate::route::{Live, Lost, Reply};
 use crate::session::lock;
-use flow::Labels;
 use std::sync::atomic::Ordering;
+use store::id::Stamp;
 use vocab::event::Outcome;
 use vocab::id::RuleId;
 use vocab::{Confidentiality, Fault, FaultKind, Integrity, Label, Verdict};
@@ -91,18 +92,24 @@ impl Pipeline {
         commit: Commit,
     ) -> Result<(), store::log::LogError> {
         // The session and the intent of an approved call were recorded when it was asked about.
-        let mut events = if case.approved.is_none() { self.opening(case) } else { Vec::new() };
-        let mut decision = self.recorder.decision(&case.call, &case.columns, &effective.decision, effective.latency_us);
-        decision.redactions.clone_from(&effective.redactions);
-        decision.approval = case.approved.as_ref().map(|approved| (&approved.id).into());
-        events.push(decision);
+        let mut stamp = self.recorder.stamp();
+        let mut records = if case.approved.is_none() { self.opening(case, &mut stamp)? } else { Vec::new() };
+        records.push(self.decided(case, effective, &mut stamp)?);
         if commit == Commit::Twice {
-            self.recorder.durable(&std::mem::take(&mut events)).await?;
+            self.recorder.records(Ok(std::mem::take(&mut records))).await?;
+            stamp = self.recorder.stamp();
         }
-        events.push(self.recorder.dispatch(&case.call, permit, &case.columns));
-        let recording = self.recorder.durable(&events);
-        drop(events);
-        recording.await.map(drop)
+        records.push(self.recorder.dispatch(&mut stamp, &case.call, permit, &case.columns).encode()?);
+        self.recorder.records(Ok(records)).await
+    }
+
+    /// The record of a decision that lets the call leave.
+    fn decided(&self, case: &Case, effective: &Effective, stamp: &mut Stamp) -> Result<Vec<u8>, store::LogError> {
+        let Effective { decision, latency_us, redactions, .. } = effective;
+        let mut decided = Recorder::decision(stamp, &case.call, &case.columns, decision, *latency_us);
+        decided.event.redactions.clone_from(redactions);
+        decided.event.approval = case.approved.as_ref().map(|approved| (&approved.id).into());
+        decided.encode()
     }
 
     /// What the answer does to the session, the log and the agent.
@@ -136,7 +143,9 @@ impl Pipeline {
             }
         };
         self.absorb(case, outcome);
-        let mut event = self.recorder.result(&effective.call, &case.columns, outcome, case.in_flight.labels());
+        let (columns, labels) = (&case.columns, case.in_flight.labels());
+        let mut result = Recorder::result(&mut self.recorder.stamp(), &effective.call, columns, outcome, labels);
+        let event = &mut result.event;
         event.approval = case.approved.as_ref().map(|approved| (&approved.id).into());
         match &answer {
             Answer::Failed(failure) => event.text = Some(failure.text.as_str().into()),
@@ -148,9 +157,10 @@ impl Pipeline {
             event.redactions = redactions;
             event.faults = faults.into();
         }
-        // In a statement of its own, so that the future does not hold the event while it waits.
-        let recording = self.recorder.soon(&[event]);
-        if let Err(error) = recording.await {
+        let record = result.encode();
+        // The future must not hold the event while it waits.
+        drop(result);
+        if let Err(error) = self.recorder.record_soon(record).await {
             // The tool ran and that cannot be said in the log: recovery will show the call as unknown. The agent must
             // not act on a result that no one can prove.
             tracing::error!(%error, "result withheld: the log cannot be written");
@@ -168,10 +178,12 @@ impl Pipeline {
         let label = match outcome {
             Outcome::Refused | Outcome::Expired | Outcome::Cancelled => return,
             Outcome::Unknown => Label { integrity: Integrity::ThirdParty, confidentiality: Confidentiality::Secret },
-            Outcome::Ok | Outcome::ToolError | Outcome::Withheld => case.snapshot.label(&case.call.target),
+            Outcome::Ok | Outcome::ToolError | Outcome::Withheld => match &case.tool {
+                Some(tool) => tool.description.label,
+                None => case.snapshot.label(&case.call.target),
+            },
         };
-        let seen = Labels::of(label, case.call.target.server.clone());
-        lock(&case.in_flight.session).facts.absorb(&seen);
+        lock(&case.in_flight.session).facts.see_output(label, &case.call.target.server);
     }
 }
 

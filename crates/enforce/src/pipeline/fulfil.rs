@@ -6,6 +6,7 @@ use super::screen::Stop;
 use super::{Answer, Pipeline};
 use crate::built_in::BuiltIn;
 use crate::permit::{Confinement, LIFETIME_US, Permit};
+use crate::record::Recorder;
 use crate::refusal::Refusal;
 use crate::session::lock;
 use crate::{sanitizing, screening};
@@ -67,7 +68,7 @@ impl Pipeline {
         let mut arguments = case.call.arguments.examine().clone();
         let applied = detect::apply(Root::Args, &mut arguments, &new, &self.pseudonyms);
         let redactions = applied.into_iter().map(|made| (made.redaction.to_string(), made.count)).collect();
-        screening::schema(&case.snapshot, &call.target, &arguments)
+        screening::schema(case.tool.as_deref(), &arguments)
             .map_err(|schema| Box::new(Stop { schema, ..Stop::built_in(BuiltIn::SanitizeSchema, case) }))?;
         let call = call.with_arguments(arguments);
         let mut fulfilled = fulfilled;
@@ -150,8 +151,7 @@ impl Pipeline {
         let rule = leading.map_or_else(|| vocab::id::RuleId::new("default/deny"), |reason| reason.rule.clone());
         case.in_flight.deny();
         let explain = lock(&case.in_flight.session).repeats.explain(rule.as_str());
-        let mut events = self.opening(case);
-        events.push(self.recorder.decision(&case.call, &case.columns, decision, 0));
+        let records = self.refused(case, decision);
         let mut refusal = Refusal {
             call: case.call.id.clone(),
             verdict: decision.verdict,
@@ -165,10 +165,18 @@ impl Pipeline {
             approval: None,
         };
         adjust(&mut refusal);
-        if let Err(error) = self.recorder.durable(&events).await {
+        if let Err(error) = self.recorder.records(records).await {
             tracing::error!(%error, "refusal could not be recorded");
         }
         Answer::Refused(Box::new(refusal))
+    }
+
+    /// The records of a call that is refused.
+    fn refused(&self, case: &Case, decision: &Decision) -> Result<Vec<Vec<u8>>, store::LogError> {
+        let mut stamp = self.recorder.stamp();
+        let mut records = self.opening(case, &mut stamp)?;
+        records.push(Recorder::decision(&mut stamp, &case.call, &case.columns, decision, 0).encode()?);
+        Ok(records)
     }
 }
 

@@ -87,7 +87,12 @@ impl Pipeline {
 /// The servers seen, as policies read them; `*` when there were too many to remember.
 fn sources(sources: &flow::Sources) -> BTreeSet<String> {
     match sources {
-        flow::Sources::Known(known) => known.iter().map(ToString::to_string).collect(),
+        flow::Sources::Known(known) => {
+            // One after the other: collecting would gather and sort what is in order already.
+            let mut names = BTreeSet::new();
+            names.extend(known.iter().map(|source| source.as_str().to_owned()));
+            names
+        }
         flow::Sources::Any => BTreeSet::from(["*".to_owned()]),
     }
 }

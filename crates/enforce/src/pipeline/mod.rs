@@ -6,6 +6,7 @@ mod asking;
 mod case;
 mod forward;
 mod fulfil;
+mod held;
 mod judge;
 mod screen;
 
@@ -105,11 +106,14 @@ impl Pipeline {
     /// of a call that was dispatched.
     pub async fn submit(self: &Arc<Self>, submission: Submission) -> Answer {
         let snapshot = self.snapshot();
-        let mut case = match self.open(submission, snapshot) {
+        let now_us = self.recorder.clock().now();
+        let mut case = match self.open(submission, snapshot, now_us) {
             Ok(case) => case,
             Err(answer) => return answer,
         };
-        if let Some(answer) = self.held_result(&case).await {
+        if let Some(held) = self.take_held(&case, now_us)
+            && let Some(answer) = Box::pin(self.answer_with_held(&case, held)).await
+        {
             return answer;
         }
         if let Err(stop) = self.screen(&case) {

@@ -77,14 +77,15 @@ impl Pipeline {
     pub(super) fn screen(&self, case: &Case) -> Result<(), Stop> {
         let (snapshot, call) = (&case.snapshot, &case.call);
         let arguments = call.arguments.examine();
-        screening::inventory(snapshot, &call.principal.agent, &call.target, arguments)
+        let tool = case.tool.as_deref();
+        screening::inventory(snapshot, &call.principal.agent, &call.target, tool, arguments)
             .map_err(|rule| Stop::built_in(rule, case))?;
         check_pin(case)?;
-        screening::schema(snapshot, &call.target, arguments).map_err(|schema| {
+        screening::schema(tool, arguments).map_err(|schema| {
             lock(&case.in_flight.session).facts.validation_failed(case.call.action());
             Stop { schema, ..Stop::built_in(BuiltIn::Schema, case) }
         })?;
-        screening::protected(snapshot, &case.route.working_directory(), &call.target, arguments)
+        screening::protected(snapshot, &case.route.working_directory(), tool, arguments)
             .map_err(|rule| Stop::built_in(rule, case))
     }
 

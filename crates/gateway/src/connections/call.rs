@@ -63,10 +63,7 @@ impl Serialize for Params<'_> {
 
 impl Route for CallRoute {
     fn live(&self, target: &Target) -> Live {
-        match &target.operation {
-            Operation::Tool(name) => self.link.live(name),
-            _ => Live::Unpinned,
-        }
+        self.link.of(target)
     }
 
     fn send<'a>(&'a self, effective: &'a Call) -> Boxed<'a, Result<Reply, Lost>> {
@@ -83,6 +80,29 @@ impl Route for CallRoute {
                 Err(error) => Err(Lost::NotSent(error.to_string())),
             }
         })
+    }
+
+    fn working_directory(&self) -> String {
+        self.link.working_directory.clone()
+    }
+}
+
+/// The way to a server that has ended and cannot be had again. Its tools are what they last were, so that a call is
+/// decided as any other; then it is not sent, and that, not a change of the tool, is what its caller is told.
+pub struct Ended {
+    /// The connection as it was.
+    pub link: Arc<Link>,
+    /// Why there is no other.
+    pub reason: String,
+}
+
+impl Route for Ended {
+    fn live(&self, target: &Target) -> Live {
+        self.link.of(target)
+    }
+
+    fn send<'a>(&'a self, _effective: &'a Call) -> Boxed<'a, Result<Reply, Lost>> {
+        Box::pin(async { Err(Lost::NotSent(self.reason.clone())) })
     }
 
     fn working_directory(&self) -> String {

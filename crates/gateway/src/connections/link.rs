@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 use vocab::id::{Digest, ServerId, ToolName};
+use vocab::{Operation, Target};
 
 /// How long listing tools may take.
 const LIST_WAIT: Duration = Duration::from_secs(30);
@@ -143,6 +144,15 @@ impl Link {
     pub fn offers(&self, capability: &str) -> bool {
         let result: Result<Value, _> = serde_json::from_slice(&self.initialized.result);
         result.is_ok_and(|result| result.pointer(&format!("/capabilities/{capability}")).is_some())
+    }
+
+    /// What the server says an operation is: tools as last listed, nothing of all others.
+    #[must_use]
+    pub fn of(&self, target: &Target) -> Live {
+        match &target.operation {
+            Operation::Tool(name) => self.live(name),
+            _ => Live::Unpinned,
+        }
     }
 
     /// What the server says a tool is, as last listed.

@@ -10,6 +10,6 @@ mod call;
 mod link;
 mod pool;
 
-pub use call::{CallRoute, NoRoute};
+pub use call::{CallRoute, Ended, NoRoute};
 pub use link::{Client, Link, ServerRequest};
 pub use pool::{Change, Key, Observer, Pool, PoolError};

@@ -4,7 +4,7 @@ use super::error::ErrorObject;
 use super::id::Id;
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// Room for everything in a frame but id, method and payload.
+/// Room for everything in a frame but id, method and payload, and for the end of the line it may become.
 const ENVELOPE_BYTES: usize = 64;
 
 /// A response with a result; `result` keeps its own bytes.
@@ -55,11 +55,17 @@ pub fn notification(method: &str, params: Option<&[u8]>) -> Bytes {
 /// A JSON string cannot hold a raw line break, so those in a scanned frame are white space between tokens (an answer
 /// that came pretty-printed over HTTP); left in, each would start another message on a newline-delimited transport.
 #[must_use]
-pub fn line(frame: &[u8]) -> Bytes {
-    let mut line = BytesMut::with_capacity(frame.len() + 1);
-    line.put_slice(frame);
-    for at in memchr::memchr2_iter(b'\n', b'\r', frame) {
-        if let Some(byte) = line.get_mut(at) {
+pub fn line(frame: Bytes) -> Bytes {
+    // Copied only if somebody else still needs the frame: room for the line feed was made with it.
+    let mut line = frame.try_into_mut().unwrap_or_else(|frame| {
+        let mut line = BytesMut::with_capacity(frame.len() + 1);
+        line.put_slice(&frame);
+        line
+    });
+    let mut from = 0;
+    while let Some(found) = line.get(from..).and_then(|rest| memchr::memchr2(b'\n', b'\r', rest)) {
+        from += found;
+        if let Some(byte) = line.get_mut(from) {
             *byte = b' ';
         }
     }
@@ -80,7 +86,7 @@ fn put_id(frame: &mut BytesMut, id: &Id) {
 
 fn put_method(frame: &mut BytesMut, method: &str, params: Option<&[u8]>) {
     frame.put_slice(b",\"method\":");
-    frame.put_slice(&json_string(method));
+    put_string(frame, method);
     if let Some(params) = params {
         frame.put_slice(b",\"params\":");
         frame.put_slice(params);
@@ -90,6 +96,17 @@ fn put_method(frame: &mut BytesMut, method: &str, params: Option<&[u8]>) {
 fn end(mut frame: BytesMut) -> Bytes {
     frame.put_u8(b'}');
     frame.freeze()
+}
+
+/// Writes a text as a JSON string: nearly every method's name is one between quotes.
+fn put_string(frame: &mut BytesMut, text: &str) {
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'.')) {
+        frame.put_u8(b'"');
+        frame.put_slice(text.as_bytes());
+        frame.put_u8(b'"');
+    } else {
+        frame.put_slice(&json_string(text));
+    }
 }
 
 /// A text as a JSON string.
@@ -127,7 +144,7 @@ mod tests {
     #[test]
     fn a_pretty_printed_result_is_one_line() {
         let frame = response(&Id::number(1), b"{\r\n  \"a\": \"b\\n\"\n}");
-        assert_eq!(line(&frame), "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{    \"a\": \"b\\n\" }}\n");
+        assert_eq!(line(frame.clone()), "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{    \"a\": \"b\\n\" }}\n");
     }
 
     proptest! {
@@ -151,7 +168,7 @@ mod tests {
         #[test]
         fn a_line_ends_once_and_means_the_same(value in "[a-z\\\\\"\n\r]{0,40}", pad in "[ \n\r\t]{0,8}") {
             let raw = format!("{pad}{}{pad}", serde_json::to_string(&value).unwrap());
-            let line = line(raw.as_bytes());
+            let line = line(Bytes::from(raw));
             prop_assert_eq!(memchr::memchr2_iter(b'\n', b'\r', &line).count(), 1);
             prop_assert_eq!(serde_json::from_slice::<String>(&line).unwrap(), value);
         }

@@ -36,7 +36,7 @@ impl Body for AnswerBody {
             Self::Events { events, keep_alive } => {
                 if let Poll::Ready(message) = events.poll_recv(context) {
                     keep_alive.reset();
-                    return Poll::Ready(message.map(|message| Ok(Frame::data(event(&message)))));
+                    return Poll::Ready(message.map(|message| Ok(Frame::data(event(message)))));
                 }
                 ready!(keep_alive.poll_tick(context));
                 Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b": keep-alive\n\n")))))
@@ -99,7 +99,7 @@ fn with_headers(status: StatusCode, headers: HeaderMap, body: AnswerBody) -> Res
 }
 
 /// One message as one event. Raw line breaks are white space in JSON and would end the field here: they become spaces.
-fn event(message: &[u8]) -> Bytes {
+fn event(message: Bytes) -> Bytes {
     let line = crate::jsonrpc::line(message);
     let mut event = BytesMut::with_capacity(line.len() + 24);
     event.put_slice(b"event: message\ndata: ");

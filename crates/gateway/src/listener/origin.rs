@@ -36,9 +36,14 @@ fn single<'a>(head: &'a Parts, name: &HeaderName) -> Result<Option<&'a str>, ()>
 }
 
 fn good_host(host: &str, settings: &Settings) -> bool {
-    let Some(name) = host_name(host) else { return false };
-    is_loopback(&name)
-        || settings.allowed_hosts.iter().any(|good| good.eq_ignore_ascii_case(host) || good.eq_ignore_ascii_case(&name))
+    let good = |name: &str| {
+        let is = |good: &String| good.eq_ignore_ascii_case(host) || good.eq_ignore_ascii_case(name);
+        is_loopback(name) || settings.allowed_hosts.iter().any(is)
+    };
+    match plain_name(host) {
+        Some(name) => good(name),
+        None => host_name(host).is_some_and(|name| good(&name)),
+    }
 }
 
 fn good_origin(origin: &str, settings: &Settings) -> bool {
@@ -46,11 +51,26 @@ fn good_origin(origin: &str, settings: &Settings) -> bool {
         return true;
     }
     let host = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-    host.and_then(host_name).is_some_and(|name| is_loopback(&name))
+    host.is_some_and(|host| match plain_name(host) {
+        Some(name) => is_loopback(name),
+        None => host_name(host).is_some_and(|name| is_loopback(&name)),
+    })
 }
 
 fn is_loopback(name: &str) -> bool {
     LOOPBACK.iter().any(|good| good.eq_ignore_ascii_case(name))
+}
+
+/// The name in `name[:port]` where that can be seen at a glance, as in nearly every request: letters, digits, dots and
+/// hyphens, then a port as it is usually written. What it finds, [`host_name`] would find; `None` says nothing.
+fn plain_name(host: &str) -> Option<&str> {
+    let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
+    let plain =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'));
+    let usual = |port: &str| {
+        !port.starts_with('0') && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+    };
+    (plain && port.is_none_or(usual)).then_some(name)
 }
 
 /// The name in `name[:port]`, if that is all there is.
@@ -65,6 +85,29 @@ fn host_name(host: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_glance_sees_what_the_parser_reads(host in "(localhost|[a-zA-Z0-9.:@_%/-]{0,12})(:[0-9x]{0,6})?") {
+            if let Some(name) = plain_name(&host) {
+                prop_assert_eq!(host_name(&host), Some(name.to_owned()));
+            }
+        }
+    }
+
+    #[test]
+    fn the_glance_is_enough_for_usual_hosts() {
+        for (host, name) in
+            [("localhost:7410", "localhost"), ("127.0.0.1:65535", "127.0.0.1"), ("a-b.example", "a-b.example")]
+        {
+            assert_eq!(plain_name(host), Some(name));
+        }
+        for host in ["", ":1", "localhost:", "localhost:0", "localhost:01", "localhost:65536", "a@localhost", "[::1]:1"]
+        {
+            assert_eq!(plain_name(host), None, "{host}");
+        }
+    }
 
     fn settings() -> Settings {
         Settings {

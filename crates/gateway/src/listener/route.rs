@@ -5,10 +5,10 @@ use super::handler::{Answer, Handler, RequestHead};
 use super::origin::meant_for_us;
 use super::serve::BODY_WAIT;
 use super::settings::Settings;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use std::net::SocketAddr;
 use tokio::time::timeout;
@@ -49,15 +49,39 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-async fn whole(body: Incoming, max: usize) -> Result<Bytes, StatusCode> {
+async fn whole(mut body: Incoming, max: usize) -> Result<Bytes, StatusCode> {
     // Said beforehand, not a byte of it needs to be read.
     if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > max) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    match timeout(BODY_WAIT, Limited::new(body, max).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
-        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    timeout(BODY_WAIT, collect(&mut body, max)).await.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
+}
+
+/// Nearly every body comes in one piece, which is then all there is: nothing is copied.
+async fn collect(body: &mut Incoming, max: usize) -> Result<Bytes, StatusCode> {
+    let Some(first) = piece(body).await? else { return Ok(Bytes::new()) };
+    if first.len() > max {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let mut whole = BytesMut::from(first);
+    while let Some(next) = piece(body).await? {
+        if next.len() > max - whole.len() {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        whole.extend_from_slice(&next);
+    }
+    Ok(whole.freeze())
+}
+
+/// The next piece of a body; `None` at its end. Trailers are nobody's business here.
+async fn piece(body: &mut Incoming) -> Result<Option<Bytes>, StatusCode> {
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
 }

@@ -1,11 +1,13 @@
 //! Who is calling.
 
+use super::accepted::Accepted;
 use crate::intercept::mcp::Caller;
 use enforce::Snapshot;
 use govern::governed::{Process, Standing, read_process_table};
 use govern::identity::{self, AgentKeys, Cost, Credentials, RunToken};
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use store::StateDir;
 use vocab::id::{AgentId, RunId, Tenant, UserId};
@@ -51,11 +53,22 @@ pub struct RunStarted {
     pub run: RunId,
 }
 
+/// Who presented a credential.
+pub struct Identified {
+    /// The caller.
+    pub caller: Caller,
+    /// What spares the next check of the same credential.
+    pub accepted: Accepted,
+}
+
 /// Credentials and governed processes of a gateway.
 pub struct Callers {
     state: Arc<StateDir>,
     run_key: Secret<[u8; 32]>,
+    /// Changed by [`Callers::change`] only.
     keys: Mutex<AgentKeys>,
+    /// How often they were.
+    changes: AtomicU64,
     credentials: Mutex<Credentials>,
     /// Processes whose descendants are governed.
     roots: Mutex<HashSet<Process>>,
@@ -73,6 +86,7 @@ impl Callers {
             state,
             run_key,
             keys: Mutex::new(keys),
+            changes: AtomicU64::new(0),
             credentials: Mutex::new(credentials),
             roots: Mutex::new(HashSet::new()),
         })
@@ -82,14 +96,20 @@ impl Callers {
     ///
     /// # Errors
     /// It is nobody of the inventory.
-    pub fn bearer(&self, presented: &str, snapshot: &Snapshot, now_us: i64) -> Result<Caller, CallerError> {
-        if presented.starts_with("mr_") {
-            return self.run(presented, snapshot, now_us);
-        }
-        let keys = lock(&self.keys);
-        let key = keys.authenticate(presented).ok_or(CallerError::Credential)?;
-        let principal = principal(snapshot, key.agent.clone(), Authn::AgentKey)?;
-        Ok(Caller::new(tenant(snapshot), principal, &key.id, None))
+    pub fn bearer(&self, presented: &str, snapshot: &Arc<Snapshot>, now_us: i64) -> Result<Identified, CallerError> {
+        // Before anything is looked up: what is found by keys that are replaced meanwhile holds for nobody.
+        let changes = self.changes();
+        let (caller, until_us) = if presented.starts_with("mr_") {
+            let token = identity::verify(&self.run_key, presented, now_us).map_err(|_| CallerError::Credential)?;
+            let until_us = token.exp;
+            (by_run(token, snapshot)?, until_us)
+        } else {
+            let keys = lock(&self.keys);
+            let key = keys.authenticate(presented).ok_or(CallerError::Credential)?;
+            let principal = principal(snapshot, key.agent.clone(), Authn::AgentKey)?;
+            (Caller::new(tenant(snapshot), principal, &key.id, None), i64::MAX)
+        };
+        Ok(Identified { caller, accepted: Accepted::new(presented, changes, snapshot, until_us) })
     }
 
     /// Who presents a run token.
@@ -98,10 +118,7 @@ impl Callers {
     /// The token is not good, or its agent is gone from the inventory.
     pub fn run(&self, presented: &str, snapshot: &Snapshot, now_us: i64) -> Result<Caller, CallerError> {
         let token = identity::verify(&self.run_key, presented, now_us).map_err(|_| CallerError::Credential)?;
-        let mut principal = principal(snapshot, token.agent, Authn::RunToken)?;
-        principal.parents = token.parents;
-        principal.user = token.user.or(principal.user);
-        Ok(Caller::new(tenant(snapshot), principal, token.run.as_str(), Some(token.run.clone())))
+        by_run(token, snapshot)
     }
 
     /// Who says to be an agent over the local socket, as the same user.
@@ -149,10 +166,24 @@ impl Callers {
     pub fn issue_key(&self, agent: &str, snapshot: &Snapshot, now_us: i64) -> Result<Secret<String>, CallerError> {
         let id = AgentId::new(agent);
         snapshot.agent(&id).ok_or(CallerError::Agent)?;
+        self.change(|keys| {
+            let key = keys.issue(&id, now_us).map_err(|error| CallerError::Refused(error.to_string()))?;
+            keys.save(&self.state).map_err(|error| CallerError::State(error.to_string()))?;
+            Ok(key)
+        })
+    }
+
+    /// How often the keys were changed.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut AgentKeys) -> T) -> T {
         let mut keys = lock(&self.keys);
-        let key = keys.issue(&id, now_us).map_err(|error| CallerError::Refused(error.to_string()))?;
-        keys.save(&self.state).map_err(|error| CallerError::State(error.to_string()))?;
-        Ok(key)
+        let changed = change(&mut keys);
+        // INVARIANT: counted before they can be looked up, so that nothing found by the keys before outlives them.
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        changed
     }
 
     /// Sets an approver's secret. Expensive on purpose: call it where blocking is fine.
@@ -223,6 +254,13 @@ impl Callers {
     }
 }
 
+fn by_run(token: RunToken, snapshot: &Snapshot) -> Result<Caller, CallerError> {
+    let mut principal = principal(snapshot, token.agent, Authn::RunToken)?;
+    principal.parents = token.parents;
+    principal.user = token.user.or(principal.user);
+    Ok(Caller::new(tenant(snapshot), principal, token.run.as_str(), Some(token.run.clone())))
+}
+
 fn principal(snapshot: &Snapshot, agent: AgentId, authn: Authn) -> Result<Principal, CallerError> {
     let user = snapshot.agent(&agent).ok_or(CallerError::Agent)?.user.clone();
     Ok(Principal { agent, parents: Vec::new(), user, authn })
@@ -234,4 +272,87 @@ fn tenant(snapshot: &Snapshot) -> Tenant {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Configuration;
+    use govern::protected::Protected;
+    use std::fs;
+
+    const NOW: i64 = 1_000;
+    const AGENT: &str = "owner = \"o@example.com\"\npurpose = \"p\"\ntier = \"high\"\n";
+
+    struct Place {
+        callers: Callers,
+        folder: tempfile::TempDir,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let agents = folder.path().join("project/mortise/agents");
+            fs::create_dir_all(&agents).unwrap();
+            fs::write(folder.path().join("project/mortise.toml"), "[project]\nname = \"p\"\n").unwrap();
+            fs::write(agents.join("bot.toml"), AGENT).unwrap();
+            let state = Arc::new(StateDir::open(&folder.path().join("state")).unwrap());
+            Self { callers: Callers::open(state, Secret::new([7; 32])).unwrap(), folder }
+        }
+
+        fn snapshot(&self) -> Arc<Snapshot> {
+            let state = Arc::new(StateDir::open(&self.folder.path().join("other")).unwrap());
+            let root = self.folder.path().join("project");
+            let opened = Configuration::open(&root, state, Protected::new("/p", "/s", None).unwrap(), false, NOW);
+            Arc::new(opened.unwrap().1)
+        }
+
+        fn key(&self, snapshot: &Snapshot) -> Secret<String> {
+            self.callers.issue_key("bot", snapshot, NOW).unwrap()
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_accepted_is_covered_until_it_is_revoked() {
+        let place = Place::new();
+        let (callers, snapshot) = (&place.callers, place.snapshot());
+        let key = place.key(&snapshot);
+        let found = callers.bearer(key.expose(), &snapshot, NOW).unwrap();
+        assert!(found.accepted.covers(key.expose(), callers, &snapshot, NOW));
+        let id = lock(&callers.keys).list().next().unwrap().id.clone();
+        assert!(callers.change(|keys| keys.revoke(&id)));
+        assert!(!found.accepted.covers(key.expose(), callers, &snapshot, NOW));
+        assert!(matches!(callers.bearer(key.expose(), &snapshot, NOW), Err(CallerError::Credential)));
+    }
+
+    #[test]
+    fn only_the_very_credential_under_the_very_configuration_is_covered() {
+        let place = Place::new();
+        let (callers, snapshot) = (&place.callers, place.snapshot());
+        let key = place.key(&snapshot);
+        let accepted = callers.bearer(key.expose(), &snapshot, NOW).unwrap().accepted;
+        assert!(accepted.covers(key.expose(), callers, &snapshot, NOW));
+        let shorter = key.expose().strip_suffix(|_: char| true).unwrap();
+        let longer = format!("{}x", key.expose());
+        for other in ["", shorter, &longer, &key.expose().to_uppercase()] {
+            assert!(!accepted.covers(other, callers, &snapshot, NOW), "{other}");
+        }
+        // Another configuration may not have the agent: it is asked.
+        assert!(!accepted.covers(key.expose(), callers, &place.snapshot(), NOW));
+        place.key(&snapshot);
+        assert!(!accepted.covers(key.expose(), callers, &snapshot, NOW), "the keys are others");
+    }
+
+    #[test]
+    fn a_run_token_is_covered_until_it_expires() {
+        let place = Place::new();
+        let (callers, snapshot) = (&place.callers, place.snapshot());
+        let begun = callers.begin_run("bot", None, &snapshot, RunId::new("r1"), NOW).unwrap();
+        let accepted = callers.bearer(begun.token.expose(), &snapshot, NOW).unwrap().accepted;
+        let last = NOW + RUN_LASTS_US - 1;
+        assert!(accepted.covers(begun.token.expose(), callers, &snapshot, last));
+        assert!(callers.bearer(begun.token.expose(), &snapshot, last).is_ok());
+        assert!(!accepted.covers(begun.token.expose(), callers, &snapshot, last + 1));
+        assert!(callers.bearer(begun.token.expose(), &snapshot, last + 1).is_err());
+    }
 }

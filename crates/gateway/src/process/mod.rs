@@ -9,8 +9,10 @@
 //! | `configuration` | what is in force, what waits, what was refused |
 //! | `soundness` | which rules need not be checked again |
 //! | `callers` | who is calling: keys, tokens, peers, governed processes |
+//! | `accepted` | a credential that need not be checked again |
 //! | `serve` | the socket, the listener, the end |
 
+mod accepted;
 mod callers;
 mod claim;
 mod configuration;
@@ -19,7 +21,8 @@ mod options;
 mod serve;
 mod soundness;
 
-pub use callers::{CallerError, Callers, RunStarted};
+pub use accepted::Accepted;
+pub use callers::{CallerError, Callers, Identified, RunStarted};
 pub use claim::Claim;
 pub use configuration::{Compiled, Configuration, ConfigurationError, Edit, Waiting, compile};
 pub use open::StartError;

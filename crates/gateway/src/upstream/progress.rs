@@ -3,14 +3,23 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use canon::json::{Kind, Limits, scan};
+use memchr::memmem;
 
 /// Params with the caller's token replaced by `number`, and the token; `None` when they carry none.
 pub(super) fn stamp(params: &[u8], number: u64, limits: &Limits) -> Option<(Bytes, Bytes)> {
+    if !may_carry(params) {
+        return None;
+    }
     let outer = scan(params, limits).ok()?;
     let inner = scan(outer.member("_meta")?, limits).ok()?;
     let token = inner.member("progressToken")?;
     let stamped = splice(params, token, number.to_string().as_bytes())?;
     Some((stamped, Bytes::copy_from_slice(token)))
+}
+
+/// Whether there can be a token at all. The letters of its name are themselves, or escaped, which takes a `\\u` each.
+fn may_carry(params: &[u8]) -> bool {
+    memmem::find(params, b"progressToken").is_some() || memmem::find(params, b"\\u").is_some()
 }
 
 /// The number in the params of a progress notification.
@@ -62,6 +71,12 @@ mod tests {
             restore(told, &token, &LIMITS).unwrap(),
             r#"{"progress":0.5,"progressToken":"t\u0031","message":"m"}"#
         );
+    }
+
+    #[test]
+    fn a_token_whose_name_is_escaped_is_found() {
+        let params = br#"{"_meta":{"progres\u0073Token":1}}"#;
+        assert_eq!(stamp(params, 42, &LIMITS).unwrap().0, r#"{"_meta":{"progres\u0073Token":42}}"#);
     }
 
     #[test]

@@ -1,10 +1,16 @@
 //! What only a started server can do.
 
 use super::{OWN, PROBE, Transport, settings, soon};
+use canon::json::Limits;
+use enforce::{Live, Lost, Route};
+use gateway::connections::{Ended, Link};
 use gateway::guardian::{Command, Guardian};
 use gateway::jsonrpc::Outcome;
 use gateway::upstream::{Reach, Server, UpstreamError, connect};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use vocab::id::{AgentId, CallId, ServerId, SessionId, Tenant, ToolName};
+use vocab::{Authn, Call, CallParts, Operation, Principal, Target, Untrusted};
 
 /// The probe with arguments.
 pub fn command(args: &[&str]) -> Command {
@@ -111,4 +117,40 @@ async fn a_server_that_does_not_read_times_out_its_callers_only() {
         undispatched += usize::from(!error.dispatched());
     }
     assert!(undispatched > 0, "the queue has no bound");
+}
+
+/// A server with one tool, which ends when it is told anything after its tools were listed.
+const ENDS: &str = r#"
+read line; echo '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}}'
+read line; read line; echo '{"jsonrpc":"2.0","id":2,"result":{"tools":[{"name":"say"}]}}'
+read line"#;
+
+#[tokio::test]
+async fn a_call_to_a_server_that_ended_is_not_sent_and_its_tools_have_not_changed() {
+    let connected = connect(&Guardian::at(PROBE), &shell(ENDS), OWN).await.unwrap();
+    let server = ServerId::new("files");
+    let link = Link::start(server.clone(), connected, Duration::from_secs(5), "/w".into(), Limits::default(), false);
+    link.know_tools().await.unwrap();
+    let of = |tool: &str| Target { server: server.clone(), operation: Operation::Tool(ToolName::new(tool)) };
+    let before = link.live(&ToolName::new("say"));
+    assert!(matches!(before, Live::Definition(_)));
+    link.upstream.notify("notifications/cancelled", None).await.unwrap();
+    assert_eq!(link.upstream.closed().await, UpstreamError::Died { dispatched: true });
+
+    let route = Ended { link: Arc::clone(&link), reason: "server `files` has ended".to_owned() };
+    assert_eq!((route.live(&of("say")), route.live(&of("sing"))), (before, Live::Absent));
+    assert_eq!(route.working_directory(), "/w");
+    let call = Call::new(CallParts {
+        id: CallId::new("1"),
+        tenant: Tenant::default(),
+        principal: Principal { agent: AgentId::new("bot"), parents: Vec::new(), user: None, authn: Authn::Local },
+        session: SessionId::new("s"),
+        run: None,
+        target: of("say"),
+        arguments: Untrusted::new(serde_json::json!({})),
+        purpose: None,
+        confidence: None,
+        received_us: 1,
+    });
+    assert_eq!(route.send(&call).await, Err(Lost::NotSent("server `files` has ended".to_owned())));
 }

@@ -29,6 +29,8 @@ pub(crate) struct ActionShape {
     pub(crate) effect: Effect,
     /// The groups it is in.
     pub(crate) groups: Vec<&'static str>,
+    /// The same as entities.
+    pub(crate) parents: Vec<EntityUid>,
     /// Its arguments as policies see them.
     pub(crate) arguments: RecordShape,
     /// Names of all declared arguments, visible or not, in order.
@@ -42,16 +44,18 @@ pub(crate) struct ActionShape {
 }
 
 impl ActionShape {
-    /// An action of no server, with these arguments. It is in every group.
-    pub(super) fn bare(id: &str, arguments: RecordShape, names: &Names) -> Option<Self> {
+    /// The action of no server. It is in every group.
+    fn inert(known: &Known<'_>) -> Option<Self> {
+        let groups: Vec<_> = groups().collect();
         Some(Self {
-            id: id.into(),
-            uid: names.uid("Action", id)?,
+            id: INERT_ACTION.into(),
+            uid: known.names.uid("Action", INERT_ACTION)?,
             server: None,
             effect: Effect::default(),
-            groups: groups().collect(),
-            argument_names: all_names(&arguments),
-            arguments,
+            parents: known.groups(&groups)?,
+            groups,
+            argument_names: Vec::new(),
+            arguments: RecordShape::default(),
             declared: BTreeMap::new(),
             invisible: Vec::new(),
             definition: String::new(),
@@ -77,6 +81,7 @@ pub(crate) fn actions<'a>(
 ) -> (Actions, Vec<Arc<str>>) {
     let mut actions = Actions::new();
     let mut twice = Vec::new();
+    let known = Known::new(names);
     let mut add = |shape: Option<ActionShape>| {
         if let Some(shape) = shape {
             let id = shape.id.clone();
@@ -85,14 +90,14 @@ pub(crate) fn actions<'a>(
             }
         }
     };
-    add(ActionShape::bare(INERT_ACTION, RecordShape::default(), names));
+    add(ActionShape::inert(&known));
     for server in servers {
         for operation in &Operation::FIXED {
-            add(fixed(server, operation, names));
+            add(fixed(server, operation, &known));
         }
     }
     for tool in tools {
-        add(of_tool(tool, names));
+        add(of_tool(tool, &known));
     }
     (actions, twice)
 }
@@ -103,15 +108,34 @@ pub(crate) fn groups() -> impl Iterator<Item = &'static str> {
     std::iter::once("tools/call").chain(Effect::ALL.iter().map(|effect| effect.group())).chain(methods)
 }
 
-fn of_tool(tool: &ToolDescription, names: &Names) -> Option<ActionShape> {
+/// What naming an action takes: every group as an entity, made once.
+struct Known<'a> {
+    names: &'a Names,
+    groups: BTreeMap<&'static str, EntityUid>,
+}
+
+impl<'a> Known<'a> {
+    fn new(names: &'a Names) -> Self {
+        let groups = groups().filter_map(|group| Some((group, names.uid("Action", group)?)));
+        Self { names, groups: groups.collect() }
+    }
+
+    fn groups(&self, groups: &[&str]) -> Option<Vec<EntityUid>> {
+        groups.iter().map(|group| self.groups.get(group).cloned()).collect()
+    }
+}
+
+fn of_tool(tool: &ToolDescription, known: &Known<'_>) -> Option<ActionShape> {
     let id: Arc<str> = tool.action().into();
     let (arguments, invisible) = read_arguments(&tool.input_schema);
+    let groups = vec!["tools/call", tool.effect.group()];
     Some(ActionShape {
-        uid: names.uid("Action", &id)?,
+        uid: known.names.uid("Action", &id)?,
         id,
         server: Some(tool.server.clone()),
         effect: tool.effect,
-        groups: vec!["tools/call", tool.effect.group()],
+        parents: known.groups(&groups)?,
+        groups,
         argument_names: all_names(&arguments),
         arguments,
         declared: tool.arguments.clone(),
@@ -161,7 +185,7 @@ fn described(operation: &Operation) -> (Effect, Vec<Member>, &'static [&'static 
     }
 }
 
-fn fixed(server: &ServerId, operation: &Operation, names: &Names) -> Option<ActionShape> {
+fn fixed(server: &ServerId, operation: &Operation, known: &Known<'_>) -> Option<ActionShape> {
     let (effect, members, unseen) = described(operation);
     let mut properties = serde_json::Map::new();
     for (name, kind, _) in &members {
@@ -180,12 +204,14 @@ fn fixed(server: &ServerId, operation: &Operation, names: &Names) -> Option<Acti
     let (arguments, _) = read_arguments(&schema);
     let suffix = operation.suffix();
     let id: Arc<str> = format!("{server}{suffix}").into();
+    let groups = vec![suffix.trim_start_matches('#'), effect.group()];
     Some(ActionShape {
-        uid: names.uid("Action", &id)?,
+        uid: known.names.uid("Action", &id)?,
         id,
         server: Some(server.clone()),
         effect,
-        groups: vec![suffix.trim_start_matches('#'), effect.group()],
+        parents: known.groups(&groups)?,
+        groups,
         argument_names: all_names(&arguments),
         arguments,
         declared: members.into_iter().map(|(name, _, declared)| (name.to_owned(), declared)).collect(),

@@ -1,20 +1,19 @@
 //! The generated schema as Cedar holds it, put together instead of read.
 //!
-//! Cedar's parser starts a lexer for every name in a schema, a tenth of a millisecond for two tools. So only the fixed part
-//! is read, with one prototype of an action that has an argument of every type; each action is a copy of the prototype
-//! with its own arguments and groups. A test holds the result against the text that is read as a whole.
+//! Cedar's parser starts a lexer for every name in a schema, a tenth of a millisecond for two tools, and the types it reads
+//! are resolved again for every action. So the schema's parts are made as the validator has them, what is the same for all
+//! actions once. A test holds the result against the text, read as a whole.
 
-use super::actions::ActionShape;
-use super::json::{Field, RecordShape, Shape};
-use super::text::text_of;
-use crate::vocabulary::Names;
-use cedar_policy::Schema;
-use cedar_policy_core::extensions::Extensions;
-use cedar_policy_core::validator::json_schema::{ActionType, Fragment, RecordType, Type, TypeOfAttribute, TypeVariant};
-use cedar_policy_core::validator::{RawName, ValidatorSchema, ValidatorSchemaFragment};
-
-/// The prototype's id; no tool is on a server without a name.
-const PROTOTYPE: &str = "/";
+use super::actions::{ActionShape, groups};
+use super::fixed::{self, Is, Member};
+use super::json::{RecordShape, Shape};
+use crate::vocabulary::{Names, enums};
+use cedar_policy::{EntityUid, Schema};
+use cedar_policy_core::ast::{Eid, EntityType};
+use cedar_policy_core::validator::types::{AttributeType, Attributes, EntityKind, EntityLUB, OpenTag, Type};
+use cedar_policy_core::validator::{ValidatorActionId, ValidatorEntityType, ValidatorSchema};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 /// The schema over these actions.
 pub(crate) fn assembled<'a>(
@@ -22,122 +21,158 @@ pub(crate) fn assembled<'a>(
     actions: impl Iterator<Item = &'a ActionShape>,
     names: &Names,
 ) -> Result<Schema, String> {
-    let fragment = fragment(envs, actions, names)?;
-    let fragment = ValidatorSchemaFragment::from_schema_fragment(fragment).map_err(|error| error.to_string())?;
-    let schema = ValidatorSchema::from_schema_fragments([fragment], Extensions::all_available());
-    schema.map(Schema::from).map_err(|error| error.to_string())
+    validator_schema(envs, actions, names).map(Schema::from)
 }
 
-fn fragment<'a>(
+fn validator_schema<'a>(
     envs: &[String],
     actions: impl Iterator<Item = &'a ActionShape>,
     names: &Names,
-) -> Result<Fragment<RawName>, String> {
-    let prototype = prototype(names).ok_or("no name for a prototype")?;
-    let text = text_of(envs, [&prototype].into_iter());
-    let read = Fragment::from_cedarschema_str(&text, Extensions::all_available());
-    let mut fragment = read.map_err(|error| error.to_string())?.0;
-    let namespace = fragment.0.values_mut().next().ok_or("the fixed part is empty")?;
-    let prototype = namespace.actions.remove(PROTOTYPE).and_then(Prototype::of);
-    let prototype = prototype.ok_or("the prototype has another form")?;
+) -> Result<ValidatorSchema, String> {
+    let made = entity_types(envs, names).zip(Common::new(names));
+    let (entity_types, common) = made.ok_or("a type of the fixed part has no name")?;
+    let mut members: BTreeMap<&str, Vec<EntityUid>> = groups().map(|group| (group, Vec::new())).collect();
+    let mut ids: HashSet<&str> = members.keys().copied().collect();
+    let mut all = Vec::new();
     for action in actions {
-        let made = prototype.action(action).ok_or_else(|| format!("`{}` cannot be put together", action.id))?;
-        namespace.actions.insert((&*action.id).into(), made);
+        // Cedar takes the last of two of a name without a word.
+        if !ids.insert(&action.id) {
+            return Err(format!("`{}` is the name of a group or of another action", action.id));
+        }
+        for group in &action.groups {
+            let members = members.get_mut(group).ok_or_else(|| format!("`{group}` is no group"))?;
+            members.push(action.uid.clone());
+        }
+        all.push(common.action(action));
     }
-    Ok(fragment)
+    for (group, members) in members {
+        let uid = names.uid("Action", group).ok_or_else(|| format!("`{group}` has no name"))?;
+        let members = members.into_iter().map(Into::into);
+        all.push(ValidatorActionId::new_defined(uid.into(), [], [], members, record([]), None));
+    }
+    Ok(ValidatorSchema::new(entity_types, all))
 }
 
-/// An action with a required argument of each type.
-fn prototype(names: &Names) -> Option<ActionShape> {
-    let types = [("bool", Shape::Bool), ("long", Shape::Long), ("text", Shape::Text)];
-    let fields = types.map(|(name, shape)| (name.into(), Field { shape, required: true }));
-    let arguments = RecordShape { fields: fields.into_iter().collect(), ..RecordShape::default() };
-    ActionShape::bare(PROTOTYPE, arguments, names)
+/// The entity types: enums, what stands alone, agents and servers with their attributes.
+fn entity_types(envs: &[String], names: &Names) -> Option<Vec<ValidatorEntityType>> {
+    let mut types = Vec::new();
+    for (name, words) in enums(envs) {
+        let mut words = words.iter().map(|word| Eid::new(word.as_str()));
+        let words = (words.next()?, words.collect::<Vec<_>>()).into();
+        types.push(ValidatorEntityType::new_enum(entity_type(names, name)?, [], words, None));
+    }
+    for fixed::Entity { name, members, attributes } in fixed::ENTITIES {
+        let members: Option<Vec<_>> = members.iter().map(|member| entity_type(names, member)).collect();
+        let attributes = fixed_attributes(attributes, names)?;
+        let closed = OpenTag::ClosedAttributes;
+        let name = entity_type(names, name)?;
+        types.push(ValidatorEntityType::new_standard(name, members?, attributes, closed, None, None));
+    }
+    Some(types)
 }
 
-/// What the prototype became: the whole, and the parts that every action has its own of.
-struct Prototype {
-    action: ActionType<RawName>,
-    bool: TypeOfAttribute<RawName>,
-    long: TypeOfAttribute<RawName>,
-    text: TypeOfAttribute<RawName>,
-    derived: TypeOfAttribute<RawName>,
-    origins: TypeOfAttribute<RawName>,
+/// What all actions share.
+struct Common {
+    agent: EntityType,
+    server: EntityType,
+    bool: Arc<Type>,
+    long: Arc<Type>,
+    text: Arc<Type>,
+    /// What is derived from a text.
+    derived: Arc<Type>,
+    /// Where an argument comes from.
+    origins: AttributeType,
+    /// The parts of the context that are the same for all.
+    facts: Vec<(&'static str, AttributeType)>,
 }
 
-impl Prototype {
-    fn of(mut action: ActionType<RawName>) -> Option<Self> {
-        let context = context(&mut action)?;
-        let part = |of: &str, name: &str| match &context.attributes.get(of)?.ty {
-            Type::Type { ty: TypeVariant::Record(record), .. } => record.attributes.get(name).cloned(),
-            _ => None,
+impl Common {
+    fn new(names: &Names) -> Option<Self> {
+        let record = |members: &[Member]| {
+            let attrs = fixed_attributes(members, names)?;
+            Some(Arc::new(Type::Record { attrs, open_attributes: OpenTag::ClosedAttributes }))
         };
-        let [bool, long, text] = ["bool", "long", "text"].map(|name| part("args", name));
-        let (derived, origins) = (part("derived", "text")?, part("arg_origin", "text")?);
-        Some(Self { bool: bool?, long: long?, text: text?, derived, origins, action })
+        let facts = fixed::CONTEXT.iter();
+        let facts = facts.map(|(name, members)| Some((*name, AttributeType::required_attribute(record(members)?))));
+        Some(Self {
+            agent: entity_type(names, "Agent")?,
+            server: entity_type(names, "Server")?,
+            bool: Arc::new(Type::primitive_boolean()),
+            long: Arc::new(Type::primitive_long()),
+            text: Arc::new(Type::primitive_string()),
+            derived: record(fixed::DERIVED)?,
+            origins: AttributeType::required_attribute(fixed_type(&fixed::ORIGINS, names)?),
+            facts: facts.collect::<Option<_>>()?,
+        })
     }
 
-    fn action(&self, shape: &ActionShape) -> Option<ActionType<RawName>> {
-        let mut action = self.action.clone();
-        let group = action.member_of.as_ref()?.first()?.clone();
-        let groups = shape.groups.iter().map(|name| {
-            let mut group = group.clone();
-            group.id = (*name).into();
-            group
-        });
-        action.member_of = Some(groups.collect());
-        let context = context(&mut action)?;
-        *part(context, "args")? = self.record(&shape.arguments);
+    fn action(&self, shape: &ActionShape) -> ValidatorActionId {
+        let (agent, server) = (self.agent.clone(), self.server.clone());
+        ValidatorActionId::new_defined(shape.uid.clone().into(), [agent], [server], [], self.context(shape), None)
+    }
+
+    fn context(&self, shape: &ActionShape) -> Type {
         let texts = shape.arguments.fields.iter().filter(|(_, field)| ActionShape::is_text(&field.shape));
-        part(context, "derived")?.attributes =
-            texts.map(|(name, field)| ((&**name).into(), needed(&self.derived, field.required))).collect();
-        part(context, "arg_origin")?.attributes =
-            shape.argument_names.iter().map(|name| ((&**name).into(), self.origins.clone())).collect();
-        Some(action)
+        let derived =
+            texts.map(|(name, field)| (&**name, AttributeType::new(Arc::clone(&self.derived), field.required)));
+        let origins = shape.argument_names.iter().map(|name| (&**name, self.origins.clone()));
+        let own =
+            [("args", self.record(&shape.arguments)), ("derived", record(derived)), ("arg_origin", record(origins))];
+        let own = own.map(|(name, part)| (name, AttributeType::required_attribute(Arc::new(part))));
+        record(own.into_iter().chain(self.facts.iter().cloned()))
     }
 
-    fn record(&self, shape: &RecordShape) -> RecordType<RawName> {
-        let field =
-            |field: &Field| TypeOfAttribute { ty: self.shape(&field.shape), ..needed(&self.text, field.required) };
-        let attributes = shape.fields.iter().map(|(name, shape)| ((&**name).into(), field(shape))).collect();
-        RecordType { attributes, ..RecordType::default() }
+    fn record(&self, shape: &RecordShape) -> Type {
+        let fields = shape.fields.iter();
+        record(fields.map(|(name, field)| (&**name, AttributeType::new(self.shape(&field.shape), field.required))))
     }
 
-    fn shape(&self, shape: &Shape) -> Type<RawName> {
-        let ty = match shape {
-            Shape::Bool => return self.bool.ty.clone(),
-            Shape::Long => return self.long.ty.clone(),
-            Shape::Text => return self.text.ty.clone(),
-            Shape::Set(inner) => TypeVariant::Set { element: Box::new(self.shape(inner)) },
-            Shape::Record(record) => TypeVariant::Record(self.record(record)),
-        };
-        Type::Type { ty, loc: None }
+    fn shape(&self, shape: &Shape) -> Arc<Type> {
+        match shape {
+            Shape::Bool => Arc::clone(&self.bool),
+            Shape::Long => Arc::clone(&self.long),
+            Shape::Text => Arc::clone(&self.text),
+            Shape::Set(inner) => Arc::new(Type::set(self.shape(inner))),
+            Shape::Record(record) => Arc::new(self.record(record)),
+        }
     }
 }
 
-fn needed(attribute: &TypeOfAttribute<RawName>, required: bool) -> TypeOfAttribute<RawName> {
-    TypeOfAttribute { required, ..attribute.clone() }
+fn entity_type(names: &Names, kind: &str) -> Option<EntityType> {
+    names.kind(kind).map(|name| name.as_ref().clone())
 }
 
-fn context(action: &mut ActionType<RawName>) -> Option<&mut RecordType<RawName>> {
-    record(&mut action.applies_to.as_mut()?.context.0)
+fn fixed_attributes(members: &[Member], names: &Names) -> Option<Attributes> {
+    let attribute = |member: &Member| {
+        Some((member.name.into(), AttributeType::new(fixed_type(&member.is, names)?, member.required)))
+    };
+    let attributes: Option<Vec<_>> = members.iter().map(attribute).collect();
+    Some(Attributes::with_attributes(attributes?))
 }
 
-fn part<'a>(context: &'a mut RecordType<RawName>, name: &str) -> Option<&'a mut RecordType<RawName>> {
-    record(&mut context.attributes.get_mut(name)?.ty)
+fn fixed_type(is: &Is, names: &Names) -> Option<Arc<Type>> {
+    let one = |kind: &str| Some(Type::Entity(EntityKind::Entity(EntityLUB::single_entity(entity_type(names, kind)?))));
+    let ty = match is {
+        Is::Bool => Type::primitive_boolean(),
+        Is::Long => Type::primitive_long(),
+        Is::Text => Type::primitive_string(),
+        Is::Texts => Type::set(Arc::new(Type::primitive_string())),
+        Is::One(kind) => one(kind)?,
+        Is::Set(kind) => Type::set(Arc::new(one(kind)?)),
+    };
+    Some(Arc::new(ty))
 }
 
-fn record(ty: &mut Type<RawName>) -> Option<&mut RecordType<RawName>> {
-    match ty {
-        Type::Type { ty: TypeVariant::Record(record), .. } => Some(record),
-        _ => None,
-    }
+fn record<'a>(attributes: impl IntoIterator<Item = (&'a str, AttributeType)>) -> Type {
+    let attributes = attributes.into_iter().map(|(name, attribute)| (name.into(), attribute));
+    Type::record_with_attributes(attributes, OpenTag::ClosedAttributes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::{actions, schema_text};
     use super::*;
+    use cedar_policy_core::extensions::Extensions;
     use proptest::prelude::*;
     use serde_json::{Value, json};
     use std::sync::Arc;
@@ -162,9 +197,9 @@ mod tests {
         let names = Names::new(envs).unwrap();
         let (actions, _) = actions([ServerId::new("desk")].iter(), tools, &names);
         let text = schema_text(envs, &actions);
-        let read = Fragment::from_cedarschema_str(&text, Extensions::all_available()).unwrap().0;
-        assert_eq!(fragment(envs, actions.values(), &names).unwrap(), read, "{text}");
-        assert!(assembled(envs, actions.values(), &names).is_ok());
+        let (read, _) = ValidatorSchema::from_cedarschema_str(&text, Extensions::all_available()).unwrap();
+        assert!(read.is_complete());
+        assert_eq!(validator_schema(envs, actions.values(), &names).unwrap(), read, "{text}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The generated schema as Cedar holds it: made when somebody first asks.
 //!
-//! Making it costs more than everything else of a load together, and deciding does not need it: only the evaluation of
-//! every rule does, and the validator of a set that has something wrong.
+//! It grows with the tools, and deciding does not need it: only the evaluation of every rule does, and the validator of a
+//! set that has something wrong.
 
 use cedar_policy::Schema;
 use std::sync::{Arc, OnceLock};

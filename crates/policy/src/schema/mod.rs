@@ -2,11 +2,12 @@
 //!
 //! What Cedar cannot express is left out of what policies see and listed, never an error: JSON Schema validation
 //! still holds it. Order: `json` reads one schema, `actions` lists what can be called, `text` writes `.cedarschema`,
-//! `assembled` is the same as Cedar holds it, `lazy` keeps it once it was asked for; `kinds` finds the actions that are
-//! enough to validate a set of rules.
+//! `assembled` is the same as Cedar holds it, with `fixed` for what is the same in every project, `lazy` keeps it once it
+//! was asked for; `kinds` finds the actions that are enough to validate a set of rules.
 
 mod actions;
 mod assembled;
+mod fixed;
 mod json;
 mod kinds;
 mod lazy;

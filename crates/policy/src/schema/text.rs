@@ -5,7 +5,7 @@ use super::json::{RecordShape, Shape};
 use crate::vocabulary::enums;
 use std::fmt::Write;
 
-/// Entity types and the parts of the context that are the same for all actions.
+/// Entity types and the parts of the context that are the same for all actions; `fixed` has them as values.
 ///
 /// `derived` is one record per text argument; later readers of URLs, paths, SQL and shell lines add optional
 /// records beside `bytes`, which no existing policy notices.
@@ -37,41 +37,44 @@ type FindingFacts = { kinds: Set<FindingKind>, worst: Severity };
 
 /// Writes the schema.
 pub(crate) fn schema_text(envs: &[String], actions: &Actions) -> String {
-    text_of(envs, actions.values())
-}
-
-/// Writes the schema of these actions.
-pub(super) fn text_of<'a>(envs: &[String], actions: impl Iterator<Item = &'a ActionShape>) -> String {
     let mut out = String::from("// Generated from mortise.lock and the tool files. Do not edit.\n\n");
     for (name, words) in enums(envs) {
-        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        line(&mut out, format_args!("entity {name} enum [{}];", words.join(", ")));
+        out.push_str("entity ");
+        out.push_str(name);
+        out.push_str(" enum ");
+        write_names(&mut out, words.iter().map(String::as_str));
+        out.push_str(";\n");
     }
     out.push_str(FIXED);
     for group in groups() {
-        line(&mut out, format_args!("action {};", quoted(group)));
+        out.push_str("action ");
+        write_quoted(&mut out, group);
+        out.push_str(";\n");
     }
-    for action in actions {
+    for action in actions.values() {
         write_action(&mut out, action);
     }
     out
 }
 
 fn write_action(out: &mut String, action: &ActionShape) {
-    let groups: Vec<String> = action.groups.iter().map(|group| quoted(group)).collect();
-    line(out, format_args!("\naction {} in [{}] appliesTo {{", quoted(&action.id), groups.join(", ")));
-    out.push_str("  principal: [Agent],\n  resource: [Server],\n  context: {\n    args: ");
+    out.push_str("\naction ");
+    write_quoted(out, &action.id);
+    out.push_str(" in ");
+    write_names(out, action.groups.iter().copied());
+    out.push_str(" appliesTo {\n  principal: [Agent],\n  resource: [Server],\n  context: {\n    args: ");
     write_record(out, &action.arguments, 2);
     out.push_str(",\n    derived: {");
     for (name, field) in action.arguments.fields.iter().filter(|(_, field)| ActionShape::is_text(&field.shape)) {
-        let mark = if field.required { "" } else { "?" };
-        line(out, format_args!("\n      {}{mark}: {{ bytes: Long }},", quoted(name)));
-        out.pop();
+        out.push_str("\n      ");
+        write_quoted(out, name);
+        out.push_str(if field.required { ": { bytes: Long }," } else { "?: { bytes: Long }," });
     }
     out.push_str("},\n    arg_origin: {");
     for name in &action.argument_names {
-        line(out, format_args!("\n      {}: Set<Origin>,", quoted(name)));
-        out.pop();
+        out.push_str("\n      ");
+        write_quoted(out, name);
+        out.push_str(": Set<Origin>,");
     }
     out.push_str(
         "},\n    targets: TargetFacts,\n    call: CallFacts,\n    session: SessionFacts,\n    labels: LabelFacts,\n    \
@@ -82,10 +85,10 @@ fn write_action(out: &mut String, action: &ActionShape) {
 fn write_record(out: &mut String, record: &RecordShape, depth: usize) {
     out.push('{');
     for (name, field) in &record.fields {
-        let indent = "  ".repeat(depth + 1);
-        let mark = if field.required { "" } else { "?" };
-        line(out, format_args!("\n{indent}{}{mark}: ", quoted(name)));
-        out.pop();
+        out.push('\n');
+        (0..=depth).for_each(|_| out.push_str("  "));
+        write_quoted(out, name);
+        out.push_str(if field.required { ": " } else { "?: " });
         write_shape(out, &field.shape, depth + 1);
         out.push(',');
     }
@@ -106,27 +109,37 @@ fn write_shape(out: &mut String, shape: &Shape, depth: usize) {
     }
 }
 
-/// A Cedar string literal. Tool and argument names are foreign text: nothing in them may end the literal.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            c if c.is_control() || !c.is_ascii() => line_free(&mut out, c),
-            c => out.push(c),
+/// `["a", "b"]`
+fn write_names<'a>(out: &mut String, names: impl Iterator<Item = &'a str>) {
+    out.push('[');
+    for (number, name) in names.enumerate() {
+        if number > 0 {
+            out.push_str(", ");
         }
+        write_quoted(out, name);
+    }
+    out.push(']');
+}
+
+/// A Cedar string literal. Tool and argument names are foreign text: nothing in them may end the literal.
+fn write_quoted(out: &mut String, text: &str) {
+    out.push('"');
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+        out.push_str(text);
+    } else {
+        text.chars().for_each(|c| write_escaped(out, c));
     }
     out.push('"');
-    out
 }
 
-fn line_free(out: &mut String, c: char) {
-    // Escaped, so that bidirectional marks and look-alikes in a foreign name cannot rearrange the file for a reader.
-    let _infallible = write!(out, "\\u{{{:x}}}", u32::from(c));
-}
-
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    let _infallible = writeln!(out, "{text}");
+fn write_escaped(out: &mut String, c: char) {
+    match c {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        // Escaped, so that bidirectional marks and look-alikes in a foreign name cannot rearrange the file for a reader.
+        c if c.is_control() || !c.is_ascii() => {
+            let _infallible = write!(out, "\\u{{{:x}}}", u32::from(c));
+        }
+        c => out.push(c),
+    }
 }

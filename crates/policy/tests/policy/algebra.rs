@@ -34,7 +34,7 @@ const RESOURCES: [&str; 5] = [
     "resource in Zone::\"internal\"",
     "resource is Server in Zone::\"internal\"",
 ];
-const CONDITIONS: [&str; 12] = [
+const CONDITIONS: [&str; 16] = [
     "",
     "",
     "when { context.session.calls > 3 }",
@@ -46,6 +46,10 @@ const CONDITIONS: [&str; 12] = [
     "when { principal.tier == Tier::\"high\" } unless { resource.trust > 50 }",
     "when { context.session.calls > 1 && context.origin == context.origin }",
     "when { context.origin.content.isEmpty() } unless { context.call.unrepresentable }",
+    "when { context.session.calls > 2 && datetime(\"2026-12-01\") > datetime(\"2026-01-01\") }",
+    "unless { context.call has purpose && ip(\"10.0.0.1\").isInRange(ip(\"10.0.0.0/8\")) }",
+    "when { [context.labels.integrity, Integrity::\"own\"].contains(Integrity::\"third_party\") || action in Action::\"risk/money\" && context.session.calls > 0 }",
+    "when { context.labels == {integrity: Integrity::\"own\", confidentiality: context.labels.confidentiality, sources: context.labels.sources} }",
     "when { datetime(\"2026-12-01\").offset(duration(\"9223372036854775807ms\")) > datetime(\"2026-12-01\") }",
 ];
 const GUARDS: [&str; 8] = [

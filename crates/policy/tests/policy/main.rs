@@ -6,6 +6,7 @@ mod algebra;
 mod fail_closed;
 mod fixture;
 mod index;
+mod left_to_cedar;
 mod load;
 mod redaction;
 mod schema;

@@ -250,3 +250,19 @@ fn the_digest_covers_what_can_change_a_decision_and_nothing_else() {
     other.tools[0] = Arc::new(tool);
     assert_ne!(base, bundle_digest(&other, text));
 }
+
+/// `tools/call` and `risk/money` are groups. A tool of that name would be in itself.
+#[test]
+fn a_tool_named_like_a_group_does_not_load() {
+    for (of, name) in [("tools", "call"), ("risk", "money")] {
+        let mut shapes = shapes();
+        shapes.servers.push(server(of));
+        let schema = json!({"type": "object", "properties": {}});
+        shapes.tools.push(tool(of, name, Effect::Money, schema, &[]).into());
+        for rule in ["", "@id(\"p\") permit(principal, action == Action::\"ACTION\", resource);"] {
+            let rule = rule.replace("ACTION", &format!("{of}/{name}"));
+            let compilation = compile(&[source("a.cedar", &rule)], &shapes);
+            assert!(compilation.bundle.is_none(), "{of}/{name}");
+        }
+    }
+}

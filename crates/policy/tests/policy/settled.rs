@@ -56,10 +56,10 @@ fn from(argument: &str, origins: &[Origin]) -> Facts {
     Facts { origins, ..Facts::default() }
 }
 
-/// Each pair of calls differs in one coarse fact: were it not part of what answers are remembered by, the second call
-/// would get the first one's answer.
+/// Each pair of calls differs in one fact, which looks the same for most calls: an answer that was remembered without it
+/// would be given to the second call too.
 #[test]
-fn every_coarse_fact_tells_calls_apart() {
+fn every_fact_tells_calls_apart() {
     let plain = || (mail(), Facts::default());
     let with = |facts| (mail(), facts);
     let cases = [

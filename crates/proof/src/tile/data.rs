@@ -1,7 +1,7 @@
 //! The bytes of a tile: its hashes, one after the other.
 
 use super::TileId;
-use crate::hash::{EMPTY_ROOT, Hash, node_hash};
+use crate::hash::{EMPTY_ROOT, Hash, node_hashes};
 
 /// Why bytes are not the tile they are said to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +35,7 @@ pub fn decode_hashes(tile: TileId, bytes: &[u8]) -> Result<Vec<Hash>, TileDataEr
 pub(crate) fn perfect_root(hashes: &[Hash]) -> Hash {
     let mut level = hashes.to_vec();
     while level.len() > 1 {
-        level = level.as_chunks::<2>().0.iter().map(|[left, right]| node_hash(left, right)).collect();
+        level = node_hashes(&level);
     }
     level.first().copied().unwrap_or(EMPTY_ROOT)
 }

@@ -4,7 +4,7 @@ use super::layout::Layout;
 use crate::atomic::{self, Durable};
 use proof::{
     BundleId, Hash, HashReader, ReadError, TILE_WIDTH, TileBuilder, TileId, TileWrite, decode_hashes, encode_bundle,
-    leaf_hash,
+    leaf_hashes,
 };
 use std::{collections::BTreeMap, io, path::Path};
 
@@ -106,8 +106,8 @@ impl Derived {
 
     /// Hashes the records of the partial bundle that are not yet.
     fn hash(&mut self) {
-        let new = self.bundle.iter().skip(self.hashed.len());
-        self.hashed.extend(new.map(|record| leaf_hash(record)));
+        let new = self.bundle.get(self.hashed.len()..).unwrap_or_default();
+        self.hashed.extend(leaf_hashes(new));
     }
 
     fn write_tile(&mut self, write: &TileWrite, how: Write) -> io::Result<()> {

@@ -1,10 +1,10 @@
 use super::*;
 use crate::{
     Log,
-    fixture::{append, closed, copy, event, open, options, record, records, signer, vkey},
+    fixture::{ORIGIN, append, closed, copy, event, open, options, record, records, signer, vkey},
     prove,
 };
-use proof::{TlogProof, Verifier};
+use proof::{Checkpoint, TlogProof, Verifier};
 use std::path::Path;
 use vocab::event::Kind;
 
@@ -110,7 +110,14 @@ fn foreign_keys_files_and_tiles_are_found() {
     assert!(matches!(verify(dir.path(), Some("x")), Err(VerifyError::Key(_))));
     assert!(matches!(verify(&dir.path().join("seg"), None), Err(VerifyError::NoLog(_))));
 
-    for (path, good) in [("tile/0/000", false), ("tile/0/001.p/45", false), ("tile/0/001.p/x", false)] {
+    for (path, good) in [
+        ("tile/0/000", false),
+        ("tile/0/001.p/45", false),
+        ("tile/0/001.p/x", false),
+        ("tile/1/000.p/1", false),
+        ("tile/entries/000", false),
+        ("tile/entries/001.p/44", false),
+    ] {
         let path = dir.path().join(path);
         let before = std::fs::read(&path).ok();
         std::fs::write(&path, [0; 45 * 32]).unwrap();
@@ -163,6 +170,33 @@ fn a_log_verifies_while_it_grows() {
     writer.join().unwrap();
     assert_eq!(verify(dir.path(), None).unwrap().events, 600);
     assert!(passes > 0);
+}
+
+#[test]
+fn a_checkpoint_anywhere_in_a_bundle_is_over_the_records_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let sizes = [1, 2, 255, 256, 257, 300, 512, 560];
+    let mut size = 0;
+    for next in sizes {
+        let (log, _) = open(dir.path());
+        append(&log, (size..next).map(|number| record(number, 0)).collect()).unwrap();
+        log.close().unwrap();
+        size = next;
+    }
+    let report = verify(dir.path(), Some(&vkey())).unwrap();
+    assert_eq!(report.verdict, Verdict::Ok);
+    // The archived ones, and the newest once more.
+    assert_eq!((report.events, report.checkpoints), (560, 9));
+    for size in sizes {
+        let path = crate::log::layout::Layout::new(dir.path()).archived(size);
+        let good = std::fs::read(&path).unwrap();
+        let forged = Checkpoint::new(ORIGIN, size, proof::leaf_hash(b"another")).unwrap().sign(&[&signer()]).unwrap();
+        std::fs::write(&path, forged.format()).unwrap();
+        let found = verdict(dir.path());
+        assert!(matches!(&found, Verdict::Altered { place: Place::File(_), .. }), "{size}: {found:?}");
+        std::fs::write(&path, good).unwrap();
+    }
+    assert_eq!(verdict(dir.path()), Verdict::Ok);
 }
 
 #[test]

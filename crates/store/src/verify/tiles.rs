@@ -1,9 +1,14 @@
-//! Comparing the stored tiles and entry bundles with those that follow from the records.
+//! The tree over the records, and comparing the stored tiles and entry bundles with it.
 
-use super::{Fault, Place};
+use super::{Fault, Place, bundle::Bundle};
 use crate::log::layout::Layout;
-use proof::{BundleId, Hash, TILE_WIDTH, TileBuilder, TileId, TileWrite, encode_bundle};
-use std::{collections::BTreeMap, io, path::Path};
+use proof::{BundleId, Hash, TILE_WIDTH, TileBuilder, TileId, TileWrite, leaf_hashes};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 /// Position of a tile; entry bundles have no level.
 type Position = (Option<u8>, u64);
@@ -13,13 +18,17 @@ pub(super) struct Tiles<'a> {
     layout: &'a Layout,
     /// Widths of the files of each position not compared yet.
     stored: BTreeMap<Position, Vec<u16>>,
+    /// Hashes are computed many at a time: it knows nothing of the last records of `bundle`.
     builder: TileBuilder,
-    hashes: Vec<Hash>,
-    entries: Vec<Vec<u8>>,
+    bundle: Bundle,
+    /// Records of the bundle that the builder knows.
+    hashed: usize,
     /// The partial tile of each level.
     partial: BTreeMap<u8, TileWrite>,
+    /// What a stored file holds: room for the next one.
+    found: Vec<u8>,
     /// Full tiles and bundles that are not there.
-    pub(super) missing: u64,
+    missing: u64,
 }
 
 impl<'a> Tiles<'a> {
@@ -31,23 +40,39 @@ impl<'a> Tiles<'a> {
             layout,
             stored,
             builder: TileBuilder::new(),
-            hashes: Vec::new(),
-            entries: Vec::new(),
+            bundle: Bundle::default(),
+            hashed: 0,
             partial: BTreeMap::new(),
+            found: Vec::new(),
             missing: 0,
         })
     }
 
     /// Takes the next record.
-    pub(super) fn push(&mut self, record: &[u8], leaf: Hash) -> Result<(), Fault> {
-        self.hashes.push(leaf);
-        self.entries.push(record.to_vec());
-        if self.entries.len() == usize::from(TILE_WIDTH) { self.flush() } else { Ok(()) }
+    pub(super) fn push(&mut self, record: &[u8]) -> Result<(), Fault> {
+        self.bundle.push(record).ok_or_else(|| self.failed("a record is too long for a bundle"))?;
+        if !self.bundle.is_full() {
+            return Ok(());
+        }
+        self.grow()?;
+        self.compare_bundle()?;
+        self.bundle.clear();
+        self.hashed = 0;
+        Ok(())
     }
 
-    /// Compares what is partial, and finds files beyond the log.
+    /// The root over all records so far.
+    pub(super) fn root(&mut self) -> Result<Hash, Fault> {
+        self.grow()?;
+        Ok(self.builder.root())
+    }
+
+    /// Compares what is partial, finds files beyond the log, and counts what is missing.
     pub(super) fn finish(mut self) -> Result<u64, Fault> {
-        self.flush()?;
+        self.grow()?;
+        if self.bundle.len() > 0 {
+            self.compare_bundle()?;
+        }
         for write in std::mem::take(&mut self.partial).into_values() {
             self.compare_tile(&write)?;
         }
@@ -60,15 +85,11 @@ impl<'a> Tiles<'a> {
         }
     }
 
-    fn flush(&mut self) -> Result<(), Fault> {
-        if self.entries.is_empty() {
-            return Ok(());
-        }
-        let index = self.builder.size() / u64::from(TILE_WIDTH);
-        let entries = std::mem::take(&mut self.entries);
-        self.compare((None, index), entries.len(), |width| encode_bundle(entries.get(..width)?).ok())?;
-        let writes = self.builder.append(&std::mem::take(&mut self.hashes));
-        for write in writes.map_err(|error| Fault::Io(self.layout.tile_dir(), io::Error::other(error)))? {
+    /// Brings the tree up to the last record, and compares the tiles that became full.
+    fn grow(&mut self) -> Result<(), Fault> {
+        let leaves = leaf_hashes(&self.bundle.records(self.hashed));
+        self.hashed = self.bundle.len();
+        for write in self.builder.append(&leaves).map_err(|error| self.failed(error))? {
             self.partial.remove(&write.tile.level());
             if write.tile.is_full() {
                 self.compare_tile(&write)?;
@@ -79,36 +100,48 @@ impl<'a> Tiles<'a> {
         Ok(())
     }
 
+    /// Compares the bundle, which holds the tree's last leaves.
+    fn compare_bundle(&mut self) -> Result<(), Fault> {
+        let index = self.builder.size().saturating_sub(1) / u64::from(TILE_WIDTH);
+        let bundle = std::mem::take(&mut self.bundle);
+        let compared = self.compare((None, index), bundle.len(), |width| bundle.encoded(width));
+        self.bundle = bundle;
+        compared
+    }
+
     fn compare_tile(&mut self, write: &TileWrite) -> Result<(), Fault> {
         let position = (Some(write.tile.level()), write.tile.index());
-        self.compare(position, usize::from(write.tile.width()), |width| {
-            write.bytes.get(..width * Hash::LEN).map(<[u8]>::to_vec)
-        })
+        self.compare(position, usize::from(write.tile.width()), |width| write.bytes.get(..width * Hash::LEN))
     }
 
     /// Compares all files of a position, which has `width` hashes or entries by now.
-    fn compare(
+    fn compare<'e>(
         &mut self,
         position: Position,
         width: usize,
-        expected: impl Fn(usize) -> Option<Vec<u8>>,
+        expected: impl Fn(usize) -> Option<&'e [u8]>,
     ) -> Result<(), Fault> {
         let stored = self.stored.remove(&position).unwrap_or_default();
         let full = width == usize::from(TILE_WIDTH);
         self.missing += u64::from(full && !stored.contains(&TILE_WIDTH));
-        for found in stored {
-            let name = path(position.0, position.1, found);
+        for width in stored {
+            let name = path(position.0, position.1, width);
             let file = self.layout.tile(&name);
-            let bytes = match std::fs::read(&file) {
+            self.found.clear();
+            match File::open(&file).and_then(|mut file| file.read_to_end(&mut self.found)) {
                 // A gateway removes partial ones once they are superseded.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 read => read.map_err(|error| Fault::Io(file, error))?,
             };
-            if expected(usize::from(found)) != Some(bytes) {
+            if expected(usize::from(width)) != Some(&self.found) {
                 return Err(Fault::altered(Place::File(name.into()), "it does not follow from the records"));
             }
         }
         Ok(())
+    }
+
+    fn failed(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Fault {
+        Fault::Io(self.layout.tile_dir(), io::Error::other(error))
     }
 }
 

@@ -6,6 +6,7 @@
 use super::caller::Caller;
 use super::decided;
 use super::encode::{self, Shape};
+use super::finished::Finished;
 use super::listing::{Added, Names};
 use super::plumbing;
 use crate::connections::{Client, Key, Link, Pool, PoolError};
@@ -206,7 +207,7 @@ impl Conversation {
         }
     }
 
-    /// Runs a decided request as a task of its own, so that a client that goes away does not cut it in half.
+    /// Runs a decided request to its end: a client that goes away does not cut it in half.
     async fn decide(self: &Arc<Self>, request: Request) -> Bytes {
         let id = request.id.clone();
         let alive = Alive::default();
@@ -223,10 +224,7 @@ impl Conversation {
         let shape = if request.method == "tools/call" { Shape::ToolResult } else { Shape::Error };
         let conversation = Arc::clone(self);
         let mut gone = EndOnDrop(Some(alive.clone()));
-        // Boxed: a task is moved several times on its way to its place.
-        let handling = async move { decided::submit(&conversation, request, alive).await };
-        let task = tokio::spawn(Box::pin(handling));
-        let answer = task.await;
+        let answer = Finished::new(async move { decided::submit(&conversation, request, alive).await }).await;
         gone.0 = None;
         self.open().remove(&id);
         match answer {

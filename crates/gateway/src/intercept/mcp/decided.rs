@@ -3,7 +3,7 @@
 use super::conversation::Conversation;
 use super::encode;
 use super::listing::{Added, MAX_PURPOSE};
-use crate::connections::{CallRoute, Link, NoRoute, ServerRequest};
+use crate::connections::{CallRoute, Ended, Link, NoRoute, ServerRequest};
 use crate::jsonrpc::{ErrorObject, Outcome, Request, code};
 use bytes::Bytes;
 use canon::json::parse;
@@ -47,7 +47,10 @@ pub(super) async fn submit(conversation: &Arc<Conversation>, request: Request, a
         }
         Err(reason) => {
             tracing::debug!(server = %target.server, reason, "no connection");
-            Arc::new(NoRoute)
+            match conversation.opened().and_then(|opened| opened.links.get(&target.server)) {
+                Some(link) => Arc::new(Ended { link: Arc::clone(link), reason }),
+                None => Arc::new(NoRoute),
+            }
         }
     };
     let call = call(conversation, target, arguments, purpose, confidence);

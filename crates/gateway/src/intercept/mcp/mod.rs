@@ -9,12 +9,14 @@
 //! | `plumbing` | what passes without a decision |
 //! | `listing` | which tools an agent sees, under which names |
 //! | `encode` | refusals in the protocol's shapes |
+//! | `finished` | work that comes to its end, whoever stops waiting |
 
 mod caller;
 mod client;
 mod conversation;
 mod decided;
 mod encode;
+mod finished;
 pub(crate) mod listing;
 mod plumbing;
 

@@ -1,13 +1,15 @@
 //! Streamable HTTP: many clients, one endpoint.
 
 mod port;
+mod stream;
 mod table;
 
 use super::mcp::Handled;
 use crate::jsonrpc::{Id, Message, code};
 use crate::listener::{Answer, Handler, RequestHead};
-use crate::process::Gateway;
+use crate::process::{CallerError, Gateway, Identified};
 use bytes::Bytes;
+use enforce::Snapshot;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use port::HttpPort;
 use std::sync::Arc;
@@ -32,24 +34,26 @@ impl Endpoint {
     }
 
     /// Who is calling, or why nobody is.
-    fn caller(&self, head: &RequestHead) -> Result<super::mcp::Caller, Box<Answer>> {
-        let bearer = head.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = bearer.and_then(|value| value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")));
-        let snapshot = self.gateway.shared.pipeline.snapshot();
-        let now_us = self.gateway.shared.pipeline.recorder().clock().now();
-        let found = match token {
-            Some(token) => self.gateway.callers.bearer(token.trim(), &snapshot, now_us),
-            None => Err(crate::process::CallerError::Nobody),
+    fn caller(&self, head: &RequestHead, now: &Now) -> Result<Identified, Box<Answer>> {
+        let found = match bearer(head) {
+            Some(token) => self.gateway.callers.bearer(token, &now.snapshot, now.us),
+            None => Err(CallerError::Nobody),
         };
         found.map_err(|error| Box::new(unauthorized(&error.to_string())))
     }
 
+    fn now(&self) -> Now {
+        let pipeline = &self.gateway.shared.pipeline;
+        Now { snapshot: pipeline.snapshot(), us: pipeline.recorder().clock().now() }
+    }
+
     async fn open(&self, head: &RequestHead, frame: Bytes) -> Answer {
-        let caller = match self.caller(head) {
-            Ok(caller) => caller,
+        let now = self.now();
+        let caller = match self.caller(head, &now) {
+            Ok(identified) => identified.caller,
             Err(answer) => return *answer,
         };
-        let max = self.gateway.shared.pipeline.snapshot().project.settings.gateway.max_message_bytes;
+        let max = now.snapshot.project.settings.gateway.max_message_bytes;
         let Some((id, entry)) = self.table.open(Arc::clone(&self.gateway.shared), caller, max) else {
             return Answer::Status(StatusCode::SERVICE_UNAVAILABLE);
         };
@@ -70,26 +74,51 @@ impl Endpoint {
     }
 
     /// The conversation a request names, if it is its caller's.
-    fn find(&self, head: &RequestHead) -> Result<(String, Arc<Entry>), Box<Answer>> {
-        let caller = self.caller(head)?;
-        let Some(id) = head.headers.get(SESSION_HEADER).and_then(|value| value.to_str().ok()) else {
+    fn find(&self, head: &RequestHead) -> Result<Arc<Entry>, Box<Answer>> {
+        let now = self.now();
+        let named = head.headers.get(SESSION_HEADER).and_then(|value| value.to_str().ok());
+        let entry = named.and_then(|id| self.table.find(id));
+        if let (Some(token), Some(entry)) = (bearer(head), &entry)
+            && entry.knows(|accepted| accepted.covers(token, &self.gateway.callers, &now.snapshot, now.us))
+        {
+            entry.touch();
+            return Ok(Arc::clone(entry));
+        }
+        let Identified { caller, accepted } = self.caller(head, &now)?;
+        if named.is_none() {
             return Err(Box::new(Answer::Status(StatusCode::BAD_REQUEST)));
-        };
-        match self.table.find(id) {
-            Some(entry) if entry.conversation.caller().session() == caller.session() => Ok((id.to_owned(), entry)),
-            _ => Err(Box::new(Answer::Status(StatusCode::NOT_FOUND))),
+        }
+        match entry.filter(|entry| entry.conversation.caller().session() == caller.session()) {
+            Some(entry) => {
+                entry.remember(accepted);
+                entry.touch();
+                Ok(entry)
+            }
+            None => Err(Box::new(Answer::Status(StatusCode::NOT_FOUND))),
         }
     }
+}
+
+/// What is in force when a request arrives.
+struct Now {
+    snapshot: Arc<Snapshot>,
+    /// Microseconds since the epoch.
+    us: i64,
+}
+
+fn bearer(head: &RequestHead) -> Option<&str> {
+    let value = head.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")).map(str::trim)
 }
 
 impl Handler for Endpoint {
     async fn post(&self, head: RequestHead, body: Bytes) -> Answer {
         let _busy = Busy::begin(&self.gateway);
         if !head.headers.contains_key(SESSION_HEADER) && is_initialize(&body) {
-            return self.open(&head, body).await;
+            return Box::pin(self.open(&head, body)).await;
         }
         let entry = match self.find(&head) {
-            Ok((_, entry)) => entry,
+            Ok(entry) => entry,
             Err(answer) => return *answer,
         };
         let conversation = Arc::clone(&entry.conversation);
@@ -97,14 +126,14 @@ impl Handler for Endpoint {
         let message = match Message::parse(&body, &limits) {
             Ok(message) => message,
             Err(_) => {
-                return match conversation.handle(body).await {
+                return match Box::pin(conversation.handle(body)).await {
                     Handled::Answer(body) => json(StatusCode::BAD_REQUEST, body),
                     Handled::Nothing => Answer::Status(StatusCode::BAD_REQUEST),
                 };
             }
         };
         let Message::Request(request) = message else {
-            conversation.take(message).await;
+            Box::pin(conversation.take(message)).await;
             return Answer::Status(StatusCode::ACCEPTED);
         };
         let mut events = entry.port.begin(&request.id);
@@ -124,14 +153,14 @@ impl Handler for Endpoint {
                     Handled::Nothing => Answer::Status(StatusCode::ACCEPTED),
                 };
             }
-            Some(first) = events.recv() => first,
+            first = events.next() => first,
         };
-        stream(first, events, handling)
+        answer_by_stream(first, events, handling)
     }
 
     async fn get(&self, head: RequestHead) -> Answer {
         match self.find(&head) {
-            Ok((_, entry)) => match entry.port.listen() {
+            Ok(entry) => match entry.port.listen() {
                 Some(events) => Answer::Sse { headers: HeaderMap::new(), events },
                 None => Answer::Status(StatusCode::CONFLICT),
             },
@@ -141,8 +170,8 @@ impl Handler for Endpoint {
 
     async fn delete(&self, head: RequestHead) -> Answer {
         match self.find(&head) {
-            Ok((id, _)) => {
-                self.table.close(&id);
+            Ok(entry) => {
+                self.table.close(&entry.id);
                 Answer::Status(StatusCode::OK)
             }
             Err(answer) => *answer,
@@ -151,9 +180,9 @@ impl Handler for Endpoint {
 }
 
 /// A stream of what comes before the answer, then the answer.
-fn stream(
+fn answer_by_stream(
     first: Bytes,
-    mut events: tokio::sync::mpsc::Receiver<Bytes>,
+    mut events: stream::Receiver,
     mut handling: std::pin::Pin<Box<impl Future<Output = Handled> + Send + 'static>>,
 ) -> Answer {
     let (sender, receiver) = tokio::sync::mpsc::channel(16);
@@ -164,13 +193,13 @@ fn stream(
         loop {
             tokio::select! {
                 biased;
-                Some(event) = events.recv() => {
+                event = events.next() => {
                     if sender.send(event).await.is_err() {
                         return;
                     }
                 }
                 handled = &mut handling => {
-                    while let Ok(event) = events.try_recv() {
+                    while let Some(event) = events.try_next() {
                         let _ = sender.send(event).await;
                     }
                     if let Handled::Answer(body) = handled {

@@ -1,6 +1,7 @@
 //! Where a client's own messages go over HTTP: to the stream of the request they belong to, else to that of any open
 //! request, else to the client's listening stream.
 
+use super::stream::{self, CAPACITY, stream};
 use crate::intercept::mcp::Port;
 use crate::jsonrpc::Id;
 use bytes::Bytes;
@@ -8,24 +9,21 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc;
 
-/// Messages waiting on one stream.
-const CAPACITY: usize = 64;
-
 /// The streams of one client.
 #[derive(Default)]
 pub struct HttpPort(Mutex<Streams>);
 
 #[derive(Default)]
 struct Streams {
-    requests: HashMap<Id, mpsc::Sender<Bytes>>,
+    requests: HashMap<Id, stream::Sender>,
     newest: Option<Id>,
     listening: Option<mpsc::Sender<Bytes>>,
 }
 
 impl HttpPort {
     /// The stream of a request that begins.
-    pub fn begin(&self, id: &Id) -> mpsc::Receiver<Bytes> {
-        let (sender, receiver) = mpsc::channel(CAPACITY);
+    pub(super) fn begin(&self, id: &Id) -> stream::Receiver {
+        let (sender, receiver) = stream();
         let mut streams = self.lock();
         streams.requests.insert(id.clone(), sender);
         streams.newest = Some(id.clone());
@@ -60,15 +58,11 @@ impl HttpPort {
 impl Port for HttpPort {
     fn deliver(&self, about: Option<&Id>, frame: Bytes) -> bool {
         let streams = self.lock();
-        let of_request = |id: &Id| streams.requests.get(id);
-        let stream = match about {
-            Some(id) => of_request(id),
-            None => streams
-                .listening
-                .as_ref()
-                .filter(|known| !known.is_closed())
-                .or_else(|| of_request(streams.newest.as_ref()?)),
-        };
-        stream.is_some_and(|stream| stream.try_send(frame).is_ok())
+        let of_request = |id: &Id, frame| streams.requests.get(id).is_some_and(|stream| stream.offer(frame));
+        match (about, &streams.listening) {
+            (Some(id), _) => of_request(id, frame),
+            (None, Some(listening)) if !listening.is_closed() => listening.try_send(frame).is_ok(),
+            (None, _) => streams.newest.as_ref().is_some_and(|id| of_request(id, frame)),
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::HttpPort;
 use crate::intercept::mcp::{Caller, Conversation, Shared};
+use crate::process::Accepted;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,9 +16,12 @@ const IDLE: Duration = Duration::from_secs(1_800);
 
 /// One conversation.
 pub struct Entry {
+    pub id: String,
     pub conversation: Arc<Conversation>,
     pub port: Arc<HttpPort>,
     used: Mutex<Instant>,
+    /// The credential its caller presented last.
+    accepted: Mutex<Option<Accepted>>,
 }
 
 /// All of them, by `Mcp-Session-Id`.
@@ -33,7 +37,13 @@ impl Table {
         let port = Arc::new(HttpPort::default());
         let conversation =
             Conversation::new(shared, caller, None, None, Arc::clone(&port) as Arc<_>, max_message_bytes);
-        let entry = Arc::new(Entry { conversation, port, used: Mutex::new(Instant::now()) });
+        let entry = Arc::new(Entry {
+            id: id.clone(),
+            conversation,
+            port,
+            used: Mutex::new(Instant::now()),
+            accepted: Mutex::new(None),
+        });
         let mut table = self.lock();
         if table.len() >= MAX_CONVERSATIONS {
             let (oldest, used) =
@@ -49,11 +59,9 @@ impl Table {
         Some((id, entry))
     }
 
-    /// The conversation under an id.
+    /// The conversation under an id. Whose it is has still to be seen.
     pub fn find(&self, id: &str) -> Option<Arc<Entry>> {
-        let entry = self.lock().get(id).cloned()?;
-        *entry.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        Some(entry)
+        self.lock().get(id).cloned()
     }
 
     /// Ends a conversation.
@@ -70,6 +78,21 @@ impl Table {
 }
 
 impl Entry {
+    /// Its caller is here.
+    pub fn touch(&self) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Whether a credential is known to be its caller's.
+    pub fn knows(&self, covers: impl FnOnce(&Accepted) -> bool) -> bool {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(covers)
+    }
+
+    /// A credential was found to be its caller's.
+    pub fn remember(&self, accepted: Accepted) {
+        *self.accepted.lock().unwrap_or_else(PoisonError::into_inner) = Some(accepted);
+    }
+
     fn used(&self) -> Instant {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }

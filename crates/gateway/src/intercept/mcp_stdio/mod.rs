@@ -134,7 +134,7 @@ async fn read_frame(reader: &mut (impl AsyncBufRead + Unpin), max: usize) -> std
 
 async fn write(mut inbox: mpsc::Receiver<Bytes>, mut writer: impl AsyncWrite + Unpin) {
     while let Some(frame) = inbox.recv().await {
-        if writer.write_all(&jsonrpc::line(&frame)).await.is_err() || writer.flush().await.is_err() {
+        if writer.write_all(&jsonrpc::line(frame)).await.is_err() || writer.flush().await.is_err() {
             return;
         }
     }

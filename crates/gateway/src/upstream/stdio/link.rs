@@ -1,6 +1,7 @@
 //! A guarded command as one end of a connection.
 
 use super::line::{LineError, Lines};
+use super::outbox::{Outbox, Refused, Writing};
 use crate::guardian::{Command, Guard, Guarded, Guardian};
 use crate::jsonrpc::line;
 use crate::upstream::connection::Connection;
@@ -8,23 +9,19 @@ use crate::upstream::error::UpstreamError;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
-use tokio::net::unix::pipe;
 use tokio::process::ChildStdout;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tracing::debug;
 
-/// Frames on their way to the server's stdin. A server that does not read blocks its callers, not the gateway.
-const OUTBOX: usize = 64;
 /// How long a server may go on after its stdin was closed, or after it closed its stdout.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A guarded command as one end of a connection. Dropping it kills the command.
 pub(in crate::upstream) struct Link {
-    /// `None` once closed: the writer then closes the command's stdin.
-    outbox: Mutex<Option<mpsc::Sender<Bytes>>>,
+    outbox: Outbox,
+    connection: Arc<Connection>,
     guard: Arc<Mutex<Option<Guard>>>,
     exit: watch::Receiver<Option<i32>>,
     tasks: [AbortHandle; 2],
@@ -40,30 +37,33 @@ impl Link {
         let Guarded { stdin, stdout, guard } =
             guardian.spawn(command).map_err(|error| UpstreamError::NotStarted { reason: error.to_string() })?;
         let guard = Arc::new(Mutex::new(Some(guard)));
-        let (outbox, frames) = mpsc::channel(OUTBOX);
+        let (outbox, writing) = Outbox::new(stdin);
         let (exited, exit) = watch::channel(None);
-        let writer = tokio::spawn(write(stdin, frames, Arc::clone(connection)));
+        let writer = tokio::spawn(write(writing, Arc::clone(connection)));
         let reader = tokio::spawn(read(stdout, Arc::clone(connection), Arc::clone(&guard), exited));
         let tasks = [writer.abort_handle(), reader.abort_handle()];
-        Ok(Self { outbox: Mutex::new(Some(outbox)), guard, exit, tasks })
+        Ok(Self { outbox, connection: Arc::clone(connection), guard, exit, tasks })
     }
 
-    /// Queues a frame, waiting for room.
+    /// Writes a frame or queues it, waiting for room.
     pub(in crate::upstream) async fn send(&self, frame: Bytes) -> Result<(), UpstreamError> {
-        let closed = || UpstreamError::Died { dispatched: false };
-        self.outbox().ok_or_else(closed)?.send(frame).await.map_err(|_| closed())
+        let sent = self.outbox.send(line(frame)).await;
+        sent.map_err(|refused| {
+            if refused != Refused::Closed {
+                self.connection.end(&UpstreamError::Died { dispatched: true });
+            }
+            UpstreamError::Died { dispatched: refused == Refused::Torn }
+        })
     }
 
-    /// Queues a frame if there is room.
+    /// Writes a frame, or queues it if there is room.
     pub(in crate::upstream) fn send_now(&self, frame: Bytes) {
-        if let Some(outbox) = self.outbox() {
-            let _ = outbox.try_send(frame);
-        }
+        self.outbox.send_now(line(frame));
     }
 
     /// Closes the command's stdin, waits a moment, then kills.
     pub(in crate::upstream) async fn close(&self) {
-        self.outbox.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.outbox.close();
         if let Some(guard) = take(&self.guard) {
             let _ = guard.stop(GRACE).await;
         }
@@ -74,10 +74,6 @@ impl Link {
         let mut exit = self.exit.clone();
         let code = timeout(GRACE * 2, exit.wait_for(Option::is_some)).await.ok()?.ok()?;
         *code
-    }
-
-    fn outbox(&self) -> Option<mpsc::Sender<Bytes>> {
-        self.outbox.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -95,12 +91,9 @@ fn take(guard: &Mutex<Option<Guard>>) -> Option<Guard> {
     guard.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-async fn write(mut stdin: pipe::Sender, mut frames: mpsc::Receiver<Bytes>, connection: Arc<Connection>) {
-    while let Some(frame) = frames.recv().await {
-        if stdin.write_all(&line(&frame)).await.is_err() {
-            connection.end(&UpstreamError::Died { dispatched: true });
-            return;
-        }
+async fn write(writing: Writing, connection: Arc<Connection>) {
+    if writing.run().await.is_err() {
+        connection.end(&UpstreamError::Died { dispatched: true });
     }
 }
 

@@ -4,5 +4,6 @@
 
 mod line;
 mod link;
+mod outbox;
 
 pub(super) use link::Link;
