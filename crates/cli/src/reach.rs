@@ -68,7 +68,8 @@ pub fn start(place: &Place) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let until = Instant::now() + START_WAIT;
     loop {
-        if Client::connect(&place.socket()).is_ok() {
+        // One that is just ending takes connections, too.
+        if Client::connect(&place.socket()).is_ok_and(|mut client| !is_broken(&client.ask(&Request::Status))) {
             return Ok(());
         }
         if let Ok(Some(_)) = child.try_wait() {
@@ -84,4 +85,8 @@ pub fn start(place: &Place) -> Result<(), String> {
         }
         std::thread::sleep(Duration::from_millis(15));
     }
+}
+
+fn is_broken(answer: &Result<Value, ClientError>) -> bool {
+    matches!(answer, Err(ClientError::Broken(_)))
 }

@@ -81,21 +81,29 @@ impl Keys {
         check_owner(&opened, dir)?;
 
         let path = dir.join("log-signing");
-        let text =
-            read_or_draw(&path, |seed| Zeroizing::new(Signer::from_seed(name, seed).to_skey().as_bytes().to_vec()))?;
+        let mut drawn = false;
+        let text = read_or_draw(&path, &mut drawn, |seed| {
+            Zeroizing::new(Signer::from_seed(name, seed).to_skey().as_bytes().to_vec())
+        })?;
         let malformed = |reason: String| KeysError::Malformed { path: path.clone(), reason };
         let signing = str::from_utf8(&text).map_err(|_| malformed("it is not text".to_owned()))?;
         let signer = Signer::from_skey(signing).map_err(|error| malformed(error.to_string()))?;
         if signer.name().as_str() != origin {
             return Err(malformed(format!("it is of log `{}`, not `{origin}`", signer.name())));
         }
-        Ok(Self {
+        let mut plain = |name| plain(dir, name, &mut drawn);
+        let keys = Self {
             signing: Zeroizing::new(signing.to_owned()),
-            hmac: plain(dir, "log-hmac")?,
-            seal: plain(dir, "seal")?,
-            run_token: plain(dir, "run-token")?,
-            pseudonym: plain(dir, "pseudonym")?,
-        })
+            hmac: plain("log-hmac")?,
+            seal: plain("seal")?,
+            run_token: plain("run-token")?,
+            pseudonym: plain("pseudonym")?,
+        };
+        // Once for all of them: none is used before.
+        if drawn {
+            opened.sync_all().map_err(|source| io_error(dir, source))?;
+        }
+        Ok(keys)
     }
 
     /// The log's signing key.
@@ -137,9 +145,9 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-fn plain(dir: &Path, name: &str) -> Result<Secret<[u8; KEY_BYTES]>, KeysError> {
+fn plain(dir: &Path, name: &str, drawn: &mut bool) -> Result<Secret<[u8; KEY_BYTES]>, KeysError> {
     let path = dir.join(name);
-    let bytes = read_or_draw(&path, |drawn| Zeroizing::new(drawn.to_vec()))?;
+    let bytes = read_or_draw(&path, drawn, |random| Zeroizing::new(random.to_vec()))?;
     let found = bytes.len();
     let key = <[u8; KEY_BYTES]>::try_from(bytes.as_slice());
     key.map(Secret::new).map_err(|_| {
@@ -148,18 +156,20 @@ fn plain(dir: &Path, name: &str) -> Result<Secret<[u8; KEY_BYTES]>, KeysError> {
     })
 }
 
-/// The file's bytes; what `form` makes of 32 random bytes where there was none.
+/// The file's bytes; what `form` makes of 32 random bytes where there was none. Then its name is not durable yet.
 fn read_or_draw(
     path: &Path,
+    drawn: &mut bool,
     form: impl FnOnce(&[u8; KEY_BYTES]) -> Zeroizing<Vec<u8>>,
 ) -> Result<Zeroizing<Vec<u8>>, KeysError> {
     match read(path) {
         Err(KeysError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
         read => return read,
     }
-    let mut drawn = Zeroizing::new([0; KEY_BYTES]);
-    getrandom::fill(&mut *drawn).map_err(|_| KeysError::Randomness)?;
-    create(path, &form(&drawn)).map_err(|source| io_error(path, source))?;
+    *drawn = true;
+    let mut random = Zeroizing::new([0; KEY_BYTES]);
+    getrandom::fill(&mut *random).map_err(|_| KeysError::Randomness)?;
+    create(path, &form(&random)).map_err(|source| io_error(path, source))?;
     // Another process may have been first; the file decides.
     read(path)
 }
@@ -184,7 +194,7 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     std::fs::remove_file(&scratch)?;
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => atomic::sync_parent(path),
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The gateway's small files outside the repository.
 
-use crate::atomic;
+use crate::atomic::{self, Durable};
 use ring::digest::{SHA256, digest};
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -130,15 +130,33 @@ impl StateDir {
     /// # Errors
     /// The name is not plain; a symbolic link is in the way; the file system fails.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+        self.replace(name, bytes, Durable::There)
+    }
+
+    /// The same for what can be made again: after a power cut the file may be the old one, missing, or torn.
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write).
+    pub fn write_cache(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
+        self.replace(name, bytes, Durable::Nothing)
+    }
+
+    fn replace(&self, name: &str, bytes: &[u8], durable: Durable) -> Result<(), StateError> {
         let (folder, file) = self.enter(name, Missing::Make)?;
         let failed = |source: io::Error| self.io_error(name, source);
         let scratch = format!(".{file}.unfinished-{}", std::process::id());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(&folder, scratch.as_str(), flags, Mode::RUSR | Mode::WUSR);
         let mut opened = File::from(opened.map_err(|errno| failed(errno.into()))?);
-        opened.write_all(bytes).and_then(|()| opened.sync_all()).map_err(failed)?;
+        opened.write_all(bytes).map_err(failed)?;
+        if durable == Durable::There {
+            opened.sync_all().map_err(failed)?;
+        }
         rustix::fs::renameat(&folder, scratch.as_str(), &folder, file).map_err(|errno| failed(errno.into()))?;
-        rustix::fs::fsync(&folder).map_err(|errno| failed(errno.into()))
+        match durable {
+            Durable::There => rustix::fs::fsync(&folder).map_err(|errno| failed(errno.into())),
+            _ => Ok(()),
+        }
     }
 
     /// Reads a file; `None` where there is none.

@@ -4,7 +4,7 @@ use crate::args;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
-use gateway::control::Client;
+use gateway::control::{Client, ClientError};
 use gateway::control::protocol::Request;
 use gateway::process::{Claim, Gateway, StartError};
 use serde_json::Value;
@@ -54,9 +54,7 @@ pub fn run(output: &Output, place: &Place, args: &args::Up) -> Outcome {
 fn take_over(output: &Output, place: &Place) -> Result<Claim, Failure> {
     store::StateDir::open(&place.state).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
     let claim = Claim::take(&place.state)?;
-    let mut running = Client::connect(&place.socket()).ok();
-    let status = running.as_mut().map(|running| running.ask(&Request::Status)).transpose();
-    let status = status.map_err(crate::reach::failure)?.unwrap_or_default();
+    let (running, status) = running(place)?;
     let is_on_demand = status.get("on_demand").and_then(Value::as_bool).unwrap_or(running.is_none());
     let Some(claim) = claim.filter(|_| is_on_demand) else {
         let pid = status.get("pid").map(|pid| format!(" (process {pid})")).unwrap_or_default();
@@ -73,6 +71,21 @@ fn take_over(output: &Output, place: &Place) -> Result<Claim, Failure> {
         std::thread::sleep(ENDING_LOOK);
     }
     Ok(claim)
+}
+
+/// The gateway that serves the project, and what it says of itself.
+fn running(place: &Place) -> Result<(Option<Client>, Value), Failure> {
+    for _ in 0..ENDING_LOOKS {
+        let Ok(mut client) = Client::connect(&place.socket()) else { return Ok((None, Value::Null)) };
+        match client.ask(&Request::Status) {
+            Ok(status) => return Ok((Some(client), status)),
+            // One that is just ending takes connections until it has ended.
+            Err(ClientError::Broken(_)) => std::thread::sleep(ENDING_LOOK),
+            Err(error) => return Err(crate::reach::failure(error)),
+        }
+    }
+    let text = "the gateway of this project takes connections and does not answer";
+    Err(Failure::new(Exit::Environment, text).with_help("`mortise doctor` says which process it is; end that one first"))
 }
 
 /// The gateway process that shims start.

@@ -43,7 +43,7 @@ impl Sound {
             return;
         }
         let Ok(bytes) = serde_json::to_vec(&sound) else { return };
-        if let Err(error) = state.write(FILE, &bytes) {
+        if let Err(error) = state.write_cache(FILE, &bytes) {
             tracing::debug!(%error, "what was checked could not be remembered");
         }
     }

@@ -14,29 +14,34 @@ pub(crate) fn claim(layout: &Layout, origin: &str, signer: &Signer) -> Result<()
     if signer.name().as_str() != origin {
         return Err(OpenError::Key { found: vkey, expected: origin.to_owned() });
     }
-    let found = text(&layout.origin(), origin)?;
+    let (found, new_origin) = text(&layout.origin(), origin)?;
     if found != origin {
         return Err(OpenError::Origin { found, expected: origin.to_owned() });
     }
-    let found = text(&layout.vkey(), &vkey)?;
+    let (found, new_key) = text(&layout.vkey(), &vkey)?;
     if found != vkey {
         return Err(OpenError::Key { found: vkey, expected: found });
+    }
+    if new_origin || new_key {
+        // They lie in one directory.
+        let path = layout.vkey();
+        atomic::sync_parent(&path).map_err(|source| OpenError::Io { path, source })?;
     }
     Ok(())
 }
 
-/// The file's line; `fresh` where there was none, after writing it.
-fn text(path: &Path, fresh: &str) -> Result<String, OpenError> {
+/// The file's line; `fresh` and true where there was none, after writing it.
+fn text(path: &Path, fresh: &str) -> Result<(String, bool), OpenError> {
     let failed = |source| OpenError::Io { path: path.to_owned(), source };
     match read_line(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut scratch = path.as_os_str().to_owned();
             scratch.push(".unfinished");
             let line = format!("{fresh}\n");
-            atomic::replace(path, &PathBuf::from(scratch), line.as_bytes(), Durable::There).map_err(failed)?;
-            Ok(fresh.to_owned())
+            atomic::replace(path, &PathBuf::from(scratch), line.as_bytes(), Durable::Whole).map_err(failed)?;
+            Ok((fresh.to_owned(), true))
         }
-        read => read.map_err(failed),
+        read => Ok((read.map_err(failed)?, false)),
     }
 }
 

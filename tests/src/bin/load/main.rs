@@ -45,8 +45,10 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), String> {
-    // Everything measured lies on one disk, the log and the baseline alike.
-    if tempfile::env::override_temp_dir(&options.directory).is_err() {
+    // Everything measured lies on one disk, the log and the baseline alike, and is removed at the end.
+    let folder = tempfile::Builder::new().prefix("load").tempdir_in(&options.directory);
+    let folder = folder.map_err(|error| format!("`{}`: {error}", options.directory.display()))?;
+    if tempfile::env::override_temp_dir(folder.path()).is_err() {
         return Err("the temporary folder is already chosen".into());
     }
     println!("{}", conditions::describe(options)?);

@@ -11,7 +11,8 @@ usage: load [--calls N] [--rounds N] [--seconds S] [--clients N] [--directory DI
   --rounds N       rounds; each measures every path once, in rotated order (default 8)
   --seconds S      a measurement that is not through by then ends, with the calls it has (default 15, at most 20)
   --clients N      only the paths with this many clients, 1 or 16 (default: all)
-  --directory DIR  where projects, logs and the baseline's file lie (default: beside the build)
+  --directory DIR  where projects, logs and the baseline's file lie (default: beside the build); a round of the default
+                   size takes about 1 GB, which is given back at the end
 
 The measured binary is $MORTISE_BIN, else the debug build. `echo-server` and `raw-proxy` lie beside this one.";
 

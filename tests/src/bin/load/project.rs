@@ -8,6 +8,7 @@ use harness::{Output, Project, mortise};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -58,15 +59,16 @@ forbid (principal, action == Action::"echo/echo", resource == Server::"echo")
 when { context.args.message like "*password*" };
 "#;
 
-/// A project on disk with a pinned server.
+/// A project on disk with a pinned server. It stays there until everything is measured: a file system can be busy with
+/// what was deleted for minutes (ext4 without a journal looks at each of these inodes whenever it makes a file).
 pub struct Guarded {
-    project: Project,
+    project: ManuallyDrop<Project>,
 }
 
 impl Guarded {
     /// Writes a project with this many rules about other tools, and pins its server.
     pub fn new(other_rules: usize) -> Result<Self, String> {
-        let project = Project::empty();
+        let project = ManuallyDrop::new(Project::empty());
         let program = json!(echo_server()?);
         let server = format!(
             "trust = 50\nzone = \"internal\"\n\n[start]\ncommand = {program}\nargs = [\"{OTHER_TOOLS}\"]\n\n\
