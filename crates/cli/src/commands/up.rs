@@ -4,8 +4,8 @@ use crate::args;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
-use gateway::control::{Client, ClientError};
 use gateway::control::protocol::Request;
+use gateway::control::{Client, ClientError};
 use gateway::process::{Claim, Gateway, StartError};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -85,7 +85,8 @@ fn running(place: &Place) -> Result<(Option<Client>, Value), Failure> {
         }
     }
     let text = "the gateway of this project takes connections and does not answer";
-    Err(Failure::new(Exit::Environment, text).with_help("`mortise doctor` says which process it is; end that one first"))
+    Err(Failure::new(Exit::Environment, text)
+        .with_help("`mortise doctor` says which process it is; end that one first"))
 }
 
 /// The gateway process that shims start.

@@ -101,7 +101,6 @@ impl Report {
                 measured: self.spread(MORTISE_16, |measured| Some(measured.calls_per_s)),
             },
             less("gateway CPU per call, 16 clients", "µs", 100.0, 50.0, cpu(MORTISE_16)),
-            less("gateway CPU per call, 1 client", "µs", 100.0, 50.0, cpu(MORTISE_1)),
             less("start-up, new project", "ms", 15.0, 5.0, millis(&self.startup.first)),
             less("start-up again", "ms", 15.0, 5.0, millis(&self.startup.again)),
             less("idle RSS", "MiB", 40.0, 20.0, idle),
