@@ -8,7 +8,8 @@ use serde_json::Value;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use vocab::Exit;
 
@@ -49,12 +50,38 @@ pub fn failure(error: ClientError) -> Failure {
 
 /// Starts a gateway in the background and waits until it answers.
 pub fn start(place: &Place) -> Result<(), String> {
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
     store::StateDir::open(&place.state).map_err(|error| error.to_string())?;
     let errors = place.state.join("gateway.err");
-    let log = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&errors);
+    let until = Instant::now() + START_WAIT;
+    let mut child = spawn(place, &errors)?;
+    loop {
+        if answers(place) {
+            return Ok(());
+        }
+        if let Ok(Some(_)) = child.try_wait() {
+            // Another one may have been quicker.
+            if answers(place) {
+                return Ok(());
+            }
+            // Or the one before had not ended yet: it took connections, and answered none.
+            let said = std::fs::read_to_string(&errors).unwrap_or_default();
+            if !said.trim().is_empty() || Instant::now() >= until {
+                return Err(format!("the gateway did not start:\n{}", said.trim_end()));
+            }
+            child = spawn(place, &errors)?;
+        }
+        if Instant::now() >= until {
+            return Err("the gateway did not answer in time".to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(15));
+    }
+}
+
+fn spawn(place: &Place, errors: &Path) -> Result<Child, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let log = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(errors);
     let log = log.map_err(|error| error.to_string())?;
-    let mut child = Command::new(program)
+    Command::new(program)
         .args(["__gateway", "--on-demand", "--root"])
         .arg(&place.root)
         // The same state, wherever this process took it from.
@@ -65,28 +92,11 @@ pub fn start(place: &Place) -> Result<(), String> {
         // A group of its own: a Ctrl-C meant for the agent does not end the gateway of all others.
         .process_group(0)
         .spawn()
-        .map_err(|error| error.to_string())?;
-    let until = Instant::now() + START_WAIT;
-    loop {
-        // One that is just ending takes connections, too.
-        if Client::connect(&place.socket()).is_ok_and(|mut client| !is_broken(&client.ask(&Request::Status))) {
-            return Ok(());
-        }
-        if let Ok(Some(_)) = child.try_wait() {
-            // Another one may have been quicker.
-            if Client::connect(&place.socket()).is_ok() {
-                return Ok(());
-            }
-            let said = std::fs::read_to_string(&errors).unwrap_or_default();
-            return Err(format!("the gateway did not start:\n{}", said.trim_end()));
-        }
-        if Instant::now() >= until {
-            return Err("the gateway did not answer in time".to_owned());
-        }
-        std::thread::sleep(Duration::from_millis(15));
-    }
+        .map_err(|error| error.to_string())
 }
 
-fn is_broken(answer: &Result<Value, ClientError>) -> bool {
-    matches!(answer, Err(ClientError::Broken(_)))
+/// Whether a gateway answers. One that is just ending takes connections, too.
+fn answers(place: &Place) -> bool {
+    let asked = Client::connect(&place.socket()).map(|mut client| client.ask(&Request::Status));
+    asked.is_ok_and(|answer| !matches!(answer, Err(ClientError::Broken(_))))
 }

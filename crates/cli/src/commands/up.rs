@@ -10,13 +10,15 @@ use gateway::process::{Claim, Gateway, StartError};
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use vocab::Exit;
 
 /// How often, and how often at most, it is looked whether a gateway that was told to end has ended.
 const ENDING_LOOK: Duration = Duration::from_millis(25);
 const ENDING_LOOKS: u32 = 400;
+/// How often a claim is tried once nothing answers any more.
+const CLAIM_LOOKS: u32 = 40;
 
 /// Serves in the foreground. A gateway that was started on demand is ended first: there is one per project.
 pub fn run(output: &Output, place: &Place, args: &args::Up) -> Outcome {
@@ -55,6 +57,8 @@ fn take_over(output: &Output, place: &Place) -> Result<Claim, Failure> {
     store::StateDir::open(&place.state).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
     let claim = Claim::take(&place.state)?;
     let (running, status) = running(place)?;
+    // One that has just ended gives its claim back a moment later.
+    let claim = if claim.is_none() && running.is_none() { claim_soon(place)? } else { claim };
     let is_on_demand = status.get("on_demand").and_then(Value::as_bool).unwrap_or(running.is_none());
     let Some(claim) = claim.filter(|_| is_on_demand) else {
         let pid = status.get("pid").map(|pid| format!(" (process {pid})")).unwrap_or_default();
@@ -73,9 +77,20 @@ fn take_over(output: &Output, place: &Place) -> Result<Claim, Failure> {
     Ok(claim)
 }
 
+fn claim_soon(place: &Place) -> Result<Option<Claim>, Failure> {
+    for _ in 0..CLAIM_LOOKS {
+        if let Some(claim) = Claim::take(&place.state)? {
+            return Ok(Some(claim));
+        }
+        std::thread::sleep(ENDING_LOOK);
+    }
+    Ok(None)
+}
+
 /// The gateway that serves the project, and what it says of itself.
 fn running(place: &Place) -> Result<(Option<Client>, Value), Failure> {
-    for _ in 0..ENDING_LOOKS {
+    let begin = Instant::now();
+    while begin.elapsed() < ENDING_LOOK * ENDING_LOOKS {
         let Ok(mut client) = Client::connect(&place.socket()) else { return Ok((None, Value::Null)) };
         match client.ask(&Request::Status) {
             Ok(status) => return Ok((Some(client), status)),

@@ -37,6 +37,12 @@ impl Default for Alive {
 }
 
 impl Alive {
+    /// Whether it is the same caller of the same request.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The caller is gone.
     pub fn end(&self) {
         self.0.store(false, Ordering::SeqCst);

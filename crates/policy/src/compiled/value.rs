@@ -162,9 +162,11 @@ impl<'a> Set<'a> {
         !items(self).is_disjoint(&items(others))
     }
 
-    /// Whether comparing each with each takes no longer than sorting. An agent chooses how many elements an argument has.
+    /// Whether comparing each with each takes no longer than sorting. An agent chooses how many elements an argument has,
+    /// and how many an element has.
     fn is_few_beside(&self, other: &Self) -> bool {
-        self.most().saturating_mul(other.most()) <= FEW
+        let holds_others = |set: &Self| set.any(|item| matches!(item, Value::Set(_) | Value::Record(_)));
+        self.most().saturating_mul(other.most()) <= FEW && !holds_others(self) && !holds_others(other)
     }
 
     /// No fewer than there are elements.

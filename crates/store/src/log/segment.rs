@@ -71,6 +71,8 @@ impl SegmentWriter {
         let size = (HEADER_BYTES + record.len()) as u64;
         if self.offset + self.pending.len() as u64 + size > self.length {
             self.commit()?;
+            // A name given in somebody else's directory could not be taken back.
+            self.in_place()?;
             self.begin_segment().map_err(|error| reason("the next segment cannot be begun", &error))?;
         } else if self.pending_frames == u16::MAX {
             self.commit()?;

@@ -216,17 +216,17 @@ impl Conversation {
             if open.len() >= MAX_OPEN {
                 return jsonrpc::error(&id, encode::FAILED, "too many open requests", None);
             }
-            let entry = Open { alive: alive.clone(), cancel: None };
-            if open.insert(id.clone(), entry).is_some() {
+            if open.contains_key(&id) {
                 return jsonrpc::error(&id, code::INVALID_REQUEST, "a request with this id is open", None);
             }
+            open.insert(id.clone(), Open { alive: alive.clone(), cancel: None });
         }
         let shape = if request.method == "tools/call" { Shape::ToolResult } else { Shape::Error };
         let conversation = Arc::clone(self);
-        let mut gone = EndOnDrop(Some(alive.clone()));
+        let mut waiting = Waiting { conversation: self, id: &id, alive: alive.clone(), is_answered: false };
         let answer = Finished::new(async move { decided::submit(&conversation, request, alive).await }).await;
-        gone.0 = None;
-        self.open().remove(&id);
+        waiting.is_answered = true;
+        drop(waiting);
         match answer {
             Ok(Ok(answer)) => encode::answer(&id, shape, answer),
             Ok(Err(invalid)) => {
@@ -466,13 +466,24 @@ impl Conversation {
     }
 }
 
-/// Marks the caller as gone when the transport drops the future that waits for an answer.
-struct EndOnDrop(Option<Alive>);
+/// Somebody waits for the answer. When there is one, or the transport drops the future that waits, the request is no
+/// longer open; in the latter case the caller is gone.
+struct Waiting<'a> {
+    conversation: &'a Conversation,
+    id: &'a Id,
+    alive: Alive,
+    is_answered: bool,
+}
 
-impl Drop for EndOnDrop {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some(alive) = &self.0 {
-            alive.end();
+        if !self.is_answered {
+            self.alive.end();
+        }
+        let mut open = self.conversation.open();
+        // A cancelled request's id may be another one's by now.
+        if open.get(self.id).is_some_and(|open| open.alive.is(&self.alive)) {
+            open.remove(self.id);
         }
     }
 }

@@ -15,6 +15,7 @@ use port::HttpPort;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use table::{Entry, Table};
+use tokio::task::JoinSet;
 
 pub use table::MAX_CONVERSATIONS;
 
@@ -180,12 +181,16 @@ impl Handler for Endpoint {
 }
 
 /// A stream of what comes before the answer, then the answer.
+///
+/// Handling goes on in a task of its own, however slowly the client reads what came before: the result is recorded, and
+/// the session marked with it, when it comes. Dropped with the stream, it is as one nobody waits for.
 fn answer_by_stream(
     first: Bytes,
     mut events: stream::Receiver,
-    mut handling: std::pin::Pin<Box<impl Future<Output = Handled> + Send + 'static>>,
+    handling: impl Future<Output = Handled> + Send + 'static,
 ) -> Answer {
     let (sender, receiver) = tokio::sync::mpsc::channel(16);
+    let mut handling = JoinSet::from_iter([handling]);
     tokio::spawn(async move {
         if sender.send(first).await.is_err() {
             return;
@@ -198,11 +203,11 @@ fn answer_by_stream(
                         return;
                     }
                 }
-                handled = &mut handling => {
+                handled = handling.join_next() => {
                     while let Some(event) = events.try_next() {
                         let _ = sender.send(event).await;
                     }
-                    if let Handled::Answer(body) = handled {
+                    if let Some(Ok(Handled::Answer(body))) = handled {
                         let _ = sender.send(body).await;
                     }
                     return;
@@ -257,5 +262,56 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::sync::{Notify, oneshot};
+
+    /// More than the answer's own channel takes.
+    fn talkative() -> (stream::Sender, stream::Receiver) {
+        let (sender, events) = stream::stream();
+        for _ in 0..stream::CAPACITY {
+            assert!(sender.offer(Bytes::from_static(b"{}")));
+        }
+        (sender, events)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_holds_nothing_up() {
+        let (_sender, events) = talkative();
+        let (ended, end) = oneshot::channel();
+        let handling = async move {
+            tokio::task::yield_now().await;
+            let _ = ended.send(());
+            Handled::Nothing
+        };
+        let answer = answer_by_stream(Bytes::from_static(b"{}"), events, handling);
+        let ended = tokio::time::timeout(Duration::from_secs(10), end).await;
+        assert!(matches!(ended, Ok(Ok(()))), "handled while nobody reads");
+        drop(answer);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_dropped_is_waited_for_by_nobody() {
+        struct Gone(Arc<Notify>);
+        impl Drop for Gone {
+            fn drop(&mut self) {
+                self.0.notify_one();
+            }
+        }
+        let (_sender, events) = talkative();
+        let gone = Arc::new(Notify::new());
+        let waiting = Gone(Arc::clone(&gone));
+        let handling = async move {
+            let _waiting = waiting;
+            std::future::pending::<Handled>().await
+        };
+        drop(answer_by_stream(Bytes::from_static(b"{}"), events, handling));
+        let dropped = tokio::time::timeout(Duration::from_secs(10), gone.notified()).await;
+        assert!(dropped.is_ok(), "the future that waits is dropped with the stream");
     }
 }
