@@ -6,6 +6,7 @@ use harness::project::{finish, kill};
 use harness::{Project, wait_for};
 use serde_json::json;
 use std::fs;
+use std::time::Duration;
 
 /// What `trace verify` says: its exit code, and its output without the counts.
 fn verify(project: &Project, more: &[&str]) -> (i32, String) {
@@ -183,6 +184,8 @@ fn a_log_deleted_under_a_gateway_ends_all_calls() {
     let mut client = project.proxy("tester", "faulty");
     assert_eq!(faulty::text(&client.call("echo", json!({"n": 1}))), r#"{"n": 1}"#);
     fs::remove_dir_all(project.log()).expect("a deleted log");
+    // The gateway looks for its files with the first commit that is 10 ms after the last look.
+    std::thread::sleep(Duration::from_millis(20));
     for number in 2..5 {
         let answer = client.call("echo", json!({"n": number}));
         assert_eq!(answer["result"]["structuredContent"]["mortise"]["rule"], "fault/log", "{answer}");
