@@ -6,6 +6,9 @@
 
 mod json;
 mod kind;
+#[cfg(test)]
+mod random;
+mod read;
 mod text;
 mod write;
 
@@ -227,16 +230,6 @@ impl<'a> Event<'a> {
             v: VERSION,
             would: Cow::Borrowed(&[]),
         }
-    }
-
-    /// Reads a leaf back.
-    ///
-    /// # Errors
-    /// The bytes are not an event of a version this Mortise knows.
-    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, RecordError> {
-        // Once for all of it, instead of once for each text.
-        let text = std::str::from_utf8(bytes).map_err(|error| RecordError::Unreadable(error.to_string()))?;
-        serde_json::from_str(text).map_err(|error| RecordError::Unreadable(error.to_string()))
     }
 }
 
