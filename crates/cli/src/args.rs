@@ -242,6 +242,14 @@ pub enum Trace {
         #[arg(long, value_name = "FILE")]
         leaf: Option<PathBuf>,
     },
+    /// Write the sealed events as a tlog-tiles directory: checkpoint, tiles, entries.
+    Export {
+        /// An empty directory, or one to make.
+        directory: PathBuf,
+        /// Another log directory.
+        #[arg(long, value_name = "DIR")]
+        log: Option<PathBuf>,
+    },
 }
 
 /// What a listing shows.

@@ -1,10 +1,11 @@
 //! Durable append of 2 KiB records, closed loop, beside the least one can do on the same disk in the same run.
 //!
-//! The baseline has the same writers and one thread that gathers what waits, writes it into a zero-filled file and calls
-//! `fdatasync`: no frames, no checksums, no tree, no tiles, no checkpoints. Rounds of both alternate, because a disk that
-//! others use is not the same disk a minute later.
+//! The baselines have the same writers and one thread that gathers what waits, writes it into a zero-filled file and calls
+//! `fdatasync`: no frames, no checksums, no tree, no tiles, no checkpoints. One writes over the same file again and again,
+//! which no log can do; the other keeps what it wrote, as a log does, so that zeros are written for every record first.
+//! Rounds alternate, because a disk that others use is not the same disk a minute later.
 //!
-//! `cargo bench -p mortise-store [-- <directory> [<seconds>]]`
+//! `cargo bench -p mortise-store [-- <directory> [<seconds> [<writers>]]]`
 #![expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
 
 use proof::{KeyName, Signer};
@@ -41,31 +42,36 @@ fn main() -> Outcome<()> {
     let seconds = arguments.get(1).map_or(Ok(2.0), |text| text.parse())?;
     let dir = dir.join(format!("append-bench-{}", std::process::id()));
     std::fs::create_dir_all(&dir)?;
-    let done = run(&dir, Duration::from_secs_f64(seconds));
+    let only = arguments.get(2).map(|text| text.parse()).transpose()?;
+    let done = run(&dir, Duration::from_secs_f64(seconds), only);
     std::fs::remove_dir_all(&dir)?;
     done
 }
 
-fn run(dir: &Path, time: Duration) -> Outcome<()> {
+fn run(dir: &Path, time: Duration, only: Option<usize>) -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let signer = Signer::from_seed(KeyName::parse("bench.mortise/log")?, &[1; 32]);
     let options = LogOptions::new("bench.mortise/log");
     let (log, _) = Log::open(&dir.join("log"), &options, signer, &mut |_, _| {})?;
-    let (log, raw) = (Arc::new(log), Arc::new(Raw::start(&dir.join("raw"))?));
+    let log = Arc::new(log);
+    let over = Arc::new(Raw::start(dir.join("raw"), Kept::Nothing)?);
+    let kept = Arc::new(Raw::start(dir.join("kept"), Kept::Everything)?);
     conditions(dir, time);
     // The log's segments grow to their full size first.
     measure(&runtime, &log, 64, time)?;
 
-    println!("{:>8} {:>14} {:>14} {:>7}   p50 / p99 of the log, of raw", "writers", "log/s", "raw/s", "ratio");
-    for writers in WRITERS {
-        let (mut of_log, mut of_raw) = (Vec::new(), Vec::new());
+    println!("records/s, and p50 / p99 of an append; ratios of the log to each baseline\n");
+    println!("| writers | log | raw, written over | ratio | raw, kept | ratio |\n|---:|---|---|---:|---|---:|");
+    for writers in WRITERS.into_iter().filter(|writers| only.is_none_or(|only| only == *writers)) {
+        let (mut of_log, mut of_over, mut of_kept) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             of_log.push(measure(&runtime, &log, writers, time)?);
-            of_raw.push(measure(&runtime, &raw, writers, time)?);
+            of_over.push(measure(&runtime, &over, writers, time)?);
+            of_kept.push(measure(&runtime, &kept, writers, time)?);
         }
-        let (log, raw) = (median(of_log), median(of_raw));
-        let ratio = log.rate / raw.rate;
-        println!("{writers:>8} {:>14.0} {:>14.0} {ratio:>7.2}   {log} , {raw}", log.rate, raw.rate);
+        let (log, over, kept) = (median(of_log), median(of_over), median(of_kept));
+        let (to_over, to_kept) = (log.rate / over.rate, log.rate / kept.rate);
+        println!("| {writers} | {log} | {over} | {to_over:.2} | {kept} | {to_kept:.2} |");
     }
     log.close()?;
     Ok(())
@@ -87,7 +93,7 @@ struct Round {
 
 impl std::fmt::Display for Round {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.2?} / {:.2?}", self.p50, self.p99)
+        write!(f, "{:.0}; {:.2?} / {:.2?}", self.rate, self.p50, self.p99)
     }
 }
 
@@ -134,27 +140,48 @@ impl Target for Log {
     }
 }
 
-/// The baseline.
+/// What a baseline keeps of what it wrote.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// It writes over the same file.
+    Nothing,
+    /// It goes on in the next file, which another thread fills while this one is used.
+    Everything,
+}
+
+/// A baseline.
 struct Raw {
     queue: mpsc::Sender<(Vec<u8>, oneshot::Sender<()>)>,
 }
 
 impl Raw {
-    fn start(path: &Path) -> std::io::Result<Self> {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        let zeros = vec![0; 1024 * 1024];
-        for _ in 0..SEGMENT_BYTES / zeros.len() as u64 {
-            file.write_all(&zeros)?;
-        }
-        file.sync_all()?;
+    fn start(dir: PathBuf, kept: Kept) -> std::io::Result<Self> {
+        std::fs::create_dir_all(&dir)?;
+        let file = fill(&dir, 0)?;
         let (queue, waiting) = mpsc::channel(1024);
-        std::thread::spawn(move || serve(&file, waiting));
+        std::thread::spawn(move || serve(&dir, file, kept, waiting));
         Ok(Self { queue })
     }
 }
 
-fn serve(file: &File, mut waiting: mpsc::Receiver<(Vec<u8>, oneshot::Sender<()>)>) {
-    let (mut batch, mut bytes, mut offset) = (Vec::new(), Vec::new(), 0);
+/// A file full of zeros.
+fn fill(dir: &Path, number: u64) -> std::io::Result<File> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(dir.join(number.to_string()))?;
+    let zeros = vec![0; 1024 * 1024];
+    for _ in 0..SEGMENT_BYTES / zeros.len() as u64 {
+        file.write_all(&zeros)?;
+    }
+    file.sync_all()?;
+    Ok(file)
+}
+
+fn serve(dir: &Path, mut file: File, kept: Kept, mut waiting: mpsc::Receiver<(Vec<u8>, oneshot::Sender<()>)>) {
+    let next = |number| {
+        let dir = dir.to_owned();
+        std::thread::spawn(move || fill(&dir, number))
+    };
+    let (mut batch, mut bytes, mut offset, mut number) = (Vec::new(), Vec::new(), 0, 1);
+    let mut spare = (kept == Kept::Everything).then(|| next(number));
     while waiting.blocking_recv_many(&mut batch, 512) > 0 {
         bytes.clear();
         for (record, _) in &batch {
@@ -162,6 +189,12 @@ fn serve(file: &File, mut waiting: mpsc::Receiver<(Vec<u8>, oneshot::Sender<()>)
         }
         if offset + bytes.len() as u64 > SEGMENT_BYTES {
             offset = 0;
+            if let Some(filled) = spare.take() {
+                // Without the next file nobody is answered any more, and the benchmark ends with an error.
+                let Ok(Ok(filled)) = filled.join() else { return };
+                (file, number) = (filled, number + 1);
+                spare = Some(next(number));
+            }
         }
         let written = file.write_all_at(&bytes, offset).and_then(|()| file.sync_data());
         offset += bytes.len() as u64;

@@ -4,12 +4,13 @@
 //! text for people, or a database. It holds bytes and says whether they are the bytes that were written.
 //!
 //! Reading order: [`Log`] (append, durable before it answers) → [`LogReader`] (read, follow) → [`verify()`] and
-//! [`prove()`] (believe). Beside it, what a gateway keeps: [`Keys`], [`StateDir`], [`Sealer`], [`LogHasher`], and the
+//! [`prove()`] (believe) → [`export()`] (for others). Beside it, what a gateway keeps: [`Keys`], [`StateDir`], [`Sealer`], [`LogHasher`], and the
 //! [`Clock`].
 
 mod atomic;
 mod calls;
 pub mod clock;
+mod export;
 #[cfg(test)]
 mod fixture;
 mod hasher;
@@ -23,6 +24,7 @@ pub mod state;
 mod verify;
 
 pub use clock::{Clock, ManualClock};
+pub use export::{ExportError, export};
 pub use hasher::LogHasher;
 pub use keys::{Keys, KeysError};
 pub use log::{Log, LogError, LogOptions, OpenError, Recovery};

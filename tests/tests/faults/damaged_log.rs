@@ -61,7 +61,6 @@ fn a_tile_a_checkpoint_or_a_key_changed() {
     let log = project.log();
     let files = [
         ("tile", walk(&log.join("tile"), "/tile/0/")),
-        ("bundle", walk(&log.join("tile"), "/entries/")),
         ("checkpoint", vec![log.join("checkpoint")]),
         ("key", vec![log.join("vkey")]),
     ];

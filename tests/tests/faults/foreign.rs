@@ -77,15 +77,22 @@ fn prove(project: &Project, index: usize, dir: &Path) -> (Vec<u8>, String) {
     (fs::read(leaf).expect("a leaf"), proof)
 }
 
-/// The entry bundles up to the checkpoint's size, one after the other.
+/// The entry bundles up to the checkpoint's size, one after the other, as `trace export` writes them.
 fn entries(project: &Project) -> Vec<u8> {
-    let checkpoint = fs::read_to_string(project.log().join("checkpoint")).expect("a checkpoint");
+    let exported = project.root().join("exported-log");
+    let said = project.ok(&["trace", "export", &exported.display().to_string()]);
+    assert_eq!(fs::read(exported.join("checkpoint")).ok(), fs::read(project.log().join("checkpoint")).ok());
+    let checkpoint = fs::read_to_string(exported.join("checkpoint")).expect("a checkpoint");
     let size: u64 = checkpoint.lines().nth(1).and_then(|size| size.parse().ok()).expect("a size");
+    assert!(said.starts_with(&format!("{size} events written to")), "{said}");
+    let again = project.run(&["trace", "export", &exported.display().to_string()]);
+    assert_eq!(again.code, 2, "{again:?}");
+    assert!(again.stderr.contains("is not empty"), "{again:?}");
     let mut entries = Vec::new();
     for bundle in 0..size.div_ceil(BUNDLE) {
         let rest = size - bundle * BUNDLE;
         let name = if rest < BUNDLE { format!("{bundle:03}.p/{rest}") } else { format!("{bundle:03}") };
-        entries.extend(fs::read(project.log().join("tile/entries").join(name)).expect("a bundle"));
+        entries.extend(fs::read(exported.join("tile/entries").join(name)).expect("a bundle"));
     }
     entries
 }

@@ -178,7 +178,7 @@ fn what_a_long_log_says_of_a_session_outlives_a_kill() {
         assert!(read["result"]["contents"].is_array(), "{read}");
     }
     assert!(checkpoint(&project, 300) > first.max(256));
-    assert!(project.log().join("tile/entries/000").is_file(), "no bundle is full");
+    assert!(project.log().join("tile/0/000").is_file(), "no tile is full");
     let calls = project.events_of("tool.intent").len();
     for round in 0..2 {
         kill(project.gateway_pid().expect("a gateway"));

@@ -1,41 +1,30 @@
-//! The tree over the records, and the tiles and entry bundles derived from it.
+//! The tree over the records, and its tiles.
 
 use super::layout::Layout;
 use crate::atomic::{self, Durable};
-use proof::{
-    BundleId, Hash, HashReader, ReadError, TILE_WIDTH, TileBuilder, TileId, TileWrite, decode_hashes, encode_bundle,
-    leaf_hashes,
-};
-use std::{collections::BTreeMap, io, path::Path};
+use proof::{Hash, HashReader, ReadError, TILE_WIDTH, TileBuilder, TileId, TileWrite, decode_hashes, leaf_hashes};
+use std::{collections::BTreeMap, io};
 
 /// Grows the tree record by record and writes what can be derived from the records. None of it is made durable: it is
 /// compared with the records when the log is opened, and written again where it is missing.
 ///
-/// Full tiles are written at once, partial ones only for checkpoints. A superseded partial bundle is removed (its
-/// entries are in the wider one); superseded partial tiles, at most 8 KiB each, stay until the full one is there.
+/// Full tiles are written at once, partial ones only for checkpoints. Superseded partial tiles, at most 8 KiB each, stay
+/// until the full one is there. Entry bundles are not written: they would be every record once more, and the segments have
+/// them (docs/decisions/0015).
 pub(crate) struct Derived {
     layout: Layout,
     builder: TileBuilder,
-    /// Records of the partial bundle, which the builder has not seen.
-    bundle: Vec<Vec<u8>>,
+    /// Records beyond the last full tile, which the builder has not seen.
+    pending: Vec<Vec<u8>>,
     /// Leaf hashes of the first of them. Hashed are many at once, when they are needed.
     hashed: Vec<Hash>,
-    /// The partial tile of each level, as of the last full bundle.
+    /// The partial tile of each level, as of the last full one of leaves.
     partial: BTreeMap<u8, TileWrite>,
-    /// The partial bundle on disk.
-    written_bundle: Option<BundleId>,
 }
 
 impl Derived {
     pub(crate) fn new(layout: Layout) -> Self {
-        Self {
-            layout,
-            builder: TileBuilder::new(),
-            bundle: Vec::new(),
-            hashed: Vec::new(),
-            partial: BTreeMap::new(),
-            written_bundle: None,
-        }
+        Self { layout, builder: TileBuilder::new(), pending: Vec::new(), hashed: Vec::new(), partial: BTreeMap::new() }
     }
 
     /// Goes on after `size` records, a multiple of [`TILE_WIDTH`], from the tiles stored for a checkpoint over `sealed`
@@ -43,18 +32,18 @@ impl Derived {
     /// everything that was derived from these records seems to be there.
     ///
     /// What is read is the right edge of the tree, at most one tile of each level: a root over it and over the records
-    /// after it that is a signed one proves that these hashes are those of the records that were signed. Full tiles and
-    /// bundles to the left are only looked for: none of them is made durable, so a power cut may have left some out.
+    /// after it that is a signed one proves that these hashes are those of the records that were signed. Full tiles to the
+    /// left are only looked for: none of them is made durable, so a power cut may have left some out.
     pub(crate) fn resume(layout: Layout, size: u64, sealed: u64) -> Option<Self> {
         let stored = Edge { layout: &layout, sealed };
-        let bundles = size.checked_div(u64::from(TILE_WIDTH)).filter(|_| size.is_multiple_of(u64::from(TILE_WIDTH)))?;
+        let tiles = size.checked_div(u64::from(TILE_WIDTH)).filter(|_| size.is_multiple_of(u64::from(TILE_WIDTH)))?;
         let builder = TileBuilder::resume(size, &stored).ok()?;
-        (0..bundles).all(|index| stored.has_full(index)).then_some(())?;
+        (0..tiles).all(|index| stored.has_full(index)).then_some(())?;
         Some(Self { builder, ..Self::new(layout) })
     }
 
     pub(crate) fn size(&self) -> u64 {
-        self.builder.size() + self.bundle.len() as u64
+        self.builder.size() + self.pending.len() as u64
     }
 
     /// The root over all records. Not for every record: it hashes what the partial tiles hold.
@@ -65,16 +54,15 @@ impl Derived {
         Ok(whole.root())
     }
 
-    /// Adds the next record; writes a bundle and tiles that are full with it.
+    /// Adds the next record; writes the tiles that are full with it.
     pub(crate) fn push(&mut self, record: Vec<u8>, how: Write) -> io::Result<()> {
-        self.bundle.push(record);
-        if self.bundle.len() < usize::from(TILE_WIDTH) {
+        self.pending.push(record);
+        if self.pending.len() < usize::from(TILE_WIDTH) {
             return Ok(());
         }
-        self.write_bundle(how)?;
         self.hash();
         let writes = self.builder.append(&self.hashed).map_err(io::Error::other)?;
-        self.bundle.clear();
+        self.pending.clear();
         self.hashed.clear();
         for write in writes {
             self.partial.remove(&write.tile.level());
@@ -88,12 +76,12 @@ impl Derived {
         Ok(())
     }
 
-    /// Writes the partial tiles and the partial bundle, so that a checkpoint of this size can be proved from tiles.
+    /// Writes the partial tiles, so that a checkpoint of this size can be proved from tiles.
     pub(crate) fn write_partial(&mut self, how: Write) -> io::Result<()> {
         for write in self.partial.values() {
             self.ensure(&write.tile.path(), &write.bytes, how)?;
         }
-        if self.bundle.is_empty() {
+        if self.pending.is_empty() {
             return Ok(());
         }
         // Level 0 only: these leaves fill no tile, so no level above changes.
@@ -101,12 +89,12 @@ impl Derived {
         for write in self.builder.clone().append(&self.hashed).map_err(io::Error::other)? {
             self.write_tile(&write, how)?;
         }
-        self.write_bundle(how)
+        Ok(())
     }
 
-    /// Hashes the records of the partial bundle that are not yet.
+    /// Hashes the pending records that are not yet.
     fn hash(&mut self) {
-        let new = self.bundle.get(self.hashed.len()..).unwrap_or_default();
+        let new = self.pending.get(self.hashed.len()..).unwrap_or_default();
         self.hashed.extend(leaf_hashes(new));
     }
 
@@ -114,34 +102,14 @@ impl Derived {
         self.ensure(&write.tile.path(), &write.bytes, how)
     }
 
-    fn write_bundle(&mut self, how: Write) -> io::Result<()> {
-        let width = u16::try_from(self.bundle.len()).map_err(io::Error::other)?;
-        let index = self.size().saturating_sub(1) / u64::from(TILE_WIDTH);
-        let bundle = BundleId::new(index, width).map_err(io::Error::other)?;
-        if self.written_bundle == Some(bundle) {
-            return Ok(());
-        }
-        let bytes = encode_bundle(&self.bundle).map_err(io::Error::other)?;
-        self.ensure(&bundle.path(), &bytes, how)?;
-        if let Some(old) = self.written_bundle.take() {
-            let _ = std::fs::remove_file(self.layout.tile(&old.path()));
-        }
-        if width == TILE_WIDTH {
-            self.remove_partials(&bundle.path());
-        } else {
-            self.written_bundle = Some(bundle);
-        }
-        Ok(())
-    }
-
-    /// Removes the partial tiles or bundles that a full one supersedes. What remains does no harm.
+    /// Removes the partial tiles that a full one supersedes. What remains does no harm.
     fn remove_partials(&self, full: &str) {
         let _ = std::fs::remove_dir_all(self.layout.tile(&format!("{full}.p")));
     }
 
     fn ensure(&self, path: &str, bytes: &[u8], how: Write) -> io::Result<()> {
         let path = self.layout.tile(path);
-        if how == Write::WhereMissing && is_there(&path, bytes) {
+        if how == Write::WhereMissing && std::fs::read(&path).is_ok_and(|found| found == bytes) {
             return Ok(());
         }
         let scratch = self.layout.tile_scratch();
@@ -173,7 +141,7 @@ struct Edge<'a> {
 
 impl HashReader for Edge<'_> {
     fn tile_hashes(&self, tile: TileId) -> Result<Vec<Hash>, ReadError> {
-        // Wider only when the checkpoint ends with the next full bundle, which writes this tile again.
+        // Wider only when the checkpoint ends with the next full tile of leaves, which writes this tile again.
         let sealed = TileId::in_tree(tile.level(), tile.index(), self.sealed).ok_or(ReadError::Missing(tile))?;
         let bytes = std::fs::read(self.layout.tile(&sealed.path())).map_err(|_| ReadError::Missing(tile))?;
         decode_hashes(sealed, &bytes).map_err(|error| ReadError::Failed { tile, source: Box::new(error) })
@@ -181,22 +149,10 @@ impl HashReader for Edge<'_> {
 }
 
 impl Edge<'_> {
-    /// Whether the full tile of leaves and the full bundle are there, with a length that they can have.
+    /// Whether the full tile of leaves is there, with its length.
     fn has_full(&self, index: u64) -> bool {
-        let length = |path: &str| std::fs::metadata(self.layout.tile(path)).map_or(0, |found| found.len());
-        let tile = TileId::new(0, index, TILE_WIDTH).map_or(0, |tile| length(&tile.path()));
-        let bundle = BundleId::new(index, TILE_WIDTH).map_or(0, |bundle| length(&bundle.path()));
-        // Each entry of a bundle has two bytes for its length.
-        tile == (usize::from(TILE_WIDTH) * Hash::LEN) as u64 && bundle >= 2 * u64::from(TILE_WIDTH)
+        let tile = TileId::new(0, index, TILE_WIDTH).map(|tile| self.layout.tile(&tile.path()));
+        let length = tile.ok().and_then(|path| std::fs::metadata(path).ok()).map(|found| found.len());
+        length == Some((usize::from(TILE_WIDTH) * Hash::LEN) as u64)
     }
-}
-
-/// Tiles are compared byte by byte. Bundles hold all records once more, and are compared by length.
-fn is_there(path: &Path, bytes: &[u8]) -> bool {
-    /// A full tile.
-    const COMPARED: usize = 256 * Hash::LEN;
-    if bytes.len() > COMPARED {
-        return std::fs::metadata(path).is_ok_and(|found| found.len() == bytes.len() as u64);
-    }
-    std::fs::read(path).is_ok_and(|found| found == bytes)
 }

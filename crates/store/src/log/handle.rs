@@ -10,6 +10,7 @@ use super::{
     lock::{Lock, LockError},
     medium::{Disk, Medium},
     options::{FIRST_SEGMENT_BYTES, LogOptions},
+    pace::Pace,
     publisher::Publisher,
     queue::{Append, Queue},
     recovery::{Recovered, Recovery, recover},
@@ -225,7 +226,7 @@ impl std::fmt::Debug for Log {
 }
 
 fn first_segment(medium: &dyn Medium, layout: &Layout, segment_bytes: u64) -> io::Result<u64> {
-    medium.fill(&layout.spare(), segment_bytes.min(FIRST_SEGMENT_BYTES))?;
+    medium.fill(&layout.spare(), segment_bytes.min(FIRST_SEGMENT_BYTES), &Pace::free())?;
     medium.name(&layout.spare(), &layout.segment(0))?;
     Ok(0)
 }

@@ -12,7 +12,7 @@ use std::{
 /// lock                      held by the gateway that writes, holds its process id
 /// seg/<first_index>.log     zero-filled segments of frames; 20 digits, so that names sort
 /// seg/spare                 the next segment, being filled
-/// tile/..., tile/entries/.. C2SP tiles and entry bundles, derived from the segments
+/// tile/...                  C2SP tiles of hashes, derived from the segments
 /// checkpoint                the newest signed checkpoint
 /// checkpoints/<size>        earlier ones, kept for good
 /// ```

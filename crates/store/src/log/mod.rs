@@ -1,12 +1,14 @@
 //! The append-only log.
 //!
-//! The way of a record: `handle` → `queue` → `committer` → `segment` (`frame`, on a `medium`) → durable, answered →
-//! `publisher` → `derive` (tree, tiles, bundles) → `checkpoints`. Opening goes the other way: `lock`, `identity`,
+//! The way of a record: `handle` → `queue` → `committer` → `segment` (`frame`, on a `medium`; the next one is filled at a
+//! `pace`) → durable, answered →
+//! `publisher` → `derive` (tree, tiles) → `checkpoints`. Opening goes the other way: `lock`, `identity`,
 //! `recovery` over `walk` and `scan`.
 
+pub(crate) mod bundle;
 pub(crate) mod checkpoints;
 mod committer;
-mod derive;
+pub(crate) mod derive;
 mod error;
 pub(crate) mod frame;
 mod handle;
@@ -15,6 +17,7 @@ pub(crate) mod layout;
 mod lock;
 mod medium;
 mod options;
+mod pace;
 mod publisher;
 mod queue;
 mod recovery;

@@ -5,6 +5,8 @@ use super::{
     frame::{Frame, HEADER_BYTES},
     layout::Layout,
     medium::{Medium, SegmentFile},
+    options::MIN_SEGMENT_BYTES,
+    pace::Pace,
 };
 use std::{io, sync::Arc, thread::JoinHandle};
 
@@ -27,7 +29,14 @@ pub(crate) struct SegmentWriter {
     /// How many these are; the next one's place.
     pending_frames: u16,
     /// The next segment, while and after it is filled.
-    spare: Option<JoinHandle<io::Result<()>>>,
+    spare: Option<Spare>,
+}
+
+/// A segment being filled.
+struct Spare {
+    length: u64,
+    pace: Pace,
+    thread: JoinHandle<io::Result<()>>,
 }
 
 /// Where a log goes on.
@@ -109,18 +118,26 @@ impl SegmentWriter {
         }
     }
 
-    /// Has the next segment filled in the background once half of this one is used.
+    /// Has the next segment filled in the background once a quarter of this one is used, in step with the rest of it:
+    /// it is full some commits before this one is.
     pub(crate) fn prepare(&mut self) {
-        if self.spare.is_none() && self.offset > self.length / 2 {
+        let used = self.offset.saturating_sub(self.length / 4);
+        if used == 0 {
+            return;
+        }
+        if self.spare.is_none() {
             self.spare = self.fill();
+        }
+        if let Some(spare) = &self.spare {
+            let share = u128::from(spare.length) * u128::from(used) / u128::from((self.length / 2).max(1));
+            spare.pace.allow(u64::try_from(share).unwrap_or(u64::MAX));
         }
     }
 
     /// INVARIANT: everything before is durable, so records of the new segment prove that those of the old were there.
     fn begin_segment(&mut self) -> io::Result<()> {
         let spare = self.spare.take().or_else(|| self.fill());
-        let filled = spare.ok_or_else(|| io::Error::other("no thread can be started"))?.join();
-        filled.unwrap_or_else(|_| Err(io::Error::other("filling it was interrupted")))?;
+        spare.ok_or_else(|| io::Error::other("no thread can be started"))?.finish()?;
         let path = self.layout.segment(self.next);
         self.medium.name(&self.layout.spare(), &path)?;
         self.file = self.medium.open(&path)?;
@@ -129,21 +146,32 @@ impl SegmentWriter {
         Ok(())
     }
 
-    fn fill(&self) -> Option<JoinHandle<io::Result<()>>> {
+    fn fill(&self) -> Option<Spare> {
         let (medium, path) = (Arc::clone(&self.medium), self.layout.spare());
-        let length = self.segment_bytes.min(self.length.saturating_mul(2));
         // A log opened with a smaller segment size than before still takes every record.
-        let length = length.max(super::options::MIN_SEGMENT_BYTES);
+        let length = self.segment_bytes.min(self.length.saturating_mul(2)).max(MIN_SEGMENT_BYTES);
+        let pace = Pace::default();
+        let kept = pace.clone();
         let thread = std::thread::Builder::new().name("log-fill".to_owned());
-        thread.spawn(move || medium.fill(&path, length)).ok()
+        let thread = thread.spawn(move || medium.fill(&path, length, &pace)).ok()?;
+        Some(Spare { length, pace: kept, thread })
+    }
+}
+
+impl Spare {
+    /// Waits until it is full.
+    fn finish(self) -> io::Result<()> {
+        self.pace.allow(u64::MAX);
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("filling it was interrupted")))
     }
 }
 
 impl Drop for SegmentWriter {
     fn drop(&mut self) {
-        // The directory is left alone once the log is closed.
+        // The directory is left alone once the log is closed. What was filled is filled again when it is needed.
         if let Some(spare) = self.spare.take() {
-            let _ = spare.join();
+            spare.pace.abandon();
+            let _ = spare.thread.join();
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Complete verification of a log at rest or at work, offline.
 //!
-//! `report` is the answer; `records` reads the log once and checks everything on the way; `bundle` holds
-//! the last records, `tiles` their tree, and compares what is derived.
+//! `report` is the answer; `records` reads the log once and checks everything on the way; `tiles` grows
+//! their tree, and compares what is derived.
 
-mod bundle;
 mod records;
 mod report;
 mod tiles;

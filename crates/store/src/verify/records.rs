@@ -40,7 +40,7 @@ pub enum VerifyError {
 }
 
 /// Verifies the log in `dir`: every record's checksum, index and schema; every checkpoint's signature and root; every
-/// tile and bundle; that nothing sealed is missing.
+/// tile, and every bundle that somebody had written; that nothing sealed is missing.
 ///
 /// Without `vkey` the key stored beside the log is believed: that finds damage, not a forger who has replaced all of it.
 ///

@@ -28,7 +28,7 @@ pub struct Report {
     pub not_run: u64,
     /// Bytes of a commit that was not finished, behind the last record. The next opening removes them.
     pub unfinished_bytes: u64,
-    /// Tiles and entry bundles that are not there. They can be derived again, and are when the log is opened.
+    /// Tiles that are not there. They can be derived again, and are when the log is opened.
     pub derived_missing: u64,
     /// Events stamped more than [`MAX_STEP_BACK`] before one that stands earlier in the log.
     pub steps_back: u64,

@@ -27,9 +27,9 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn no_flipped_bit_is_ok() {
     let dir = tempfile::tempdir().unwrap();
-    closed(dir.path(), 3);
+    closed(dir.path(), 4);
     assert_eq!(verdict(dir.path()), Verdict::Ok);
-    let used: usize = records(3).iter().map(|record| record.len() + 24).sum();
+    let used: usize = records(4).iter().map(|record| record.len() + 24).sum();
     let mut seen = 0;
     for path in files(dir.path()) {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
@@ -110,14 +110,9 @@ fn foreign_keys_files_and_tiles_are_found() {
     assert!(matches!(verify(dir.path(), Some("x")), Err(VerifyError::Key(_))));
     assert!(matches!(verify(&dir.path().join("seg"), None), Err(VerifyError::NoLog(_))));
 
-    for (path, good) in [
-        ("tile/0/000", false),
-        ("tile/0/001.p/45", false),
-        ("tile/0/001.p/x", false),
-        ("tile/1/000.p/1", false),
-        ("tile/entries/000", false),
-        ("tile/entries/001.p/44", false),
-    ] {
+    for (path, good) in
+        [("tile/0/000", false), ("tile/0/001.p/45", false), ("tile/0/001.p/x", false), ("tile/1/000.p/1", false)]
+    {
         let path = dir.path().join(path);
         let before = std::fs::read(&path).ok();
         std::fs::write(&path, [0; 45 * 32]).unwrap();
@@ -130,9 +125,28 @@ fn foreign_keys_files_and_tiles_are_found() {
     assert_eq!(verdict(dir.path()), Verdict::Ok);
     std::fs::remove_dir_all(dir.path().join("tile")).unwrap();
     let report = verify(dir.path(), None).unwrap();
-    assert_eq!((report.verdict, report.derived_missing), (Verdict::Ok, 2));
+    assert_eq!((report.verdict, report.derived_missing), (Verdict::Ok, 1));
     std::fs::remove_file(dir.path().join("checkpoint")).unwrap();
     assert!(matches!(verdict(dir.path()), Verdict::Missing { .. }));
+}
+
+#[test]
+fn bundles_that_somebody_had_written_are_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    closed(dir.path(), 300);
+    let entries = dir.path().join("tile/entries");
+    std::fs::create_dir_all(entries.join("001.p")).unwrap();
+    for (path, range) in [("000", 0..256), ("001.p/44", 256..300)] {
+        let good = proof::encode_bundle(&records(300)[range]).unwrap();
+        let path = entries.join(path);
+        std::fs::write(&path, &good).unwrap();
+        assert_eq!(verdict(dir.path()), Verdict::Ok);
+        std::fs::write(&path, &good[1..]).unwrap();
+        assert!(matches!(verdict(dir.path()), Verdict::Altered { .. }), "{}", path.display());
+        std::fs::write(&path, &good).unwrap();
+    }
+    std::fs::write(entries.join("001"), b"").unwrap();
+    assert!(matches!(verdict(dir.path()), Verdict::Altered { .. }));
 }
 
 #[test]

@@ -39,8 +39,8 @@ fn a_full_disk_kills_the_log_and_is_named() {
 #[test]
 fn a_disk_too_full_for_the_next_segment_kills_the_log() {
     let dir = tempfile::tempdir().unwrap();
-    // Of 128 KiB, four records are more than half: then the next segment is filled, while the fifth is written.
-    let (reason, acknowledged) = run(dir.path(), 11, ErrorKind::StorageFull);
+    // Of 128 KiB, two records are more than a quarter: then the next segment is filled, while the third is written.
+    let (reason, acknowledged) = run(dir.path(), 7, ErrorKind::StorageFull);
     assert!(reason.ends_with("no space left on the device"), "{reason}");
     assert!(reopen(dir.path()).1.size >= acknowledged);
 }
@@ -48,9 +48,9 @@ fn a_disk_too_full_for_the_next_segment_kills_the_log() {
 #[test]
 fn after_an_input_output_error_nothing_is_tried_again() {
     let dir = tempfile::tempdir().unwrap();
-    let (reason, acknowledged) = run(dir.path(), 8, ErrorKind::Other);
+    let (reason, acknowledged) = run(dir.path(), 6, ErrorKind::Other);
     assert!(reason.starts_with("a record cannot be made durable"), "{reason}");
-    assert_eq!(acknowledged, 2);
+    assert_eq!(acknowledged, 1);
 }
 
 /// Files are looked for no more often than every [`LOOK_EVERY`]: the first append after that is the last.

@@ -1,6 +1,9 @@
 //! A disk that fails on demand.
 
-use crate::log::medium::{Disk, Medium, SegmentFile};
+use crate::log::{
+    medium::{Disk, Medium, SegmentFile},
+    pace::Pace,
+};
 use std::{
     io,
     path::Path,
@@ -58,9 +61,9 @@ impl Faults {
 }
 
 impl Medium for FaultyDisk {
-    fn fill(&self, path: &Path, length: u64) -> io::Result<()> {
+    fn fill(&self, path: &Path, length: u64, pace: &Pace) -> io::Result<()> {
         self.0.count().inspect_err(|_| std::fs::write(path, [0; 100]).unwrap())?;
-        Disk.fill(path, length)
+        Disk.fill(path, length, pace)
     }
 
     fn name(&self, spare: &Path, segment: &Path) -> io::Result<()> {

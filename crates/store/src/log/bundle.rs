@@ -1,11 +1,11 @@
-//! The records of the bundle that is being read.
+//! The records of the bundle that is being read or exported.
 
 use proof::TILE_WIDTH;
 
 /// At most [`TILE_WIDTH`] records, kept as the bytes of their bundle: what is stored is compared with these bytes, and
 /// the leaves are slices of them.
 #[derive(Default)]
-pub(super) struct Bundle {
+pub(crate) struct Bundle {
     bytes: Vec<u8>,
     /// Where in the bytes each record ends.
     ends: Vec<usize>,
@@ -13,7 +13,7 @@ pub(super) struct Bundle {
 
 impl Bundle {
     /// Takes a record; none that is longer than an entry's prefix can say.
-    pub(super) fn push(&mut self, record: &[u8]) -> Option<()> {
+    pub(crate) fn push(&mut self, record: &[u8]) -> Option<()> {
         let length = u16::try_from(record.len()).ok()?;
         self.bytes.extend_from_slice(&length.to_be_bytes());
         self.bytes.extend_from_slice(record);
@@ -22,27 +22,27 @@ impl Bundle {
     }
 
     /// Number of records.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.len() >= usize::from(TILE_WIDTH)
     }
 
     /// The records from position `from` on.
-    pub(super) fn records(&self, from: usize) -> Vec<&[u8]> {
+    pub(crate) fn records(&self, from: usize) -> Vec<&[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         let entries = starts.zip(&self.ends).skip(from);
         entries.map(|(start, end)| self.bytes.get(start + size_of::<u16>()..*end).unwrap_or_default()).collect()
     }
 
     /// The bytes of the bundle with the first `width` records, where there are as many.
-    pub(super) fn encoded(&self, width: usize) -> Option<&[u8]> {
+    pub(crate) fn encoded(&self, width: usize) -> Option<&[u8]> {
         self.bytes.get(..*self.ends.get(width.checked_sub(1)?)?)
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
