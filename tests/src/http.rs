@@ -48,6 +48,10 @@ impl HttpClient {
 
     /// One HTTP exchange on a connection of its own.
     pub fn exchange(&self, method: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        read_reply(self.send(method, headers, body))
+    }
+
+    fn send(&self, method: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).expect("a connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         let mut head = format!("{method} /mcp HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
@@ -60,11 +64,16 @@ impl HttpClient {
         head += "\r\n";
         stream.write_all(head.as_bytes()).expect("a sent head");
         let _ = stream.write_all(body);
-        read_reply(stream)
+        stream
     }
 
     /// Posts one frame with the usual headers.
     pub fn post(&self, frame: &[u8]) -> Reply {
+        read_reply(self.posted(frame))
+    }
+
+    /// Posts one frame; whoever drops the connection does not wait for the answer.
+    pub fn posted(&self, frame: &[u8]) -> TcpStream {
         let bearer = format!("Bearer {}", self.token);
         let mut headers = vec![
             ("content-type", "application/json"),
@@ -75,7 +84,7 @@ impl HttpClient {
             headers.push(("mcp-session-id", session));
             headers.push(("mcp-protocol-version", "2025-11-25"));
         }
-        self.exchange("POST", &headers, frame)
+        self.send("POST", &headers, frame)
     }
 
     /// Shakes hands, and gives the answer.

@@ -1,5 +1,6 @@
 //! Servers that break their side: the agent is told the truth, the log says it too, and the gateway goes on.
 
+use crate::bad_input::http;
 use crate::faulty;
 use harness::{Project, wait_for};
 use serde_json::{Value, json};
@@ -150,4 +151,54 @@ fn of_two_tools_of_one_name_neither_may_be_called() {
     let lock = project.run(&["lock", "--check"]);
     assert_eq!(lock.code, 3, "{lock:?}");
     insta::assert_snapshot!("namesakes", lock.stderr);
+}
+
+/// The most requests of one conversation that are handled at a time.
+const MAX_OPEN: usize = 256;
+
+#[test]
+fn calls_of_clients_that_left_are_open_until_they_end() {
+    let project = faulty::project();
+    faulty::edit(&project, "call_timeout_s = 20", "call_timeout_s = 600");
+    let _gateway = project.up(&[]);
+    let mut client = http(&project);
+    client.initialize();
+    let call = |id: usize, tool: &str| {
+        let params = json!({"name": tool, "arguments": {}});
+        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}).to_string()
+    };
+    let left: Vec<_> = (0..MAX_OPEN).map(|id| client.posted(call(id, "silent").as_bytes())).collect();
+    wait_for("all calls at the server", || (faulty::calls(&project, "silent") == MAX_OPEN).then_some(()));
+    drop(left);
+    // Nobody waits, and they still run: one more would be one too many.
+    let reply = client.post(call(MAX_OPEN, "echo").as_bytes());
+    let refused = reply.messages().pop().unwrap_or_else(|| panic!("{reply:?}"));
+    assert_eq!(refused["error"]["message"], "too many open requests", "{refused}");
+    // One is withdrawn, which the server is told; then there is room for one.
+    let withdrawn = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
+    client.post(withdrawn.to_string().as_bytes());
+    assert_eq!(outcome(&project, "silent"), "unknown");
+    let told = |line: &String| line.contains("notifications/cancelled");
+    let told = wait_for("the cancellation", || faulty::received(&project).into_iter().find(told));
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let silent: Vec<Value> = faulty::received(&project)
+        .iter()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .filter(|message: &Value| message["params"]["name"] == "silent")
+        .collect();
+    assert!(silent.iter().any(|call| call["id"] == told["params"]["requestId"]), "{told}");
+    let echoed = wait_for("room for one", || {
+        let reply = client.post(call(7, "echo").as_bytes());
+        reply.messages().pop().filter(|answer| answer["error"]["message"] != "too many open requests")
+    });
+    assert_eq!(faulty::text(&echoed), "{}");
+    // The other ones end with their server.
+    client.post(call(7, "die").as_bytes());
+    wait_for("all ends in the log", || (project.events_of("tool.result").len() == MAX_OPEN + 2).then_some(()));
+    for id in [0, 7, MAX_OPEN - 1] {
+        let answer = client.post(call(id, "echo").as_bytes()).messages().pop().expect("an answer");
+        assert_eq!(answer["id"], id, "{answer}");
+        assert_ne!(answer["error"]["message"], "a request with this id is open", "{answer}");
+    }
+    project.ok(&["trace", "verify"]);
 }

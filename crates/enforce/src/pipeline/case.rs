@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use store::LogError;
 use store::clock::Clock;
 use store::id::Stamp;
+use tokio::sync::Semaphore;
 use vocab::event::{Kind, SessionLabels};
 use vocab::id::RuleId;
 use vocab::{Call, Verdict};
@@ -26,32 +27,45 @@ pub struct Submission {
     pub alive: Alive,
 }
 
-/// Whether the caller still waits. Cleared by the transport when the connection goes.
+/// Whether the caller still waits, as the transport says.
 #[derive(Clone, Debug)]
-pub struct Alive(Arc<AtomicBool>);
+pub struct Alive(Arc<Caller>);
+
+#[derive(Debug)]
+struct Caller {
+    waits: AtomicBool,
+    /// Without permits; closed when the call is withdrawn.
+    withdrawn: Semaphore,
+}
 
 impl Default for Alive {
     fn default() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
+        Self(Arc::new(Caller { waits: AtomicBool::new(true), withdrawn: Semaphore::new(0) }))
     }
 }
 
 impl Alive {
-    /// Whether it is the same caller of the same request.
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+    /// The caller is gone: its connection ended. What it asked for is done all the same.
+    pub fn end(&self) {
+        self.0.waits.store(false, Ordering::SeqCst);
     }
 
-    /// The caller is gone.
-    pub fn end(&self) {
-        self.0.store(false, Ordering::SeqCst);
+    /// The caller does not want it any more. A tool that has the call is told so.
+    pub fn withdraw(&self) {
+        self.end();
+        self.0.withdrawn.close();
     }
 
     /// Whether the caller still waits.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.waits.load(Ordering::SeqCst)
+    }
+
+    /// Resolves when the call is withdrawn.
+    pub(super) async fn withdrawn(&self) {
+        // There never is a permit: this is the end of waiting for one.
+        let _ = self.0.withdrawn.acquire().await;
     }
 }
 

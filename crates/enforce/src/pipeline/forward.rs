@@ -80,7 +80,12 @@ impl Pipeline {
         }
         let confinement = permit.confinement;
         let redact_result = permit.redact_result.clone();
-        let answer = self.forward(permit).await;
+        let answer = tokio::select! {
+            biased;
+            answer = self.forward(permit) => answer,
+            // Whoever carries the call tells the tool when nobody waits for it; whether it still ran is not known.
+            () = case.alive.withdrawn() => Err(Lost::Unknown("the caller withdrew it".to_owned()).into()),
+        };
         self.conclude(&case, &effective, confinement, &redact_result, answer).await
     }
 

@@ -50,7 +50,7 @@ pub struct Conversation {
     exclusive: Option<u64>,
     port: Arc<dyn Port>,
     opened: OnceLock<Opened>,
-    open: Mutex<HashMap<Id, Open>>,
+    open: Mutex<HashMap<Id, Alive>>,
     /// Requests that servers made of the client, by our id.
     asked: Mutex<HashMap<u64, oneshot::Sender<Outcome>>>,
     pub(super) next_id: std::sync::atomic::AtomicU64,
@@ -68,12 +68,6 @@ pub(super) struct Opened {
     pub(super) links: BTreeMap<ServerId, Arc<Link>>,
     /// Done once the client is known to be through with the handshake.
     attached: Once,
-}
-
-/// An open request of the client.
-pub(super) struct Open {
-    alive: Alive,
-    cancel: Option<tokio::task::AbortHandle>,
 }
 
 /// What becomes of a message.
@@ -174,9 +168,7 @@ impl Conversation {
 
     /// The client is gone: nobody waits for its calls any more.
     pub fn end(&self) {
-        for (_, open) in self.open().drain() {
-            open.alive.end();
-        }
+        self.open().values().for_each(Alive::end);
         self.waiting().clear();
         if self.exclusive.is_some() {
             for link in self.links() {
@@ -219,14 +211,18 @@ impl Conversation {
             if open.contains_key(&id) {
                 return jsonrpc::error(&id, code::INVALID_REQUEST, "a request with this id is open", None);
             }
-            open.insert(id.clone(), Open { alive: alive.clone(), cancel: None });
+            open.insert(id.clone(), alive.clone());
         }
         let shape = if request.method == "tools/call" { Shape::ToolResult } else { Shape::Error };
-        let conversation = Arc::clone(self);
-        let mut waiting = Waiting { conversation: self, id: &id, alive: alive.clone(), is_answered: false };
-        let answer = Finished::new(async move { decided::submit(&conversation, request, alive).await }).await;
-        waiting.is_answered = true;
-        drop(waiting);
+        let mut gone = EndOnDrop(Some(alive.clone()));
+        let running = Running { conversation: Arc::clone(self), id: id.clone() };
+        let handling = async move {
+            // Open until it has ended, also when nobody waits any more: what runs stays bounded.
+            let running = running;
+            decided::submit(&running.conversation, request, alive).await
+        };
+        let answer = Finished::new(handling).await;
+        gone.0 = None;
         match answer {
             Ok(Ok(answer)) => encode::answer(&id, shape, answer),
             Ok(Err(invalid)) => {
@@ -367,18 +363,15 @@ impl Conversation {
         }
     }
 
-    /// The client no longer waits. A call that was dispatched runs on and is recorded; a held one is let go.
+    /// The client withdraws a request. The server of a call that was dispatched is told so; a held one is let go.
     fn cancelled(&self, notification: &Notification) {
         let params = notification.params.as_deref().unwrap_or_default();
         let id = canon::json::scan(params, &self.limits).ok().and_then(|scan| {
             let raw = scan.member("requestId")?;
             Id::from_token(Bytes::copy_from_slice(raw))
         });
-        if let Some(open) = id.and_then(|id| self.open().remove(&id)) {
-            open.alive.end();
-            if let Some(cancel) = open.cancel {
-                cancel.abort();
-            }
+        if let Some(alive) = id.and_then(|id| self.open().get(&id).cloned()) {
+            alive.withdraw();
         }
     }
 
@@ -457,7 +450,7 @@ impl Conversation {
         }
     }
 
-    pub(super) fn open(&self) -> std::sync::MutexGuard<'_, HashMap<Id, Open>> {
+    pub(super) fn open(&self) -> std::sync::MutexGuard<'_, HashMap<Id, Alive>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -466,25 +459,26 @@ impl Conversation {
     }
 }
 
-/// Somebody waits for the answer. When there is one, or the transport drops the future that waits, the request is no
-/// longer open; in the latter case the caller is gone.
-struct Waiting<'a> {
-    conversation: &'a Conversation,
-    id: &'a Id,
-    alive: Alive,
-    is_answered: bool,
+/// Marks the caller as gone when the transport drops the future that waits for an answer.
+struct EndOnDrop(Option<Alive>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        if let Some(alive) = &self.0 {
+            alive.end();
+        }
+    }
 }
 
-impl Drop for Waiting<'_> {
+/// A request that is being handled: open until this is dropped.
+struct Running {
+    conversation: Arc<Conversation>,
+    id: Id,
+}
+
+impl Drop for Running {
     fn drop(&mut self) {
-        if !self.is_answered {
-            self.alive.end();
-        }
-        let mut open = self.conversation.open();
-        // A cancelled request's id may be another one's by now.
-        if open.get(self.id).is_some_and(|open| open.alive.is(&self.alive)) {
-            open.remove(self.id);
-        }
+        self.conversation.open().remove(&self.id);
     }
 }
 
