@@ -48,20 +48,21 @@ pub fn failure(error: ClientError) -> Failure {
     }
 }
 
-/// Starts a gateway in the background and waits until it answers.
-pub fn start(place: &Place) -> Result<(), String> {
+/// Starts a gateway in the background and waits until one answers. What was started ends at once where another one was
+/// quicker.
+pub fn start(place: &Place) -> Result<Child, String> {
     store::StateDir::open(&place.state).map_err(|error| error.to_string())?;
     let errors = place.state.join("gateway.err");
     let until = Instant::now() + START_WAIT;
     let mut child = spawn(place, &errors)?;
     loop {
         if answers(place) {
-            return Ok(());
+            return Ok(child);
         }
         if let Ok(Some(_)) = child.try_wait() {
             // Another one may have been quicker.
             if answers(place) {
-                return Ok(());
+                return Ok(child);
             }
             // Or the one before had not ended yet: it took connections, and answered none.
             let said = std::fs::read_to_string(&errors).unwrap_or_default();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use vocab::event::{Kind, Outcome};
 use vocab::{Event, Verdict};
 
-/// Calls remembered at once while a log is read.
+/// Calls remembered at once while a log is read; beyond, the older half is forgotten.
 const MAX_ROWS: usize = 1_000_000;
 
 /// One call.
@@ -49,27 +49,37 @@ pub struct Row {
     pub dispatched: bool,
 }
 
-/// Reads events in order, keeps rows in order of arrival.
-#[derive(Default)]
+/// Reads events in order, keeps rows in order of arrival: the newest ones, where there are very many.
 pub struct Timeline {
     rows: Vec<Row>,
+    /// Number of each call that is remembered, counted from the log's first.
     by_call: BTreeMap<String, usize>,
+    /// Number of the first row: how many before it were forgotten.
+    first: usize,
+    most: usize,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self { rows: Vec::new(), by_call: BTreeMap::new(), first: 0, most: MAX_ROWS }
+    }
 }
 
 impl Timeline {
     /// Takes the next event.
     pub fn read(&mut self, index: u64, event: &Event) {
         let Some(call) = event.call.as_deref() else { return };
-        let at = match self.by_call.get(call) {
-            Some(at) => *at,
-            None if self.rows.len() >= MAX_ROWS => return,
+        let number = match self.by_call.get(call) {
+            Some(number) => *number,
             None => {
+                self.make_room();
+                let number = self.first + self.rows.len();
                 self.rows.push(Row::of(call, index, event));
-                self.by_call.insert(call.to_owned(), self.rows.len() - 1);
-                self.rows.len() - 1
+                self.by_call.insert(call.to_owned(), number);
+                number
             }
         };
-        if let Some(row) = self.rows.get_mut(at) {
+        if let Some(row) = number.checked_sub(self.first).and_then(|at| self.rows.get_mut(at)) {
             row.take(index, event);
         }
     }
@@ -77,6 +87,21 @@ impl Timeline {
     /// The rows so far.
     pub fn rows(&self) -> &[Row] {
         &self.rows
+    }
+
+    /// How many older calls were forgotten.
+    pub fn forgotten(&self) -> usize {
+        self.first
+    }
+
+    fn make_room(&mut self) {
+        if self.rows.len() >= self.most {
+            let old = self.rows.len().div_ceil(2);
+            for row in self.rows.drain(..old) {
+                self.by_call.remove(&row.call);
+            }
+            self.first += old;
+        }
     }
 }
 
@@ -237,6 +262,22 @@ mod tests {
         timeline.read(1, &event(Kind::ToolDispatch));
         assert_eq!(timeline.rows()[0].end(), "unknown");
         assert_eq!(timeline.rows()[0].action, "desk/run_script");
+    }
+
+    #[test]
+    fn of_very_many_calls_the_newest_are_kept() {
+        let mut timeline = Timeline { most: 4, ..Timeline::default() };
+        let mut calls = |count: u64| {
+            for number in 0..count {
+                let mut event = event(Kind::ToolIntent);
+                event.call = Some(format!("c{number}").into());
+                timeline.read(number, &event);
+            }
+            let kept: Vec<String> = timeline.rows().iter().map(|row| row.call.clone()).collect();
+            (timeline.forgotten(), kept.join(" "), timeline.by_call.len())
+        };
+        assert_eq!(calls(4), (0, "c0 c1 c2 c3".to_owned(), 4));
+        assert_eq!(calls(5), (2, "c2 c3 c4".to_owned(), 3));
     }
 
     #[test]

@@ -72,9 +72,21 @@ fn check(place: &Place, files: &Files) -> Result<Checked, Failure> {
         rules: bundle.rules().filter(|rule| !rule.shipped).count(),
         cases: suites.iter().map(|suite| suite.cases.len()).sum(),
         invisible: invisible.collect(),
-        notes: bundle.invisible().map(|(action, hidden)| note(action, hidden)).collect(),
+        notes: bundle
+            .invisible()
+            .map(|(action, hidden)| note(action, hidden))
+            .chain(bundle.rules_left_to_cedar().map(left_to_cedar))
+            .collect(),
         diagnostics,
     })
+}
+
+fn left_to_cedar(rule: &policy::Rule) -> String {
+    format!(
+        "note: rule `{}` has a condition that is not compiled, such as one with an extension function: it means the same, \
+         and costs each call it speaks about tens of times what others cost\n",
+        rule.id
+    )
 }
 
 impl Checked {
@@ -162,6 +174,22 @@ mod tests {
             assert!(checked.ok, "{name}: {:?}", checked.diagnostics);
             assert!(checked.agents > 0 && checked.tools > 0 && checked.rules > 0 && checked.cases > 0, "{name}");
         }
+    }
+
+    #[test]
+    fn a_rule_that_costs_more_than_others_is_named() {
+        let place = example("support-desk");
+        let mut files = Files::read(&place.root).unwrap();
+        let rule = "@id(\"by-address\")\nforbid (principal, action, resource)\n\
+                    when { ip(\"10.0.0.1\").isInRange(ip(\"192.168.0.0/16\")) };\n";
+        files.texts.insert("mortise/policies/x.cedar".to_owned(), rule.to_owned());
+        let found = checked(&place, &files);
+        assert!(
+            found.notes.iter().any(|note| note.contains("rule `by-address`")),
+            "{:?} {:?}",
+            found.notes,
+            found.diagnostics
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub fn run(place: &Place, args: &args::Proxy) -> Outcome {
         server: args.server.clone(),
         command: args.command.clone(),
     };
-    let mut start = || reach::start(place);
+    let mut start = || reach::start(place).map(drop);
     match shim::run(&place.socket(), &introduction, &mut start) {
         Ok(()) => Ok(Exit::Ok),
         Err(ShimError::Refused { message, help }) => Err(Failure { help, ..Failure::new(Exit::Denied, message) }),

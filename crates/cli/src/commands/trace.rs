@@ -1,4 +1,4 @@
-//! `mortise trace`: reads, verifies and proves the log. None of it needs a gateway.
+//! `mortise trace`: reads, verifies, proves and exports the log. None of it needs a gateway.
 
 use crate::args::{Global, Trace, TraceList};
 use crate::failure::{Failure, Outcome};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use store::{LogReader, Report, Verdict};
+use store::{ExportError, LogReader, Report, Verdict};
 use vocab::{Event, Exit};
 
 /// How often a followed log is looked at.
@@ -27,6 +27,7 @@ pub fn run(output: &Output, global: &Global, args: &Trace) -> Outcome {
             Ok(if report.verdict == Verdict::Ok { Exit::Ok } else { Exit::Verification })
         }
         Trace::Prove { index, leaf } => prove(output, &dir(global, None)?, *index, leaf.as_deref()),
+        Trace::Export { directory, log } => export(output, &dir(global, log.as_ref())?, directory),
     }
 }
 
@@ -74,6 +75,10 @@ fn ls(output: &Output, dir: &Path, list: &TraceList) -> Outcome {
             print_event(output, *index, event);
         }
         return Ok(Exit::Ok);
+    }
+    if timeline.forgotten() > 0 {
+        let (forgotten, looked_at) = (timeline.forgotten(), timeline.rows().len());
+        output.message(format!("only the newest {looked_at} calls were looked at, not the {forgotten} before them"));
     }
     let rows: Vec<&Row> = timeline.rows().iter().filter(|row| wanted(list, row)).collect();
     let rows = rows.get(rows.len().saturating_sub(list.limit)..).unwrap_or_default();
@@ -189,10 +194,15 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<Report, 
     if let (Some(place), Some(what)) = (place, what) {
         output.line(format!("    {place}: {what}"));
     }
-    output.line(format!(
-        "    {} events, {} sealed by {} signed checkpoints, {} not sealed yet",
-        report.events, report.sealed, report.checkpoints, report.unsealed
-    ));
+    let sealed = match report.unsealed {
+        0 => "all sealed".to_owned(),
+        unsealed => format!("{} sealed, {unsealed} not sealed yet", report.sealed),
+    };
+    let checkpoints = match report.checkpoints {
+        1 => "1 signed checkpoint".to_owned(),
+        many => format!("{many} signed checkpoints"),
+    };
+    output.line(format!("    {} events, {sealed}; {checkpoints}", report.events));
     if report.unknown > 0 || report.not_run > 0 {
         output.line(format!(
             "    calls without an end: {} unknown (dispatched, nobody knows whether they ran), {} not run",
@@ -209,5 +219,23 @@ fn prove(output: &Output, dir: &Path, index: u64, leaf: Option<&Path>) -> Outcom
         std::fs::write(leaf, bytes.unwrap_or_default())?;
     }
     output.raw(proof);
+    Ok(Exit::Ok)
+}
+
+fn export(output: &Output, dir: &Path, to: &Path) -> Outcome {
+    let events = store::export(dir, to).map_err(|error| match error {
+        ExportError::NotEmpty(_) => {
+            Failure::new(Exit::Usage, error.to_string()).with_help("name a directory that is empty or not there")
+        }
+        ExportError::Unsound(_) => {
+            Failure::new(Exit::Verification, error.to_string()).with_help("`mortise trace verify` says what is wrong")
+        }
+        ExportError::Io { .. } => Failure::new(Exit::Environment, error.to_string()),
+    })?;
+    if output.is_human() {
+        output.line(format!("{events} events written to `{}`: checkpoint, vkey, tile/, tile/entries/", to.display()));
+    } else {
+        output.json(&json!({ "events": events, "directory": to }));
+    }
     Ok(Exit::Ok)
 }

@@ -23,7 +23,7 @@ use gateway::control::protocol::Request;
 use person::People;
 use script::{AGENT, CHAPTERS, STORY, Step};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use store::LogReader;
 use vocab::event::Kind;
@@ -47,12 +47,12 @@ pub fn run(output: &Output, args: &args::Demo) -> Outcome {
     output
         .line(output.dim("real tool servers, a real gateway, a scripted agent; every line below is read from the log"));
     output.line("");
-    reach::start(&place).map_err(|text| Failure::new(Exit::Environment, text))?;
+    let mut gateway = reach::start(&place).map_err(|text| Failure::new(Exit::Environment, text))?;
     let story = tell(output, &place);
     let ended = reach::ask(&place, &Request::Shutdown);
     story?;
     ended?;
-    wait_for_the_end(&place);
+    wait_for_the_end(&mut gateway)?;
     output.line("");
     let report = trace_verify(output, &place.log())?;
     next(output, &place, args.keep);
@@ -138,13 +138,16 @@ fn agent_failed(mut agent: std::process::Child) -> Failure {
     Failure::new(Exit::Internal, format!("the scripted agent failed: {}", said.trim_end()))
 }
 
-fn wait_for_the_end(place: &Place) {
-    for _ in 0..200 {
-        if !place.socket().exists() {
-            return;
+/// A log is sealed to its end when its gateway has ended.
+fn wait_for_the_end(gateway: &mut Child) -> Result<(), Failure> {
+    let until = Instant::now() + PATIENCE;
+    while gateway.try_wait()?.is_none() {
+        if Instant::now() >= until {
+            return Err(Failure::new(Exit::Internal, "the gateway did not end in time"));
         }
-        std::thread::sleep(Duration::from_millis(25));
+        std::thread::sleep(LOOK);
     }
+    Ok(())
 }
 
 fn next(output: &Output, place: &Place, kept: bool) {
