@@ -27,7 +27,11 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     let mut ran = Vec::new();
     for step in everything(workspace)? {
         let start = Instant::now();
-        let watched = stage(&step.says, || watch(&mut step.command(workspace)))?;
+        let mut watched = stage(&step.says, || watch(&mut step.command(workspace)))?;
+        if step.is_test() && !watched.closing.iter().any(|line| tells_of_passed(line)) {
+            println!("no test ran");
+            watched.passed = false;
+        }
         ran.push(Ran { step, took: start.elapsed(), watched });
     }
     std::fs::write(workspace.root.join(RECORD), record(&conditions, &ran)).context("cannot write the record")?;
@@ -38,6 +42,14 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     }
     println!("all tests passed, the long ones too");
     Ok(())
+}
+
+/// Whether a runner's closing line tells of a test that passed.
+fn tells_of_passed(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    words.windows(2).any(|pair| {
+        matches!(pair, [number, word] if word.starts_with("passed") && number.parse::<u64>().is_ok_and(|number| number > 0))
+    })
 }
 
 /// When, what and where, as pairs for a table.
@@ -83,4 +95,17 @@ fn record(conditions: &[(&str, String)], ran: &[Ran]) -> String {
     }
     text.push_str("```\n");
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_without_tests_is_none() {
+        assert!(tells_of_passed("test result: ok. 53 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out"));
+        assert!(tells_of_passed("Summary [ 146.193s] 947 tests run: 947 passed, 1 skipped"));
+        assert!(!tells_of_passed("test result: ok. 0 passed; 0 failed; 3 ignored; 0 measured; 0 filtered out"));
+        assert!(!tells_of_passed("Summary [ 0.1s] 0 tests run: 0 passed, 1 skipped"));
+    }
 }
