@@ -8,8 +8,15 @@ use zeroize::Zeroizing;
 use super::NoteSignature;
 use crate::text;
 
-/// Signature type byte of plain Ed25519 (signed-note, "Signature types").
-const ED25519: u8 = 0x01;
+/// What a key signs, by its signature type byte (signed-note, "Signature types"). It is part of a key's id, so that a key of
+/// one kind is never taken for one of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyType {
+    /// The texts of notes: plain Ed25519.
+    Text = 0x01,
+    /// Cosignatures of checkpoints (tlog-cosignature, version 1).
+    Cosignature = 0x04,
+}
 
 /// Type byte and 32 bytes of key.
 const ENCODED_KEY_BYTES: usize = 33;
@@ -21,12 +28,13 @@ const SECRET_PREFIX: &str = "PRIVATE+KEY+";
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyName(String);
 
-/// The first four bytes of SHA-256(name || 0x0A || 0x01 || public key): tells keys of one name apart, proves nothing.
+/// The first four bytes of SHA-256(name || 0x0A || type || public key): tells keys of one name apart, proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub(super) u32);
 
 /// A named Ed25519 signing key. The secret is wiped when dropped and never shown by `Debug`.
 pub struct Signer {
+    kind: KeyType,
     name: KeyName,
     id: KeyId,
     key: SigningKey,
@@ -35,6 +43,7 @@ pub struct Signer {
 /// A named Ed25519 public key one has decided to trust.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Verifier {
+    kind: KeyType,
     name: KeyName,
     pub(super) id: KeyId,
     key: VerifyingKey,
@@ -49,8 +58,8 @@ pub enum KeyError {
     /// Not `name+hash+base64`, or for a signing key `PRIVATE+KEY+name+hash+base64`.
     #[error("the key is not of the form name, hash and base64, joined by plus signs")]
     Form,
-    /// The key is of a type other than Ed25519.
-    #[error("the key is of unknown type {0}, not Ed25519 (1)")]
+    /// The key is of another type than is wanted here: a witness's in place of a log's, or an unknown one.
+    #[error("the key is of type {0}, which is not the type wanted here (1 for a log's key, 4 for a witness's)")]
     Algorithm(u8),
     /// The bytes are no usable Ed25519 public key.
     #[error("the key is not a usable Ed25519 public key")]
@@ -81,8 +90,8 @@ impl fmt::Display for KeyName {
 }
 
 impl KeyId {
-    fn new(name: &KeyName, key: &VerifyingKey) -> Self {
-        let digest = crate::hash::sha256(&[name.as_str().as_bytes(), &[b'\n', ED25519], key.as_bytes()]);
+    fn new(kind: KeyType, name: &KeyName, key: &VerifyingKey) -> Self {
+        let digest = crate::hash::sha256(&[name.as_str().as_bytes(), &[b'\n', kind as u8], key.as_bytes()]);
         Self(digest.0.first_chunk().copied().map_or(0, u32::from_be_bytes))
     }
 }
@@ -98,23 +107,31 @@ impl Signer {
     /// A signer from 32 bytes of good randomness, which the caller draws and wipes.
     #[must_use]
     pub fn from_seed(name: KeyName, seed: &[u8; 32]) -> Self {
+        Self::of_type(KeyType::Text, name, seed)
+    }
+
+    pub(super) fn of_type(kind: KeyType, name: KeyName, seed: &[u8; 32]) -> Self {
         let key = SigningKey::from_bytes(seed);
-        Self { id: KeyId::new(&name, &key.verifying_key()), name, key }
+        Self { kind, id: KeyId::new(kind, &name, &key.verifying_key()), name, key }
     }
 
     /// Reads a signing key `PRIVATE+KEY+name+hash+base64`.
     pub fn from_skey(skey: &str) -> Result<Self, KeyError> {
+        Self::of_type_from_skey(KeyType::Text, skey)
+    }
+
+    pub(super) fn of_type_from_skey(kind: KeyType, skey: &str) -> Result<Self, KeyError> {
         let (name, id, encoded) = split_key(skey.strip_prefix(SECRET_PREFIX).ok_or(KeyError::Form)?)?;
         let mut seed = Zeroizing::new([0; 32]);
-        seed.copy_from_slice(key_bytes(&encoded)?);
-        let signer = Self::from_seed(name, &seed);
+        seed.copy_from_slice(key_bytes(kind, &encoded)?);
+        let signer = Self::of_type(kind, name, &seed);
         if signer.id.to_string() == id { Ok(signer) } else { Err(KeyError::Hash) }
     }
 
     /// The signing key as text; to be stored where nobody else reads it.
     #[must_use]
     pub fn to_skey(&self) -> Zeroizing<String> {
-        let mut encoded = Zeroizing::new([ED25519; ENCODED_KEY_BYTES]);
+        let mut encoded = Zeroizing::new([self.kind as u8; ENCODED_KEY_BYTES]);
         if let Some((_, seed)) = encoded.split_first_mut() {
             seed.copy_from_slice(self.key.as_bytes());
         }
@@ -136,7 +153,7 @@ impl Signer {
     /// The key that checks this signer's signatures.
     #[must_use]
     pub fn verifier(&self) -> Verifier {
-        Verifier { name: self.name.clone(), id: self.id, key: self.key.verifying_key() }
+        Verifier { kind: self.kind, name: self.name.clone(), id: self.id, key: self.key.verifying_key() }
     }
 
     /// Signs a note's text.
@@ -155,20 +172,24 @@ impl fmt::Debug for Signer {
 impl Verifier {
     /// Reads a verifying key `name+hash+base64`.
     pub fn from_vkey(vkey: &str) -> Result<Self, KeyError> {
+        Self::of_type(KeyType::Text, vkey)
+    }
+
+    pub(super) fn of_type(kind: KeyType, vkey: &str) -> Result<Self, KeyError> {
         let (name, id, encoded) = split_key(vkey)?;
-        let key = VerifyingKey::from_bytes(key_bytes(&encoded)?).map_err(|_| KeyError::Point)?;
+        let key = VerifyingKey::from_bytes(key_bytes(kind, &encoded)?).map_err(|_| KeyError::Point)?;
         // Under a key of small order one signature fits many texts.
         if key.is_weak() {
             return Err(KeyError::Point);
         }
-        let verifier = Self { id: KeyId::new(&name, &key), name, key };
+        let verifier = Self { kind, id: KeyId::new(kind, &name, &key), name, key };
         if verifier.id.to_string() == id { Ok(verifier) } else { Err(KeyError::Hash) }
     }
 
     /// The verifying key as text, to be pinned by whoever checks the log.
     #[must_use]
     pub fn to_vkey(&self) -> String {
-        let encoded: Vec<u8> = std::iter::once(ED25519).chain(*self.key.as_bytes()).collect();
+        let encoded: Vec<u8> = std::iter::once(self.kind as u8).chain(*self.key.as_bytes()).collect();
         format!("{}+{}+{}", self.name, self.id, text::to_base64(&encoded))
     }
 
@@ -211,9 +232,9 @@ fn split_key(key: &str) -> Result<(KeyName, &str, Zeroizing<Vec<u8>>), KeyError>
     Ok((KeyName::parse(name)?, id, encoded))
 }
 
-fn key_bytes(encoded: &[u8]) -> Result<&[u8; 32], KeyError> {
+fn key_bytes(kind: KeyType, encoded: &[u8]) -> Result<&[u8; 32], KeyError> {
     match encoded.split_first() {
-        Some((&ED25519, key)) => key.try_into().map_err(|_| KeyError::Form),
+        Some((found, key)) if *found == kind as u8 => key.try_into().map_err(|_| KeyError::Form),
         Some((other, _)) => Err(KeyError::Algorithm(*other)),
         None => Err(KeyError::Form),
     }
@@ -264,7 +285,7 @@ mod tests {
 
     #[test]
     fn keys_of_small_order_are_refused() {
-        let mut encoded = vec![ED25519, 1];
+        let mut encoded = vec![KeyType::Text as u8, 1];
         encoded.resize(ENCODED_KEY_BYTES, 0);
         let vkey = format!("n+00000000+{}", text::to_base64(&encoded));
         assert_eq!(Verifier::from_vkey(&vkey), Err(KeyError::Point));
