@@ -156,6 +156,20 @@ fn plain(dir: &Path, name: &str, drawn: &mut bool) -> Result<Secret<[u8; KEY_BYT
     })
 }
 
+/// The text of a key that is alone in its directory; what `form` makes of 32 random bytes where there was none. Durable.
+pub(crate) fn own_key(
+    path: &Path,
+    form: impl FnOnce(&[u8; KEY_BYTES]) -> Zeroizing<String>,
+) -> Result<Zeroizing<String>, KeysError> {
+    let mut drawn = false;
+    let bytes = read_or_draw(path, &mut drawn, |seed| Zeroizing::new(form(seed).as_bytes().to_vec()))?;
+    if drawn {
+        atomic::sync_parent(path).map_err(|source| io_error(path, source))?;
+    }
+    let text = str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned()));
+    text.map_err(|_| KeysError::Malformed { path: path.to_owned(), reason: "it is not text".to_owned() })
+}
+
 /// The file's bytes; what `form` makes of 32 random bytes where there was none. Then its name is not durable yet.
 fn read_or_draw(
     path: &Path,

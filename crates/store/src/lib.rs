@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`Log`] (append, durable before it answers) → [`LogReader`] (read, follow) → [`verify()`] and
 //! [`prove()`] (believe) → [`export()`] (for others). Beside it, what a gateway keeps: [`Keys`], [`StateDir`], [`Sealer`], [`LogHasher`], and the
-//! [`Clock`].
+//! [`Clock`]. And what a [`Witness`] of other logs keeps.
 
 mod atomic;
 mod calls;
@@ -22,6 +22,7 @@ pub mod read;
 pub mod seal;
 pub mod state;
 mod verify;
+mod witness;
 
 pub use clock::{Clock, ManualClock};
 pub use export::{ExportError, export};
@@ -33,3 +34,4 @@ pub use read::{LogReader, ReadError, Record};
 pub use seal::{SealError, Sealer};
 pub use state::{StateDir, StateEnv, StateError};
 pub use verify::{MAX_STEP_BACK, Place, Report, Verdict, VerifyError, verify};
+pub use witness::{NotCosigned, Witness, WitnessError};

@@ -14,7 +14,7 @@ pub(crate) mod frame;
 mod handle;
 pub(crate) mod identity;
 pub(crate) mod layout;
-mod lock;
+pub(crate) mod lock;
 mod medium;
 mod options;
 mod pace;
