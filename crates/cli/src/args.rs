@@ -79,6 +79,8 @@ pub enum Command {
     /// Read, verify and prove the log.
     #[command(subcommand)]
     Trace(Trace),
+    /// Cosign the checkpoints of other gateways' logs, so that none of them can be cut short or rewritten unseen.
+    Witness(Witness),
     /// See and answer calls that wait for a person.
     #[command(subcommand)]
     Approvals(Approvals),
@@ -121,6 +123,23 @@ pub struct Demo {
     /// Keep the folder, and say where it is.
     #[arg(long)]
     pub keep: bool,
+}
+
+/// `mortise witness`
+#[derive(Args, Debug)]
+pub struct Witness {
+    /// Where it keeps its key and what it cosigned. One witness at a time.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// The name of its key: a web address without scheme, such as `witness.example.com/team`.
+    #[arg(long)]
+    pub name: String,
+    /// Where it listens. Behind a proxy that speaks TLS where others are to reach it.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7677")]
+    pub listen: std::net::SocketAddr,
+    /// The verifying key of a log it cosigns (the file `vkey` in the log's directory); may be given many times.
+    #[arg(long = "log", value_name = "VKEY", required = true)]
+    pub logs: Vec<String>,
 }
 
 /// `mortise init`

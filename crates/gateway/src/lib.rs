@@ -13,6 +13,7 @@
 //! | [`jsonrpc`] | the envelope |
 //! | [`guardian`] | children that cannot outlive us |
 //! | [`shim`] | the thin process in place of a stdio server |
+//! | [`witness`] | cosigning the logs of other gateways |
 
 pub mod connections;
 pub mod control;
@@ -23,3 +24,4 @@ pub mod listener;
 pub mod process;
 pub mod shim;
 pub mod upstream;
+pub mod witness;

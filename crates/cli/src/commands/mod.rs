@@ -13,6 +13,7 @@ mod run;
 mod test;
 mod trace;
 mod up;
+mod witness;
 
 use crate::args::{Cli, Command};
 use crate::demo;
@@ -36,6 +37,7 @@ pub fn run(output: &Output, cli: &Cli) -> Outcome {
         Command::Test(args) => test::run(output, &place()?.root, args),
         Command::Policy(args) => policy::run(output, &place()?, args),
         Command::Trace(args) => trace::run(output, &cli.global, args),
+        Command::Witness(args) => witness::run(output, args),
         Command::Approvals(args) => approvals::run(output, &place()?, args),
         Command::Agents(args) => agents::run(output, &place()?, args),
         Command::Kill => Err(Failure::new(Exit::Usage, "`kill` is not wired yet")

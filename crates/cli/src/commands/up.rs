@@ -115,17 +115,22 @@ pub fn gateway(output: &Output, args: &args::Gateway) -> Outcome {
     })
 }
 
-fn serve<F, R>(options: gateway::process::Options, ready: F) -> Outcome
-where
-    F: FnOnce(Arc<Gateway>) -> R,
-    R: Future<Output = std::io::Result<()>>,
-{
+/// What a serving process says of itself, as far as `MORTISE_LOG` asks for it.
+pub(super) fn log_to_stderr() {
     let filter = std::env::var("MORTISE_LOG").unwrap_or_else(|_| "warn".to_owned());
     let subscriber = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         .finish();
     let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+fn serve<F, R>(options: gateway::process::Options, ready: F) -> Outcome
+where
+    F: FnOnce(Arc<Gateway>) -> R,
+    R: Future<Output = std::io::Result<()>>,
+{
+    log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
         let gateway = Gateway::open(options).await.map_err(|error| start_failure(&error))?;

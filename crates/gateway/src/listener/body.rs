@@ -18,7 +18,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The body of an answer.
-pub(super) enum AnswerBody {
+pub(crate) enum AnswerBody {
     Whole(Full<Bytes>),
     Events { events: mpsc::Receiver<Bytes>, keep_alive: Interval },
 }
@@ -81,13 +81,20 @@ pub(super) fn response(answer: Answer) -> Response<AnswerBody> {
     }
 }
 
-pub(super) fn status_only(status: StatusCode) -> Response<AnswerBody> {
+pub(crate) fn status_only(status: StatusCode) -> Response<AnswerBody> {
     with_headers(status, HeaderMap::new(), AnswerBody::Whole(Full::default()))
 }
 
-pub(super) fn not_allowed(methods: &'static str) -> Response<AnswerBody> {
+pub(crate) fn not_allowed(methods: &'static str) -> Response<AnswerBody> {
     let mut response = status_only(StatusCode::METHOD_NOT_ALLOWED);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
+/// A body of text of a type.
+pub(crate) fn text(status: StatusCode, kind: &'static str, text: String) -> Response<AnswerBody> {
+    let mut response = with_headers(status, HeaderMap::new(), AnswerBody::Whole(Full::new(text.into())));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 

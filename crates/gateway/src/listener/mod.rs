@@ -26,6 +26,9 @@ mod serve;
 mod settings;
 
 pub use body::KEEP_ALIVE;
+pub(crate) use body::{AnswerBody, not_allowed, status_only, text};
 pub use handler::{Answer, Handler, RequestHead};
+pub(crate) use route::whole;
+pub(crate) use serve::serve_with;
 pub use serve::{BODY_WAIT, HEAD_WAIT, MAX_CONNECTIONS, SHUTDOWN_WAIT, serve};
 pub use settings::Settings;

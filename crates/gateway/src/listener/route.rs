@@ -49,7 +49,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-async fn whole(mut body: Incoming, max: usize) -> Result<Bytes, StatusCode> {
+/// The whole body, which may be `max` bytes long.
+pub(crate) async fn whole(mut body: Incoming, max: usize) -> Result<Bytes, StatusCode> {
     // Said beforehand, not a byte of it needs to be read.
     if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > max) {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);

@@ -1,8 +1,11 @@
 //! Accepting, bounding and ending connections.
 
+use super::body::AnswerBody;
 use super::handler::Handler;
 use super::route::route;
 use super::settings::Settings;
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -37,6 +40,19 @@ pub async fn serve<H: Handler>(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let settings = Arc::new(settings);
+    let respond = move |peer, request| {
+        let (handler, settings) = (Arc::clone(&handler), Arc::clone(&settings));
+        async move { route(&*handler, &settings, peer, request).await }
+    };
+    serve_with(listener, respond, shutdown).await;
+}
+
+/// The same for whoever answers requests with routes of its own.
+pub(crate) async fn serve_with<R, F>(listener: TcpListener, respond: R, shutdown: impl Future<Output = ()> + Send)
+where
+    R: Fn(SocketAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<AnswerBody>> + Send,
+{
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -55,9 +71,9 @@ pub async fn serve<H: Handler>(
         let Some((accepted, place)) = accepted else { break };
         match accepted {
             Ok((stream, peer)) => {
-                let (handler, settings, stopping) = (Arc::clone(&handler), Arc::clone(&settings), stopping.clone());
+                let (respond, stopping) = (respond.clone(), stopping.clone());
                 connections.spawn(async move {
-                    connection(stream, peer, handler, settings, stopping).await;
+                    connection(stream, peer, respond, stopping).await;
                     drop(place);
                 });
             }
@@ -74,20 +90,18 @@ pub async fn serve<H: Handler>(
     }
 }
 
-async fn connection<H: Handler>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    handler: Arc<H>,
-    settings: Arc<Settings>,
-    mut stopping: watch::Receiver<bool>,
-) {
+async fn connection<R, F>(stream: TcpStream, peer: SocketAddr, respond: R, mut stopping: watch::Receiver<bool>)
+where
+    R: Fn(SocketAddr, Request<Incoming>) -> F,
+    F: Future<Output = Response<AnswerBody>>,
+{
     // Small events: waiting to fill a segment costs 40 ms each.
     if stream.set_nodelay(true).is_err() {
         return;
     }
     let service = service_fn(|request| {
-        let (handler, settings) = (Arc::clone(&handler), Arc::clone(&settings));
-        async move { Ok::<_, Infallible>(route(&*handler, &settings, peer, request).await) }
+        let answer = respond(peer, request);
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
