@@ -10,6 +10,7 @@
 mod atomic;
 mod calls;
 pub mod clock;
+mod cosigned;
 mod export;
 #[cfg(test)]
 mod fixture;
@@ -25,6 +26,7 @@ mod verify;
 mod witness;
 
 pub use clock::{Clock, ManualClock};
+pub use cosigned::{Cosigned, ask_to_cosign, cosigned, keep_cosigned};
 pub use export::{ExportError, export};
 pub use hasher::LogHasher;
 pub use keys::{Keys, KeysError};

@@ -100,7 +100,7 @@ fn failed(tile: TileId, source: impl std::error::Error + Send + Sync + 'static) 
 }
 
 /// The tiles that follow from the first `size` records: 32 bytes for each.
-fn tiles_of_records(layout: &Layout, size: u64) -> Result<BTreeMap<TileId, Vec<Hash>>, ProveError> {
+pub(crate) fn tiles_of_records(layout: &Layout, size: u64) -> Result<BTreeMap<TileId, Vec<Hash>>, ProveError> {
     let mut leaves = Vec::new();
     walk(layout, &mut |frame| {
         if frame.index < size {

@@ -2,7 +2,7 @@
 //! that had only grown.
 
 use super::key::KeyType;
-use super::{KeyError, KeyName, Note, NoteSignature, Signer, Verifier};
+use super::{KeyError, KeyId, KeyName, Note, NoteSignature, Signer, Verifier};
 use zeroize::Zeroizing;
 
 /// Bytes of the time before the signature.
@@ -65,6 +65,12 @@ impl CosignatureVerifier {
     #[must_use]
     pub fn name(&self) -> &KeyName {
         self.0.name()
+    }
+
+    /// The key's id.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        self.0.id()
     }
 
     /// When this witness cosigned the note, in seconds since the epoch; the latest time, where it did so more than once.

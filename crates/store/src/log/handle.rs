@@ -147,6 +147,11 @@ impl Log {
         self.queue.end()
     }
 
+    /// Lets nothing be appended any more, for this reason: what the log says is contradicted from outside.
+    pub fn condemn(&self, reason: &str) {
+        self.queue.kill(reason.into());
+    }
+
     /// Commits what waits, publishes the last checkpoint and gives the log free. Blocks until that is done.
     ///
     /// # Errors

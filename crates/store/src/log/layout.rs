@@ -15,6 +15,7 @@ use std::{
 /// tile/...                  C2SP tiles of hashes, derived from the segments
 /// checkpoint                the newest signed checkpoint
 /// checkpoints/<size>        earlier ones, kept for good
+/// witnesses/<key id>        for each witness, the checkpoint it cosigned last
 /// ```
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
@@ -24,6 +25,15 @@ pub(crate) struct Layout {
 impl Layout {
     pub(crate) fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
+    }
+
+    pub(crate) fn witnesses(&self) -> PathBuf {
+        self.root.join("witnesses")
+    }
+
+    /// What the witness with this key cosigned last.
+    pub(crate) fn cosigned(&self, key_id: &str) -> PathBuf {
+        self.witnesses().join(key_id)
     }
 
     pub(crate) fn origin(&self) -> PathBuf {

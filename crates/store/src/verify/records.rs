@@ -170,7 +170,33 @@ fn load(layout: &Layout, key: &Verifier) -> Result<VecDeque<Stored>, Fault> {
             by_size.insert((size, 0), stored);
         }
     }
+    // What a witness cosigned is a checkpoint like the others, and one that nobody could cut off with the log.
+    for (number, path) in (2..).zip(cosigned(layout)?) {
+        if let Some(stored) = checkpoints::read(&path, key)? {
+            by_size.insert((stored.checkpoint.size(), number), stored);
+        }
+    }
     Ok(by_size.into_values().collect())
+}
+
+/// The files of what witnesses cosigned.
+fn cosigned(layout: &Layout) -> Result<Vec<PathBuf>, Fault> {
+    let dir = layout.witnesses();
+    let failed = |error| Fault::Io(layout.witnesses(), error);
+    let entries = match std::fs::read_dir(&dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        // What was not finished is replaced with the next cosignature.
+        if path.extension().is_none() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn line(path: &Path) -> Result<String, Fault> {

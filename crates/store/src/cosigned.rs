@@ -1,0 +1,127 @@
+//! What witnesses said of a log, as it keeps it: `witnesses/<key id>`, for each the note it cosigned last.
+
+use crate::{
+    atomic::{self, Durable},
+    log::{checkpoints, identity::read_line, layout::Layout},
+    prove::{ProveError, StoredTiles, tiles_of_records},
+    read::ReadError,
+};
+use proof::{AddCheckpoint, CosignatureVerifier, Note, Verifier, consistency_proof};
+use std::{io, path::Path};
+
+/// What a witness cosigned last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cosigned {
+    /// Records under the checkpoint.
+    pub size: u64,
+    /// When, in seconds since the epoch.
+    pub time: u64,
+}
+
+/// The newest checkpoint of the log in `dir`, and the proof that it grew to it from `old` records.
+///
+/// # Errors
+/// The log is smaller, cannot be read, or does not verify.
+pub fn ask_to_cosign(dir: &Path, old: u64) -> Result<AddCheckpoint, ProveError> {
+    let layout = Layout::new(dir);
+    let stored = checkpoints::read(&layout.checkpoint(), &key(&layout)?)?;
+    let stored = stored.ok_or(ProveError::NotSealed { index: old, sealed: 0 })?;
+    let size = stored.checkpoint.size();
+    if old > size {
+        return Err(ProveError::NotSealed { index: old.saturating_sub(1), sealed: size });
+    }
+    let proof = if old == 0 || old == size {
+        Vec::new()
+    } else {
+        match consistency_proof(old, size, &StoredTiles(&layout)) {
+            Ok(proof) => proof,
+            Err(_) => consistency_proof(old, size, &tiles_of_records(&layout, size)?)
+                .map_err(|error| ProveError::Unsound(error.to_string()))?,
+        }
+    };
+    Ok(AddCheckpoint { old, proof, note: stored.note })
+}
+
+/// Keeps a note that the witness cosigned, in place of the one before. Durable.
+///
+/// # Errors
+/// The file system fails.
+pub fn keep_cosigned(dir: &Path, witness: &CosignatureVerifier, note: &Note) -> io::Result<()> {
+    let layout = Layout::new(dir);
+    let path = layout.cosigned(&witness.id().to_string());
+    atomic::create_dir(&layout.witnesses())?;
+    atomic::replace(&path, &path.with_extension("unfinished"), note.format().as_bytes(), Durable::There)
+}
+
+/// What the witness cosigned last of the log in `dir`, as the log keeps it. `None` where it keeps nothing.
+///
+/// # Errors
+/// What is kept is not the log's checkpoint, or the witness did not cosign it.
+pub fn cosigned(dir: &Path, witness: &CosignatureVerifier) -> Result<Option<Cosigned>, ProveError> {
+    let layout = Layout::new(dir);
+    let path = layout.cosigned(&witness.id().to_string());
+    let Some(stored) = checkpoints::read(&path, &key(&layout)?)? else { return Ok(None) };
+    match witness.cosigned(&stored.note) {
+        Some(time) => Ok(Some(Cosigned { size: stored.checkpoint.size(), time })),
+        None => Err(ProveError::Unsound(format!("`{}` is not cosigned by `{}`", path.display(), witness.name()))),
+    }
+}
+
+fn key(layout: &Layout) -> Result<Verifier, ProveError> {
+    let vkey = read_line(&layout.vkey()).map_err(|source| ReadError::Io { path: layout.vkey(), source })?;
+    Verifier::from_vkey(&vkey).map_err(|error| ProveError::Unsound(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{append, closed, open, record};
+    use crate::{Place, Verdict, Witness, verify};
+    use proof::KeyName;
+
+    #[test]
+    fn what_is_kept_is_checked_like_any_checkpoint() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        closed(&log, 300);
+        let witness = Witness::open(&dir.path().join("witness"), &KeyName::parse("w").unwrap()).unwrap();
+        let trusted = CosignatureVerifier::from_vkey(&witness.vkey()).unwrap();
+        assert_eq!(cosigned(&log, &trusted).unwrap(), None);
+        let log_key = crate::fixture::signer().verifier();
+        for (old, grow) in [(0, 0), (300, 20)] {
+            if grow > 0 {
+                let (opened, _) = open(&log);
+                append(&opened, (300..300 + grow).map(|number| record(number, 0)).collect()).unwrap();
+                opened.close().unwrap();
+            }
+            let request = ask_to_cosign(&log, old).unwrap();
+            let signature = witness.cosign(&request, &log_key, 77).unwrap();
+            keep_cosigned(&log, &trusted, &request.note.with_signature(signature).unwrap()).unwrap();
+            assert_eq!(cosigned(&log, &trusted).unwrap(), Some(Cosigned { size: 300 + grow, time: 77 }));
+        }
+        assert!(matches!(ask_to_cosign(&log, 321), Err(ProveError::NotSealed { sealed: 320, .. })));
+        assert_eq!(verify(&log, None).unwrap().verdict, Verdict::Ok);
+
+        // Tiles are no help and no hindrance.
+        std::fs::remove_dir_all(log.join("tile")).unwrap();
+        assert_eq!(ask_to_cosign(&log, 300).unwrap().proof.len(), ask_to_cosign(&log, 300).unwrap().proof.len());
+        assert!(!ask_to_cosign(&log, 300).unwrap().proof.is_empty());
+
+        // Cut back to before: every signed checkpoint of the log itself is gone, what was cosigned is not.
+        let kept = log.join("witnesses").join(trusted.id().to_string());
+        let good = std::fs::read(&kept).unwrap();
+        let short = dir.path().join("short");
+        closed(&short, 300);
+        std::fs::create_dir(short.join("witnesses")).unwrap();
+        std::fs::copy(&kept, short.join("witnesses").join(trusted.id().to_string())).unwrap();
+        let found = verify(&short, None).unwrap().verdict;
+        assert!(matches!(&found, Verdict::Missing { place: Place::Record(300), .. }), "{found:?}");
+
+        for at in 0..good.len() {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1;
+            std::fs::write(&kept, &bytes).unwrap();
+            assert!(cosigned(&log, &trusted).is_err(), "{at}");
+        }
+    }
+}
