@@ -252,6 +252,9 @@ pub enum Trace {
         /// The verifier key it must be signed with; by default the one in the log directory.
         #[arg(long, value_name = "VKEY")]
         key: Option<String>,
+        /// The key of a witness that must have cosigned it; may be given many times.
+        #[arg(long = "witness", value_name = "VKEY")]
+        witnesses: Vec<String>,
     },
     /// Print a tlog-proof of one event, for somebody else's verifier.
     Prove {

@@ -13,3 +13,4 @@ mod http_rules;
 mod questions;
 mod server_events;
 mod session;
+mod witnessed;

@@ -6,6 +6,7 @@ use crate::output::Output;
 use crate::place::Place;
 use crate::timeline::{Row, Timeline, clock_time};
 use anstyle::AnsiColor;
+use proof::CosignatureVerifier;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -22,9 +23,14 @@ pub fn run(output: &Output, global: &Global, args: &Trace) -> Outcome {
         Trace::Ls(list) => ls(output, &dir(global, list.log.as_ref())?, list),
         Trace::Tail(list) => tail(output, &dir(global, list.log.as_ref())?, list),
         Trace::Show { subject } => show(output, &dir(global, None)?, subject),
-        Trace::Verify { log, key } => {
-            let report = verify(output, &dir(global, log.as_ref())?, key.as_deref())?;
-            Ok(if report.verdict == Verdict::Ok { Exit::Ok } else { Exit::Verification })
+        Trace::Verify { log, key, witnesses } => {
+            let dir = dir(global, log.as_ref())?;
+            let trusted = witnesses.iter().map(|vkey| witness(vkey)).collect::<Result<Vec<_>, _>>()?;
+            let report = verify(output, &dir, key.as_deref())?;
+            if report.verdict != Verdict::Ok {
+                return Ok(Exit::Verification);
+            }
+            cosigned(output, &dir, &report, &trusted)
         }
         Trace::Prove { index, leaf } => prove(output, &dir(global, None)?, *index, leaf.as_deref()),
         Trace::Export { directory, log } => export(output, &dir(global, log.as_ref())?, directory),
@@ -210,6 +216,38 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<Report, 
         ));
     }
     Ok(report)
+}
+
+fn witness(vkey: &str) -> Result<CosignatureVerifier, Failure> {
+    CosignatureVerifier::from_vkey(vkey).map_err(|error| {
+        Failure::new(Exit::Usage, format!("`--witness {vkey}`: {error}"))
+            .with_help("it is the line that `mortise witness` prints")
+    })
+}
+
+/// Says how far each witness has cosigned the log. One that has not is a failure: it was asked for.
+fn cosigned(output: &Output, dir: &Path, report: &Report, trusted: &[CosignatureVerifier]) -> Outcome {
+    let mut exit = Exit::Ok;
+    for witness in trusted {
+        let name = witness.name().as_str();
+        let found = store::cosigned(dir, witness)
+            .map_err(|error| Failure::new(Exit::Verification, format!("witness `{name}`: {error}")))?;
+        let since = found.map(|cosigned| report.events.saturating_sub(cosigned.size));
+        if !output.is_human() {
+            let (size, time) = (found.map(|cosigned| cosigned.size), found.map(|cosigned| cosigned.time));
+            output.json(&json!({ "witness": name, "cosigned": size, "time_s": time, "since": since }));
+        } else if let Some((cosigned, since)) = found.zip(since) {
+            let time = i64::try_from(cosigned.time).ok().and_then(|time| jiff::Timestamp::from_second(time).ok());
+            let time = time.map_or_else(|| "an impossible time".to_owned(), |time| time.to_string());
+            let size = cosigned.size;
+            output.line(format!("    witness `{name}` cosigned {size} events, at {time}; {since} came since"));
+        }
+        if found.is_none() {
+            output.message(format!("witness `{name}` has cosigned nothing of this log"));
+            exit = Exit::Verification;
+        }
+    }
+    Ok(exit)
 }
 
 fn prove(output: &Output, dir: &Path, index: u64, leaf: Option<&Path>) -> Outcome {

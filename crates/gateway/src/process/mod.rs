@@ -20,6 +20,7 @@ mod open;
 mod options;
 mod serve;
 mod soundness;
+mod witnessing;
 
 pub use accepted::Accepted;
 pub use callers::{CallerError, Callers, Identified, RunStarted};

@@ -132,7 +132,7 @@ impl Gateway {
         let pool = Arc::new(Pool::new(guardian, options.root.clone(), options.environment.clone(), max));
         pool.observe(observer(Arc::downgrade(&pipeline)));
         pipeline.set_routes(Arc::new(PoolRoutes::new(Arc::downgrade(&pipeline), Arc::clone(&pool))));
-        Ok(Arc::new(Self {
+        let gateway = Arc::new(Self {
             options,
             shared: Arc::new(Shared { pipeline, pool }),
             configuration,
@@ -142,7 +142,9 @@ impl Gateway {
             listening: Mutex::new(None),
             busy: AtomicUsize::new(0),
             shutdown: watch::Sender::new(false),
-        }))
+        });
+        gateway.ask_witnesses().await;
+        Ok(gateway)
     }
 }
 

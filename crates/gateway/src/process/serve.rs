@@ -38,6 +38,7 @@ impl Gateway {
         let listener = UnixListener::bind(control::short_path(&socket)?)?;
         std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
         let tending = tokio::spawn(Arc::clone(self).tend());
+        let witnessing = tokio::spawn(Arc::clone(self).follow_witnesses());
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut stop = self.shutdown.subscribe();
         loop {
@@ -57,6 +58,7 @@ impl Gateway {
             });
         }
         tending.abort();
+        witnessing.abort();
         let _ = std::fs::remove_file(&socket);
         self.close().await;
         Ok(())

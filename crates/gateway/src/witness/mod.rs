@@ -1,4 +1,6 @@
-//! A witness: it cosigns the checkpoints of logs that only grow (C2SP tlog-witness), and nothing else.
+//! A witness, and asking one.
+//!
+//! It cosigns the checkpoints of logs that only grow (C2SP tlog-witness), and nothing else.
 //!
 //! It knows no gateway, no event and no agent: what reaches it is an origin, a size and a root. It is of use where those
 //! who run the log do not run it.
@@ -7,6 +9,10 @@
 //! |---|---|
 //! | `POST /add-checkpoint` | a checkpoint and a proof of growth; the answer is a cosignature |
 //! | `GET /healthz` | 200 while the process serves |
+
+mod client;
+
+pub use client::{Answer, Client};
 
 use crate::listener::{AnswerBody, not_allowed, serve_with, status_only, text, whole};
 use http::{Method, Request, Response, StatusCode};

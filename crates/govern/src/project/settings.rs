@@ -4,6 +4,7 @@ use super::complaints::Complaints;
 use super::files::SETTINGS;
 use crate::names::is_canonical;
 use crate::toml_diagnostics;
+use proof::CosignatureVerifier;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -23,6 +24,9 @@ pub const SECONDS: RangeInclusive<u64> = 1..=86_400;
 
 /// What `segment_bytes` may be: 1 MiB to 1 GiB.
 pub const SEGMENT_BYTES: RangeInclusive<u64> = 1024 * 1024..=1024 * 1024 * 1024;
+
+/// How many seconds may lie between two cosignatures of a witness. What lies after the last one could be cut off unseen.
+pub const WITNESS_SECONDS: RangeInclusive<u64> = 1..=3_600;
 
 /// What `max_open_per_session` and `max_per_hour` may be. More asks than this nobody reads.
 pub const ASKS: RangeInclusive<u64> = 1..=1_000;
@@ -123,6 +127,19 @@ pub struct Log {
     pub checkpoint_s: u64,
     /// Bytes of one segment.
     pub segment_bytes: u64,
+    /// Who cosigns the log's checkpoints, by name.
+    pub witnesses: BTreeMap<String, Witness>,
+}
+
+/// `[log.witnesses.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// Where it is reached, without `/add-checkpoint`.
+    pub url: String,
+    /// The key it cosigns with.
+    pub key: CosignatureVerifier,
+    /// Seconds between two cosignatures.
+    pub every_s: u64,
 }
 
 /// Reads `mortise.toml`. `folder` is the project's folder name, the default for its name.
@@ -146,6 +163,7 @@ fn settings(raw: Raw, folder: &str, complaints: &mut Complaints<'_>) -> Settings
             origin,
             checkpoint_s: number(raw.log.checkpoint_s, 1, SECONDS, complaints),
             segment_bytes: number(raw.log.segment_bytes, 64 * 1024 * 1024, SEGMENT_BYTES, complaints),
+            witnesses: raw.log.witnesses.into_iter().filter_map(|(name, raw)| witness(name, raw, complaints)).collect(),
         },
         uncertain_below: u8::try_from(number(raw.uncertain.below, 50, 0..=100, complaints)).unwrap_or(50),
         approvers: approvers(raw.approvers, complaints),
@@ -214,6 +232,27 @@ fn approvers(
         approvers.insert(UserId::new(name.into_inner()), approver.groups);
     }
     approvers
+}
+
+fn witness(name: Spanned<String>, raw: RawWitness, complaints: &mut Complaints<'_>) -> Option<(String, Witness)> {
+    if !is_canonical(name.as_ref()) {
+        let message = format!("`{}` is not a name of a witness", name.as_ref());
+        complaints.error_help("config/name", name.span(), message, "use lower-case letters, digits, `-` and `_`");
+    }
+    let every_s = number(raw.every_s, 30, WITNESS_SECONDS, complaints);
+    let url = raw.url.as_ref().trim_end_matches('/').to_owned();
+    if !(url.starts_with("https://") || url.starts_with("http://")) {
+        let message = format!("`{}` is not an http or https address", raw.url.as_ref());
+        complaints.error_help("config/value", raw.url.span(), message, "write it as `https://witness.example.com`");
+    }
+    match CosignatureVerifier::from_vkey(raw.key.as_ref()) {
+        Ok(key) => Some((name.into_inner(), Witness { url, key, every_s })),
+        Err(error) => {
+            let help = "it is the line that `mortise witness` prints: name, hash and base64, joined by `+`";
+            complaints.error_help("config/value", raw.key.span(), error.to_string(), help);
+            None
+        }
+    }
 }
 
 /// A number in its range, or its default. Outside: a complaint at the number.
@@ -298,6 +337,15 @@ struct RawLog {
     origin: Option<Spanned<String>>,
     checkpoint_s: Option<Spanned<u64>>,
     segment_bytes: Option<Spanned<u64>>,
+    witnesses: BTreeMap<Spanned<String>, RawWitness>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWitness {
+    url: Spanned<String>,
+    key: Spanned<String>,
+    every_s: Option<Spanned<u64>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -315,6 +363,28 @@ struct RawApprover {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_witness_has_an_address_and_a_key_of_its_own_kind() {
+        let witness = proof::Cosigner::from_seed(proof::KeyName::parse("w.example/team").unwrap(), &[3; 32]).verifier();
+        let log = proof::Signer::from_seed(proof::KeyName::parse("w.example/team").unwrap(), &[3; 32]).verifier();
+        let text = |name: &str, url: &str, key: &str, more: &str| {
+            format!("[log.witnesses.{name}]\nurl = \"{url}\"\nkey = \"{key}\"\n{more}")
+        };
+        let good = parse(&text("team", "https://w.example/", &witness.to_vkey(), ""), "shop").unwrap();
+        let found = &good.log.witnesses["team"];
+        assert_eq!((found.url.as_str(), &found.key, found.every_s), ("https://w.example", &witness, 30));
+        for (bad, code) in [
+            (text("Team", "https://w.example", &witness.to_vkey(), ""), "config/name"),
+            (text("team", "w.example", &witness.to_vkey(), ""), "config/value"),
+            (text("team", "https://w.example", &log.to_vkey(), ""), "config/value"),
+            (text("team", "https://w.example", "x", ""), "config/value"),
+            (text("team", "https://w.example", &witness.to_vkey(), "every_s = 0"), "config/value"),
+            ("[log.witnesses.team]\nurl = \"https://w.example\"\n".to_owned(), "config/missing-key"),
+        ] {
+            assert_eq!(only_complaint(&bad).code, code, "{bad}");
+        }
+    }
 
     fn only_complaint(text: &str) -> Diagnostic {
         let found = parse(text, "shop").unwrap_err();

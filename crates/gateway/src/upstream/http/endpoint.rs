@@ -75,6 +75,12 @@ impl Endpoint {
         Ok(Self { url: uri, headers: map, ca_file: None, listen: true })
     }
 
+    /// The address.
+    #[must_use]
+    pub const fn url(&self) -> &Uri {
+        &self.url
+    }
+
     /// Trusts the certificates of a PEM file beside those of the system.
     #[must_use]
     pub fn with_ca_file(self, file: impl Into<PathBuf>) -> Self {

@@ -26,3 +26,4 @@ mod wire;
 
 pub use endpoint::{Endpoint, EndpointError};
 pub(super) use link::Link;
+pub(crate) use tls::connector;

@@ -14,7 +14,7 @@ use std::time::Duration;
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
 /// Makes connections to one endpoint.
-pub(super) fn connector(endpoint: &Endpoint) -> Result<HttpsConnector<HttpConnector>, String> {
+pub(crate) fn connector(endpoint: &Endpoint) -> Result<HttpsConnector<HttpConnector>, String> {
     let mut tcp = HttpConnector::new();
     // Small messages in both directions: waiting to fill a segment costs 40 ms each.
     tcp.set_nodelay(true);
