@@ -98,6 +98,8 @@ fn a_log_is_cosigned_as_it_grows_and_a_copy_of_its_past_is_refused() {
     let gateway = project.up(&["--dev"]);
     assert!(call(&project).contains("\\\"n\\\": 1"));
     let first = wait_for("a cosignature", || cosigned(&project, &witness));
+    let doctor = project.run(&["doctor"]).stdout;
+    assert!(doctor.contains("`team` cosigned "), "{doctor}");
     assert!(call(&project).contains("\\\"n\\\": 1"));
     wait_for("a later cosignature", || cosigned(&project, &witness).filter(|size| *size > first));
     end_gateway(&project);
@@ -111,6 +113,8 @@ fn a_log_is_cosigned_as_it_grows_and_a_copy_of_its_past_is_refused() {
     let refused = call(&project);
     assert!(refused.contains("fault/log") || refused.contains("the log cannot be written"), "{refused}");
     assert_eq!(project.events_of("tool.dispatch").len(), 2, "nothing was done");
+    let doctor = project.run(&["doctor"]).stdout;
+    assert!(doctor.contains("witness `team` contradicts the log: it cosigned "), "{doctor}");
     end_gateway(&project);
     drop(gateway);
 

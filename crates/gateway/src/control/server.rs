@@ -178,8 +178,26 @@ fn status(gateway: &Gateway) -> Value {
         "sessions": gateway.shared.pipeline.sessions().len(),
         "servers": gateway.shared.pool.len(),
         "waiting_configuration": gateway.configuration.waiting().is_some(),
+        "witnesses": witnesses(gateway),
         "state": gateway.state.path(),
     })
+}
+
+/// How far each witness has cosigned the log, when, and how much came since: what could be missing unseen.
+fn witnesses(gateway: &Gateway) -> Vec<Value> {
+    let snapshot = gateway.shared.pipeline.snapshot();
+    let (dir, size) = (gateway.state.log(), gateway.log.size());
+    let describe = |(name, witness): (&String, &govern::project::Witness)| {
+        let found = store::cosigned(&dir, &witness.key).ok().flatten();
+        json!({
+            "name": name,
+            "every_s": witness.every_s,
+            "cosigned": found.map(|found| found.size),
+            "time_s": found.map(|found| found.time),
+            "since": found.map_or(size, |found| size.saturating_sub(found.size)),
+        })
+    };
+    snapshot.project.settings.log.witnesses.iter().map(describe).collect()
 }
 
 async fn listen(gateway: &Arc<Gateway>, address: Option<String>) -> Response {

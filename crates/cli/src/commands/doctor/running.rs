@@ -11,8 +11,13 @@ use store::{Verdict, verify};
 /// Largest log that is verified here: 256 MiB take about a second or two. `mortise trace verify` has no limit.
 const MAX_VERIFIED_BYTES: u64 = 256 * 1024 * 1024;
 
+/// So many rounds without a cosignature are worth a word.
+const LATE_ROUNDS: u64 = 4;
+
 pub(super) fn checks(place: &Place) -> Vec<Check> {
-    vec![gateway(place), log(&place.log())]
+    let mut checks = vec![gateway(place), log(&place.log())];
+    checks.extend(witnesses(&status(place).unwrap_or_default(), store::Clock::system().now()));
+    checks
 }
 
 /// Where the running gateway offers MCP over HTTP.
@@ -63,6 +68,25 @@ fn described(status: &Value) -> Check {
         );
     }
     Check::ok("gateway", found)
+}
+
+/// What the running gateway says of its witnesses. `now` is in microseconds since the epoch.
+fn witnesses(status: &Value, now: i64) -> Vec<Check> {
+    let number = |witness: &Value, key: &str| witness.get(key).and_then(Value::as_u64);
+    let describe = |witness: &Value| {
+        let name = witness.get("name").and_then(Value::as_str).unwrap_or("?");
+        let since = number(witness, "since").unwrap_or_default();
+        let late = "see whether it can be reached; the gateway says on standard error why it was not cosigned";
+        let Some((cosigned, time)) = number(witness, "cosigned").zip(number(witness, "time_s")) else {
+            return Check::warn("witness", format!("`{name}` has cosigned nothing of this log"), late);
+        };
+        let ago = u64::try_from(now / 1_000_000).unwrap_or_default().saturating_sub(time);
+        let found =
+            format!("`{name}` cosigned {cosigned} events {ago} s ago; {since} came since, and could be missing unseen");
+        let is_late = ago > LATE_ROUNDS * number(witness, "every_s").unwrap_or_default();
+        if is_late { Check::warn("witness", found, late) } else { Check::ok("witness", found) }
+    };
+    status.get("witnesses").and_then(Value::as_array).into_iter().flatten().map(describe).collect()
 }
 
 fn log(dir: &Path) -> Check {
@@ -118,6 +142,19 @@ mod tests {
         assert_eq!(with("waiting_configuration", json!(true)).level, Level::Warn);
         assert_eq!(with("dev", json!(true)).level, Level::Warn);
         assert_eq!(with("log_failure", json!("disk full")).level, Level::Fail);
+    }
+
+    #[test]
+    fn a_witness_that_is_late_is_said() {
+        let with = |cosigned: Value, time: Value| {
+            let witness = json!({ "name": "team", "every_s": 30, "cosigned": cosigned, "time_s": time, "since": 12 });
+            witnesses(&json!({ "witnesses": [witness] }), 1_000_000_000).remove(0)
+        };
+        assert_eq!(with(json!(5), json!(880)).level, Level::Ok);
+        assert_eq!(with(json!(5), json!(879)).level, Level::Warn);
+        assert_eq!(with(json!(null), json!(null)).level, Level::Warn);
+        assert!(with(json!(5), json!(990)).found.starts_with("`team` cosigned 5 events 10 s ago; 12 came since"));
+        assert!(witnesses(&json!({}), 0).is_empty());
     }
 
     #[test]
