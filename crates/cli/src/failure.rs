@@ -13,6 +13,8 @@ pub struct Failure {
     pub help: Option<String>,
     /// Complaints about files.
     pub diagnostics: Vec<Diagnostic>,
+    /// The code of a command that was run for somebody, which is passed on in place of ours.
+    pub passed_on: Option<u8>,
 }
 
 /// What a command returns.
@@ -21,7 +23,12 @@ pub type Outcome = Result<Exit, Failure>;
 impl Failure {
     /// A failure with a sentence.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), help: None, diagnostics: Vec::new() }
+        Self { exit, message: message.into(), help: None, diagnostics: Vec::new(), passed_on: None }
+    }
+
+    /// The code to end with.
+    pub fn code(&self) -> u8 {
+        self.passed_on.unwrap_or_else(|| self.exit.code())
     }
 
     /// Adds what to do.

@@ -27,12 +27,12 @@ fn main() -> ExitCode {
         }
     };
     let output = output::Output::new(&cli.global);
-    let exit = match commands::run(&output, &cli) {
-        Ok(exit) => exit,
+    let code = match commands::run(&output, &cli) {
+        Ok(exit) => exit.code(),
         Err(failure) => {
             output.failure(&failure);
-            failure.exit
+            failure.code()
         }
     };
-    ExitCode::from(exit.code())
+    ExitCode::from(code)
 }

@@ -47,6 +47,8 @@ pub struct Row {
     pub session: String,
     /// Whether it was dispatched.
     pub dispatched: bool,
+    /// Whether it asked for what another call had asked for already, and shares that one's end.
+    pub repeats: bool,
 }
 
 /// Reads events in order, keeps rows in order of arrival: the newest ones, where there are very many.
@@ -54,6 +56,8 @@ pub struct Timeline {
     rows: Vec<Row>,
     /// Number of each call that is remembered, counted from the log's first.
     by_call: BTreeMap<String, usize>,
+    /// Number of the call that requested each approval.
+    asked: BTreeMap<String, usize>,
     /// Number of the first row: how many before it were forgotten.
     first: usize,
     most: usize,
@@ -61,7 +65,7 @@ pub struct Timeline {
 
 impl Default for Timeline {
     fn default() -> Self {
-        Self { rows: Vec::new(), by_call: BTreeMap::new(), first: 0, most: MAX_ROWS }
+        Self { rows: Vec::new(), by_call: BTreeMap::new(), asked: BTreeMap::new(), first: 0, most: MAX_ROWS }
     }
 }
 
@@ -82,6 +86,21 @@ impl Timeline {
         if let Some(row) = number.checked_sub(self.first).and_then(|at| self.rows.get_mut(at)) {
             row.take(index, event);
         }
+        if event.kind == Kind::ApprovalRequested
+            && let Some(approval) = event.approval.as_deref()
+        {
+            self.asked.insert(approval.to_owned(), number);
+        }
+        self.note_repeat(number, event);
+    }
+
+    /// A call that is decided to wait for an approval which another call has requested is that one once more.
+    fn note_repeat(&mut self, number: usize, event: &Event) {
+        let Some(approval) = event.approval.as_deref().filter(|_| event.kind == Kind::PolicyDecision) else { return };
+        let is_another = self.asked.get(approval).is_some_and(|first| *first != number);
+        if is_another && let Some(row) = number.checked_sub(self.first).and_then(|at| self.rows.get_mut(at)) {
+            row.repeats = true;
+        }
     }
 
     /// The rows so far.
@@ -101,6 +120,7 @@ impl Timeline {
                 self.by_call.remove(&row.call);
             }
             self.first += old;
+            self.asked.retain(|_, number| *number >= self.first);
         }
     }
 }
@@ -128,6 +148,7 @@ impl Row {
             last_index: index,
             session: part(&event.session),
             dispatched: false,
+            repeats: false,
         }
     }
 
@@ -147,6 +168,11 @@ impl Row {
                 self.confinement = event.confinement.as_deref().map(ToOwned::to_owned);
             }
             Kind::ToolResult => self.outcome = event.outcome,
+            // An intent says nothing more, unless it is all there is: a repeat that got the result of an approved call.
+            Kind::ToolIntent if event.text.is_some() => {
+                self.repeats = true;
+                self.answer = event.text.as_deref().map(ToOwned::to_owned);
+            }
             Kind::ApprovalGranted => self.answer = Some(answered("approved by", event)),
             Kind::ApprovalDenied => {
                 self.answer = Some(answered("refused by", event));
@@ -199,6 +225,7 @@ impl Row {
     fn end(&self) -> String {
         let outcome = match (self.outcome, self.dispatched) {
             (Some(outcome), _) => outcome.as_str(),
+            (None, _) if self.repeats => "repeat",
             (None, true) => "unknown",
             (None, false) if self.verdict == Some(Verdict::Ask) => "waiting",
             (None, false) => "not run",
@@ -278,6 +305,29 @@ mod tests {
         };
         assert_eq!(calls(4), (0, "c0 c1 c2 c3".to_owned(), 4));
         assert_eq!(calls(5), (2, "c2 c3 c4".to_owned(), 3));
+    }
+
+    #[test]
+    fn a_call_that_asks_again_is_a_repeat() {
+        let of = |call: &str, kind, approval: Option<&str>| {
+            let mut event = event(kind);
+            event.call = Some(call.to_owned().into());
+            event.approval = approval.map(|approval| approval.to_owned().into());
+            event.decision = (kind == Kind::PolicyDecision).then_some(Verdict::Ask);
+            event
+        };
+        let mut timeline = Timeline::default();
+        timeline.read(0, &of("first", Kind::PolicyDecision, Some("ap")));
+        timeline.read(1, &of("first", Kind::ApprovalRequested, Some("ap")));
+        timeline.read(2, &of("second", Kind::PolicyDecision, Some("ap")));
+        let mut held = of("third", Kind::ToolIntent, None);
+        held.text = Some("answered with the held result of an approved call".into());
+        timeline.read(3, &held);
+        let ends: Vec<String> = timeline.rows().iter().map(Row::end).collect();
+        assert_eq!(ends, ["waiting", "repeat", "repeat"]);
+        // The first one, decided again when it runs, is not.
+        timeline.read(4, &of("first", Kind::PolicyDecision, Some("ap")));
+        assert_eq!(timeline.rows()[0].end(), "waiting");
     }
 
     #[test]

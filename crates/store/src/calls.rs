@@ -19,6 +19,8 @@ enum CallState {
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     open: BTreeMap<String, CallState>,
+    /// The call that waits for each open approval. Another one that waits for it is that one once more.
+    asked: BTreeMap<String, String>,
     /// Results that say themselves that nobody knows.
     closed_unknown: u64,
 }
@@ -26,6 +28,15 @@ pub(crate) struct Calls {
 impl Calls {
     pub(crate) fn see(&mut self, event: &Event) {
         let Some(call) = event.call.as_deref() else { return };
+        let asks = event.approval.as_deref();
+        if let Some(approval) = asks {
+            match event.kind {
+                Kind::ApprovalRequested => drop(self.asked.insert(approval.to_owned(), call.to_owned())),
+                Kind::ToolResult | Kind::ApprovalDenied | Kind::ApprovalExpired => drop(self.asked.remove(approval)),
+                Kind::PolicyDecision if self.asked.get(approval).is_some_and(|first| first != call) => return,
+                _ => {}
+            }
+        }
         match (event.kind, event.decision) {
             (Kind::PolicyDecision, Some(Verdict::Deny)) => {
                 self.open.remove(call);

@@ -181,6 +181,7 @@ fn an_unknown_tool_and_an_undeclared_one_are_refused_alike() {
     let shape = |answer: Value, tool: &str| {
         let mut answer = answer;
         answer["id"] = Value::Null;
+        answer["result"]["_meta"]["mortise"]["call"] = Value::Null;
         answer["result"]["structuredContent"]["mortise"]["call"] = Value::Null;
         answer.to_string().replace(tool, "TOOL")
     };
@@ -197,7 +198,7 @@ fn arguments_against_the_schema_are_refused_by_pointer_and_never_echoed() {
     let mut client = project.proxy("tester", "faulty");
     let arguments = json!({"name": "a-secret-value-too-long", "count": 0, "surprise": "a-secret-too"});
     let answer = client.call("strict", arguments);
-    let mut refusal = answer["result"]["structuredContent"]["mortise"].clone();
+    let mut refusal = answer["result"]["_meta"]["mortise"].clone();
     refusal["call"] = Value::from("[call]");
     insta::assert_snapshot!("schema_complaint", serde_json::to_string_pretty(&refusal).expect("JSON"));
     assert!(!answer.to_string().contains("secret"), "{answer}");

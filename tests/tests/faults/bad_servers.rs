@@ -14,7 +14,7 @@ fn impatient() -> Project {
 
 /// The text of a call that failed, and whether it may have run.
 fn failure(answer: &Value) -> (&str, bool) {
-    let may_have_run = answer["result"]["structuredContent"]["mortise"]["may_have_run"].as_bool();
+    let may_have_run = answer["result"]["_meta"]["mortise"]["may_have_run"].as_bool();
     assert_eq!(answer["result"]["isError"], true, "{answer}");
     (faulty::text(answer), may_have_run.unwrap_or_else(|| panic!("{answer}")))
 }
@@ -95,7 +95,7 @@ fn a_flood_of_notifications() {
     let project = faulty::project();
     let mut client = project.proxy("tester", "faulty");
     let answer = client.call("flood", json!({}));
-    let flooded = answer["result"]["structuredContent"]["mortise"]["may_have_run"] == true;
+    let flooded = answer["result"]["_meta"]["mortise"]["may_have_run"] == true;
     assert!(flooded || faulty::text(&answer) == "after the flood", "{answer}");
     goes_on(&project);
 }
@@ -105,7 +105,7 @@ fn a_result_against_the_pinned_output_schema_is_withheld() {
     let project = faulty::project();
     let mut client = project.proxy("tester", "faulty");
     let answer = client.call("mismatch", json!({}));
-    let refusal = &answer["result"]["structuredContent"]["mortise"];
+    let refusal = &answer["result"]["_meta"]["mortise"];
     assert_eq!(refusal["rule"], "result/faulty/mismatch", "{answer}");
     assert!(!answer.to_string().contains("secretly"), "{answer}");
     assert_eq!(outcome(&project, "mismatch"), "withheld");

@@ -87,7 +87,7 @@ fn policies_that_do_not_load_deny_everything() {
     project.write(POLICY, "forbid (principal, action, resource) wen { true };");
     let mut client = project.proxy("support-bot", "desk");
     let answer = client.call("search_tickets", serde_json::json!({"query": "printer"}));
-    let refusal = &answer["result"]["structuredContent"]["mortise"];
+    let refusal = &answer["result"]["_meta"]["mortise"];
     assert_eq!(refusal["verdict"], "deny", "{answer}");
     insta::assert_snapshot!("broken_policies_deny", format!("{}: {}", refusal["rule"], refusal["reason"]));
 }

@@ -187,7 +187,7 @@ fn a_log_deleted_under_a_gateway_ends_all_calls() {
     std::thread::sleep(Duration::from_millis(20));
     for number in 2..5 {
         let answer = client.call("echo", json!({"n": number}));
-        assert_eq!(answer["result"]["structuredContent"]["mortise"]["rule"], "fault/log", "{answer}");
+        assert_eq!(answer["result"]["_meta"]["mortise"]["rule"], "fault/log", "{answer}");
     }
     assert_eq!(faulty::calls(&project, "echo"), 1);
     wait_for("the failure in the status", || {

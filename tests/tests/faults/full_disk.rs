@@ -23,12 +23,12 @@ fn a_full_disk_refuses_every_call_and_loses_nothing() {
     limit(pid, Some(0));
     for number in 2..6 {
         let answer = client.call("echo", json!({"n": number}));
-        assert_eq!(answer["result"]["structuredContent"]["mortise"]["rule"], "fault/log", "{answer}");
+        assert_eq!(answer["result"]["_meta"]["mortise"]["rule"], "fault/log", "{answer}");
     }
     // Room alone does not bring a failed log back: nobody knows what is on the disk.
     limit(pid, None);
     let answer = client.call("echo", json!({"n": 6}));
-    assert_eq!(answer["result"]["structuredContent"]["mortise"]["rule"], "fault/log", "{answer}");
+    assert_eq!(answer["result"]["_meta"]["mortise"]["rule"], "fault/log", "{answer}");
     assert_eq!(faulty::calls(&project, "echo"), 1);
     let status = project.control(&json!("status")).expect("a gateway");
     assert!(status["ok"]["log_failure"].is_string(), "{status}");

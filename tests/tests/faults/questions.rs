@@ -116,7 +116,7 @@ fn a_server_that_asks_on_without_answers_is_cut_off() {
     let call = ask(&mut client, METHODS[1], MANY);
     let (questions, answer) = answered(&mut client, call, |_| None);
     assert_eq!(questions, AT_ONCE, "{answer}");
-    let refusal = &answer["result"]["structuredContent"]["mortise"];
+    let refusal = &answer["result"]["_meta"]["mortise"];
     assert_eq!((&answer["result"]["isError"], &refusal["may_have_run"]), (&json!(true), &json!(true)), "{answer}");
     let stopped = wait_for("the server's end in the log", || project.events_of("server.stopped").pop());
     assert_eq!(stopped["server"], "asking", "{stopped}");

@@ -36,7 +36,7 @@ fn text(answer: &Value) -> &str {
 
 /// What Mortise says in a refusal.
 fn refusal(answer: &Value) -> &Value {
-    let refusal = &answer["result"]["structuredContent"]["mortise"];
+    let refusal = &answer["result"]["_meta"]["mortise"];
     assert!(refusal.is_object() && answer["result"]["isError"] == true, "no refusal: {answer}");
     refusal
 }

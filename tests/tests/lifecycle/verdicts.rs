@@ -55,6 +55,7 @@ fn undeclared_and_unknown_tools_answer_alike() {
     let mut answers = ["fork", "does_not_exist"].map(|tool| {
         let mut answer = bench.call(tool, json!({"text": "x"}));
         answer["id"] = Value::Null;
+        answer["result"]["_meta"]["mortise"]["call"] = Value::Null;
         answer["result"]["structuredContent"]["mortise"]["call"] = Value::Null;
         answer
     });

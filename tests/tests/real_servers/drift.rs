@@ -25,9 +25,9 @@ fn project(more: &[&str]) -> Project {
 fn assert_quarantined(project: &Project, answer: &Value) {
     let result = &answer["result"];
     assert_eq!(result["isError"], true, "{answer}");
-    assert_eq!(result["structuredContent"]["mortise"]["rule"], "pin/drifting/drifting", "{answer}");
+    assert_eq!(result["_meta"]["mortise"]["rule"], "pin/drifting/drifting", "{answer}");
     assert!(!answer.to_string().contains("eve@example.com"), "the changed text reached the agent: {answer}");
-    let call = result["structuredContent"]["mortise"]["call"].clone();
+    let call = result["_meta"]["mortise"]["call"].clone();
     let of_call = |kind: &str| project.events_of(kind).into_iter().filter(|event| event["call"] == call).count();
     assert_eq!((of_call("policy.decision"), of_call("tool.dispatch")), (1, 0), "of {call}");
     let decisions = project.events_of("policy.decision");

@@ -100,9 +100,9 @@ fn a_server_reached_by_url_is_listed_called_and_denied() {
     assert!(names(&listed).contains(&"echo") && names(&listed).contains(&"get-sum"), "{listed}");
     assert_eq!(text(&client.call("echo", json!({"message": "from afar"}))), "Echo: from afar");
     let denied = client.call("get-sum", json!({"a": 1, "b": 2}));
-    assert_eq!(denied["result"]["structuredContent"]["mortise"]["rule"], "guards/no-sums", "{denied}");
+    assert_eq!(denied["result"]["_meta"]["mortise"]["rule"], "guards/no-sums", "{denied}");
     let wrong = client.call("echo", json!({"message": 5}));
-    assert_eq!(wrong["result"]["structuredContent"]["mortise"]["rule"], "schema/all/echo", "{wrong}");
+    assert_eq!(wrong["result"]["_meta"]["mortise"]["rule"], "schema/all/echo", "{wrong}");
     // What the server asks meanwhile comes over the stream of the call.
     let call = client.send("tools/call", json!({"name": "trigger-sampling-request", "arguments": {"prompt": "?"}}));
     let answer = loop {
@@ -142,7 +142,7 @@ fn http_on_both_sides() {
     assert!(names(&web.request("tools/list", json!({}))).contains(&"echo"));
     assert_eq!(text(&web.call("echo", json!({"message": "twice"}))), "Echo: twice");
     let denied = web.call("get-sum", json!({"a": 1, "b": 2}));
-    assert_eq!(denied["result"]["structuredContent"]["mortise"]["rule"], "guards/no-sums", "{denied}");
+    assert_eq!(denied["result"]["_meta"]["mortise"]["rule"], "guards/no-sums", "{denied}");
 }
 
 #[test]

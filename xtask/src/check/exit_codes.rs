@@ -18,7 +18,8 @@ are added without moving old ones. They stay below 126, which a shell uses for i
 
 const TAIL: &str = "
 A command ends with the code of the first thing that stopped it. Standard output is data and standard error is messages,
-so a pipeline sees the code and the data and nothing else.
+so a pipeline sees the code and the data and nothing else. `mortise run` and `mortise proxy` end with the code of what
+they carry.
 
 Generated from `crates/vocab/src/exit.rs` by `cargo xtask generated`.
 ";

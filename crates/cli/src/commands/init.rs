@@ -92,12 +92,14 @@ fn report(output: &Output, root: &Path, agent: &str, survey: &Survey, written: &
     }
     let steps = [
         ("mortise lock", "pin the tools that the servers offer; read what it writes"),
+        ("edit mortise/tools", "say what each tool does (`effect`): what nobody declared is asked about at every call"),
+        ("mortise approvals enroll me", "the secret with which you answer what is asked"),
         ("mortise check", "is everything valid?"),
         ("mortise test", "do the rules do what the cases say?"),
         ("mortise up", "serve the tools to an agent, recorded and guarded"),
     ];
     output.message("\nnext:");
-    steps.iter().for_each(|(command, why)| output.message(format!("  {command:<15} {why}")));
+    steps.iter().for_each(|(command, why)| output.message(format!("  {command:<27} {why}")));
     if names.is_empty() {
         output.message("no server of a client was found here, so the example desk stands in");
     } else {

@@ -108,7 +108,9 @@ fn tail(output: &Output, dir: &Path, list: &TraceList) -> Outcome {
     loop {
         match records.next() {
             Some(Ok(record)) => {
-                if let Ok(event) = Event::from_bytes(&record.bytes) {
+                if let Ok(event) = Event::from_bytes(&record.bytes)
+                    && is_shown(list, &event)
+                {
                     print_event(output, record.index, &event);
                 }
             }
@@ -116,6 +118,13 @@ fn tail(output: &Output, dir: &Path, list: &TraceList) -> Outcome {
             None => std::thread::sleep(LOOK),
         }
     }
+}
+
+/// Whether a followed event is one of those asked for.
+fn is_shown(list: &TraceList, event: &Event) -> bool {
+    let verdict = event.decision.map(vocab::Verdict::as_str);
+    list.verdict.as_deref().is_none_or(|wanted| verdict == Some(wanted))
+        && list.agent.as_deref().is_none_or(|wanted| event.agent.as_deref() == Some(wanted))
 }
 
 fn print_event(output: &Output, index: u64, event: &Event) {
@@ -200,6 +209,10 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<Report, 
     if let (Some(place), Some(what)) = (place, what) {
         output.line(format!("    {place}: {what}"));
     }
+    if report.verdict != Verdict::Ok {
+        output.line(format!("    {} events before it are what they were", report.events));
+        return Ok(report);
+    }
     let sealed = match report.unsealed {
         0 => "all sealed".to_owned(),
         unsealed => format!("{} sealed, {unsealed} not sealed yet", report.sealed),
@@ -209,6 +222,10 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<Report, 
         many => format!("{many} signed checkpoints"),
     };
     output.line(format!("    {} events, {sealed}; {checkpoints}", report.events));
+    if report.unfinished_bytes > 0 {
+        let bytes = report.unfinished_bytes;
+        output.line(format!("    behind them {bytes} bytes of a commit that was not finished, or of no record at all"));
+    }
     if report.unknown > 0 || report.not_run > 0 {
         output.line(format!(
             "    calls without an end: {} unknown (dispatched, nobody knows whether they ran), {} not run",

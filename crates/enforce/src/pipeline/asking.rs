@@ -58,6 +58,9 @@ impl Pipeline {
                 may_have_run: false,
             });
         }
+        if is_new {
+            tracing::warn!(approval = %id, action = case.call.action(), "a call waits for a person");
+        }
         if case.approved.is_some() {
             // This is an approved call that needs another answer: its caller, if any, waits for the result.
             return Answer::Refused(Box::new(waiting(&case, &effective.decision, id, Standing::Pending)));

@@ -83,7 +83,10 @@ impl Gateway {
             let text = "not a loopback address; set `allow_remote = true` in [gateway] to serve other machines";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
-        let listener = TcpListener::bind(address).await?;
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            let advice = "choose another with `--listen`, or with `listen` in [gateway]";
+            io::Error::new(error.kind(), format!("cannot listen at {address}: {error}; {advice}"))
+        })?;
         let bound = listener.local_addr()?;
         *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(bound);
         let endpoint = Arc::new(Endpoint::new(Arc::clone(self)));
@@ -119,6 +122,7 @@ impl Gateway {
         if let Some(snapshot) = snapshot {
             pipeline.install(snapshot);
         }
+        say(&edit);
         let revision = pipeline.snapshot().revision().to_string();
         if let Some(mut event) = edit_event(pipeline.recorder(), &edit, &revision) {
             event.policy_bundle = Some(pipeline.snapshot().bundle.digest().to_string().into());
@@ -163,6 +167,24 @@ impl Gateway {
         }
         if let Err(error) = self.log.close() {
             tracing::error!(%error, "the log was not closed in good order");
+        }
+    }
+}
+
+/// What became of an edit is said where the gateway runs, too.
+fn say(edit: &Edit) {
+    match edit {
+        Edit::None => {}
+        Edit::Applied { .. } => tracing::warn!("an edit of the configuration is in force"),
+        Edit::Waits(_) => tracing::warn!(
+            "an edit of the configuration loosens something and waits: see `mortise policy diff`, then `mortise policy accept`"
+        ),
+        Edit::Refused(found) => {
+            let first = found.first().map(|found| format!("{}: {}", found.file, found.message)).unwrap_or_default();
+            tracing::warn!(
+                first,
+                "an edit of the configuration does not load, the one before stays: run `mortise check`"
+            );
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::caller::Caller;
 use super::decided;
-use super::encode::{self, Shape};
+use super::encode;
 use super::finished::Finished;
 use super::listing::{Added, Names};
 use super::plumbing;
@@ -213,7 +213,6 @@ impl Conversation {
             }
             open.insert(id.clone(), alive.clone());
         }
-        let shape = if request.method == "tools/call" { Shape::ToolResult } else { Shape::Error };
         let mut gone = EndOnDrop(Some(alive.clone()));
         let running = Running { conversation: Arc::clone(self), id: id.clone() };
         let handling = async move {
@@ -224,7 +223,7 @@ impl Conversation {
         let answer = Finished::new(handling).await;
         gone.0 = None;
         match answer {
-            Ok(Ok(answer)) => encode::answer(&id, shape, answer),
+            Ok(Ok((shape, answer))) => encode::answer(&id, shape, answer),
             Ok(Err(invalid)) => {
                 self.refused_message("params", &invalid).await;
                 jsonrpc::error(&id, code::INVALID_PARAMS, &invalid, None)

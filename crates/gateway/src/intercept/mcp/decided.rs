@@ -1,7 +1,7 @@
 //! From a decided request to a call, and from a server's request to one.
 
 use super::conversation::Conversation;
-use super::encode;
+use super::encode::{self, Shape};
 use super::listing::{Added, MAX_PURPOSE};
 use crate::connections::{CallRoute, Ended, Link, NoRoute, ServerRequest};
 use crate::jsonrpc::{ErrorObject, Outcome, Request, code};
@@ -13,11 +13,15 @@ use std::sync::Arc;
 use vocab::id::{CallId, ServerId};
 use vocab::{Call, CallParts, Operation, Target, Untrusted};
 
-/// Turns a decided request into a call and takes it through the pipeline.
+/// Turns a decided request into a call and takes it through the pipeline. Says how its answer is shaped, too.
 ///
 /// # Errors
 /// The params do not have the method's shape.
-pub(super) async fn submit(conversation: &Arc<Conversation>, request: Request, alive: Alive) -> Result<Answer, String> {
+pub(super) async fn submit(
+    conversation: &Arc<Conversation>,
+    request: Request,
+    alive: Alive,
+) -> Result<(Shape, Answer), String> {
     let snapshot = conversation.snapshot();
     let params = request.params.as_deref().unwrap_or(b"{}");
     let params = parse(params, &conversation.limits).map_err(|error| format!("params refused: {error}"))?;
@@ -28,6 +32,16 @@ pub(super) async fn submit(conversation: &Arc<Conversation>, request: Request, a
         _ => resource(conversation, params).await?,
     };
     let Asked { target, arguments, extra, purpose, confidence } = asked;
+    let shape = match &target.operation {
+        Operation::Tool(_) => {
+            // A tool that is not this agent's answers like one that does not exist.
+            let agent = &conversation.caller.principal().agent;
+            let declared = snapshot.inventory.allows(agent, &target).is_ok();
+            let has_schema = declared && snapshot.tool(&target).is_some_and(|tool| tool.output.is_some());
+            Shape::ToolResult { has_schema }
+        }
+        _ => Shape::Error,
+    };
     let link = conversation.link(&target.server).await;
     let mut told = None;
     let route: Arc<dyn Route> = match link {
@@ -58,7 +72,7 @@ pub(super) async fn submit(conversation: &Arc<Conversation>, request: Request, a
     if let Some(told) = told {
         told.all().await;
     }
-    Ok(answer)
+    Ok((shape, answer))
 }
 
 /// A definition that differs from the pinned one is said where it is met, whether or not the agent ever lists tools.

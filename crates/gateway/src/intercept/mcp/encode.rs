@@ -3,7 +3,7 @@
 use crate::jsonrpc::{self, Id, Outcome};
 use bytes::Bytes;
 use enforce::{Answer, Failure, Refusal, Reply};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A call whose end is not known, or that could not be sent.
 pub const FAILED: i32 = -32_011;
@@ -11,8 +11,13 @@ pub const FAILED: i32 = -32_011;
 /// How refusals are shaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// `tools/call`: a result with `isError`, which the model reads.
-    ToolResult,
+    /// `tools/call`: a result with `isError`, which the model reads. What a program reads stands in `_meta`; in
+    /// `structuredContent` too, unless the tool has an output schema: a client would hold it against that, and show
+    /// neither.
+    ToolResult {
+        /// Whether the tool says what its structured content looks like.
+        has_schema: bool,
+    },
     /// Anything else: a JSON-RPC error.
     Error,
 }
@@ -52,14 +57,7 @@ pub fn error_without_id(code: i32, message: &str) -> Bytes {
 fn refused(id: &Id, shape: Shape, refusal: &Refusal) -> Bytes {
     let structured = json!({ "mortise": refusal });
     match shape {
-        Shape::ToolResult => {
-            let result = json!({
-                "content": [{ "type": "text", "text": refusal.sentence() }],
-                "structuredContent": structured,
-                "isError": true,
-            });
-            jsonrpc::response(id, result.to_string().as_bytes())
-        }
+        Shape::ToolResult { has_schema } => tool_error(id, has_schema, &refusal.sentence(), &structured),
         Shape::Error => {
             jsonrpc::error(id, jsonrpc::code::REFUSED, &refusal.sentence(), Some(structured.to_string().as_bytes()))
         }
@@ -71,16 +69,19 @@ fn failed(id: &Id, shape: Shape, failure: &Failure) -> Bytes {
     let text = format!("Mortise: {}. {advice}", failure.text);
     let structured = json!({ "mortise": { "call": failure.call, "may_have_run": failure.may_have_run } });
     match shape {
-        Shape::ToolResult => {
-            let result = json!({
-                "content": [{ "type": "text", "text": text }],
-                "structuredContent": structured,
-                "isError": true,
-            });
-            jsonrpc::response(id, result.to_string().as_bytes())
-        }
+        Shape::ToolResult { has_schema } => tool_error(id, has_schema, &text, &structured),
         Shape::Error => jsonrpc::error(id, FAILED, &text, Some(structured.to_string().as_bytes())),
     }
+}
+
+fn tool_error(id: &Id, has_schema: bool, text: &str, structured: &Value) -> Bytes {
+    let content = json!([{ "type": "text", "text": text }]);
+    let result = if has_schema {
+        json!({ "content": content, "isError": true, "_meta": structured })
+    } else {
+        json!({ "content": content, "structuredContent": structured, "isError": true, "_meta": structured })
+    };
+    jsonrpc::response(id, result.to_string().as_bytes())
 }
 
 fn error_object(code: i32, message: &str, data: &str) -> Bytes {
