@@ -54,6 +54,30 @@ fn inspector_over_stdio() {
     assert_eq!(project.events_of("tool.result").len(), 1);
 }
 
+/// The tool says what its structured content looks like, and the client holds every answer against that.
+#[test]
+fn inspector_shows_a_refusal() {
+    let project = Project::empty();
+    let (server, file) = files(&project);
+    govern(&project, &[server]);
+    let guard = "@id(\"guards/unread\")\n@reason(\"nobody reads this\")\n\
+                 forbid (principal, action == Action::\"files/read_text_file\", resource);\n";
+    project.write("mortise/policies/unread.cedar", guard);
+    let lock = project.read("mortise.lock");
+    assert!(lock.contains("outputSchema") || lock.contains("output_schema"), "the tool has an output schema");
+    let command = mortise().display().to_string();
+    let args = ["proxy", "--agent", AGENT, "--server", "files"];
+    let config = json!({"mcpServers": {"files": {"command": command, "args": args}}});
+    project.write("client.json", &config.to_string());
+    let mut command = client(&project, "node/node_modules/.bin/mcp-inspector");
+    command.args(["--cli", "--config", "client.json", "--server", "files", "--method", "tools/call"]);
+    let refused = json_of(command.args(["--tool-name", "read_text_file", "--tool-arg", &format!("path={file}")]));
+    let text = refused["content"][0]["text"].as_str().unwrap_or_default();
+    assert!(text.contains("nobody reads this"), "{refused}");
+    assert_eq!(refused["_meta"]["mortise"]["rule"], "guards/unread", "{refused}");
+    assert_eq!((&refused["isError"], &refused["structuredContent"]), (&json!(true), &Value::Null), "{refused}");
+}
+
 /// This version of the inspector cannot be told to send a header: the key is added to its requests from outside.
 #[test]
 fn inspector_over_http() {
