@@ -193,6 +193,20 @@ mod tests {
     }
 
     #[test]
+    fn a_redaction_that_would_take_nothing_out_is_an_error() {
+        let place = example("support-desk");
+        let mut files = Files::read(&place.root).unwrap();
+        let path = "mortise/policies/guards/closed-tickets.cedar";
+        let guard = files.texts[path].replace("[].customer_email", "[].customer_emial");
+        files.texts.insert(path.to_owned(), guard);
+        let found = checked(&place, &files);
+        let complaint = found.diagnostics.iter().find(|found| found.code == "policy/redact").unwrap();
+        assert!(complaint.message.contains("has no `customer_emial`"), "{complaint:?}");
+        assert_eq!(complaint.candidates.first().map(String::as_str), Some("customer_email"), "{complaint:?}");
+        assert!(!found.ok);
+    }
+
+    #[test]
     fn an_agent_of_a_high_tier_without_cases_is_an_error() {
         let place = example("support-desk");
         let mut files = Files::read(&place.root).unwrap();

@@ -41,6 +41,8 @@ pub(crate) struct ActionShape {
     pub(crate) invisible: Vec<Invisible>,
     /// Digest of the tool's definition; empty for what is not a tool.
     pub(crate) definition: String,
+    /// The tool's pinned output schema, when it has one.
+    pub(crate) output: Option<Arc<serde_json::Value>>,
 }
 
 impl ActionShape {
@@ -59,6 +61,7 @@ impl ActionShape {
             declared: BTreeMap::new(),
             invisible: Vec::new(),
             definition: String::new(),
+            output: None,
         })
     }
 
@@ -141,6 +144,7 @@ fn of_tool(tool: &ToolDescription, known: &Known<'_>) -> Option<ActionShape> {
         declared: tool.arguments.clone(),
         invisible,
         definition: tool.definition.to_string(),
+        output: tool.output_schema.clone(),
     })
 }
 
@@ -217,6 +221,7 @@ fn fixed(server: &ServerId, operation: &Operation, known: &Known<'_>) -> Option<
         declared: members.into_iter().map(|(name, _, declared)| (name.to_owned(), declared)).collect(),
         invisible: Vec::new(),
         definition: String::new(),
+        output: None,
     })
 }
 
