@@ -37,6 +37,10 @@ fn a_held_call_is_shown_approved_and_answered() {
     assert_eq!((&found["action"], &found["state"]), (&json!("desk/run_script"), &json!("pending")));
     assert_eq!(found["rules"], json!(["guards/production-needs-a-person"]));
     let shown = project.ok(&["approvals", "show", id]);
+    for said in ["waiting\n", "on behalf of  nobody who is known\n", "1 must approve", "expires       20", "in 14 min"]
+    {
+        assert!(shown.contains(said), "no `{said}`: {shown}");
+    }
     assert!(shown.contains("\"restart_worker\"") && shown.contains("\"production\""), "{shown}");
     assert!(project.ok(&["approvals", "ls"]).contains(id));
 

@@ -7,6 +7,7 @@ use crate::place::Place;
 use crate::reach;
 use gateway::control::protocol::Request;
 use serde_json::Value;
+use store::Clock;
 use vocab::Exit;
 
 /// Shows and answers calls that wait.
@@ -40,13 +41,18 @@ fn list(output: &Output, place: &Place, all: bool) -> Outcome {
     if shown.is_empty() {
         output.message("nothing waits");
     }
+    let now = Clock::system().now();
     for approval in shown {
-        let rules: Vec<&str> =
-            approval.get("rules").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let rules: Vec<&str> = strings(approval, "rules").collect();
+        let expires = if text(approval, "state") == "pending" {
+            format!("  expires {}", away(number(approval, "expires_us") - now))
+        } else {
+            String::new()
+        };
         output.line(format!(
-            "{}  {:<9} {:<28} agent {}  asked by {}",
+            "{}  {:<9} {:<28} agent {}  asked by {}{expires}",
             output.bold(text(approval, "id")),
-            text(approval, "state"),
+            standing(approval),
             text(approval, "action"),
             text(approval, "agent"),
             rules.join(", ")
@@ -61,12 +67,26 @@ fn show(output: &Output, place: &Place, id: &str) -> Outcome {
         output.json(&shown);
         return Ok(Exit::Ok);
     }
-    output.line(format!("{}  {}", output.bold(text(&shown, "id")), text(&shown, "state")));
-    for (label, key) in [("agent", "agent"), ("on behalf of", "user"), ("tier", "tier"), ("call", "action")] {
-        output.line(format!("  {label:<13} {}", text(&shown, key)));
+    output.line(format!("{}  {}", output.bold(text(&shown, "id")), standing(&shown)));
+    let now = Clock::system().now();
+    let line = |label: &str, what: &str| output.line(format!("  {label:<13} {what}"));
+    line("agent", &format!("{}, tier {}", text(&shown, "agent"), text(&shown, "tier")));
+    line("on behalf of", Some(text(&shown, "user")).filter(|user| !user.is_empty()).unwrap_or("nobody who is known"));
+    line("call", text(&shown, "action"));
+    for rule in strings(&shown, "rules") {
+        let reason = shown.get("reasons").and_then(|reasons| reasons.get(rule)).and_then(Value::as_str);
+        line("asked by", &reason.map_or_else(|| rule.to_owned(), |reason| format!("{rule}: {reason}")));
     }
-    for (label, key) in [("asked by", "rules"), ("approvers", "approvers"), ("quorum", "quorum")] {
-        output.line(format!("  {label:<13} {}", shown.get(key).map(Value::to_string).unwrap_or_default()));
+    let approvers: Vec<&str> = strings(&shown, "approvers").collect();
+    let who = if approvers.is_empty() { "anybody who is enrolled".to_owned() } else { approvers.join(", ") };
+    let quorum = shown.get("quorum").and_then(Value::as_u64).unwrap_or(1);
+    line("approvers", &format!("{who}; {quorum} must approve"));
+    line("asked", &when(&shown, "requested_us", now));
+    line("expires", &when(&shown, "expires_us", now));
+    for answer in shown.get("answers").and_then(Value::as_array).into_iter().flatten() {
+        let said = if text(answer, "say") == "approve" { "approved" } else { "refused" };
+        let (who, at) = (text(answer, "approver"), when(answer, "at_us", now));
+        line("answer", &format!("{who} {said}, {at}: {}", visible(text(answer, "reason"))));
     }
     output.line("  arguments     (effective: what would run)");
     let arguments = shown.get("arguments").cloned().unwrap_or_default();
@@ -133,6 +153,41 @@ const fn is_steering(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Where an approval stands, in a word for people.
+fn standing(approval: &Value) -> &str {
+    match text(approval, "state") {
+        "pending" => "waiting",
+        "consumed" => "run",
+        other => other,
+    }
+}
+
+/// A time with how far it is from now, both in microseconds since the epoch.
+fn when(value: &Value, key: &str, now: i64) -> String {
+    let time = number(value, key);
+    let said = jiff::Timestamp::from_microsecond(time).and_then(|time| time.round(jiff::Unit::Second));
+    said.map_or_else(|_| "?".to_owned(), |said| format!("{said}, {}", away(time - now)))
+}
+
+/// `in 14 min` or `3 s ago`.
+fn away(micros: i64) -> String {
+    let seconds = micros.unsigned_abs() / 1_000_000;
+    let span = match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3_600),
+    };
+    if micros < 0 { format!("{span} ago") } else { format!("in {span}") }
+}
+
+fn number(value: &Value, key: &str) -> i64 {
+    value.get(key).and_then(Value::as_i64).unwrap_or_default()
+}
+
+fn strings<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a str> {
+    value.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
@@ -140,6 +195,19 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_said_from_now() {
+        let at = |seconds: i64| away(seconds * 1_000_000);
+        assert_eq!(
+            [at(0), at(119), at(120), at(7_199), at(7_200)],
+            ["in 0 s", "in 119 s", "in 2 min", "in 119 min", "in 2 h"]
+        );
+        assert_eq!(at(-3), "3 s ago");
+        let asked = serde_json::json!({ "t": 1_795_000_000_123_456_i64 });
+        assert_eq!(when(&asked, "t", 1_795_000_003_000_000), "2026-11-18T11:06:40Z, 2 s ago");
+        assert_eq!(when(&asked, "other", 0), "1970-01-01T00:00:00Z, in 0 s");
+    }
 
     #[test]
     fn text_of_agents_cannot_steer_the_terminal() {

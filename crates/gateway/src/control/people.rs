@@ -50,6 +50,14 @@ pub(super) fn show(gateway: &Gateway, id: &str) -> Response {
         let purpose = call.purpose.as_ref().map(|purpose| purpose.examine().clone());
         shown.insert("purpose_claimed".to_owned(), purpose.into());
         shown.insert("call".to_owned(), call.id.as_str().into());
+        let snapshot = pipeline.snapshot();
+        let reason = |id: &str| {
+            let rule = snapshot.bundle.rules().find(|rule| rule.id.as_str() == id)?;
+            rule.reason.as_deref().map(|reason| (id.to_owned(), Value::from(reason)))
+        };
+        let rules = shown.get("rules").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let reasons: serde_json::Map<String, Value> = rules.filter_map(reason).collect();
+        shown.insert("reasons".to_owned(), reasons.into());
     }
     Response::Ok(shown)
 }
