@@ -108,8 +108,9 @@ Compare with a constant instead; counting and limits are declared in agent and t
     (
         "policy/redact",
         r#"A `@redact` term names an argument that no tool in the guard's scope has, a field that their
-pinned output schemas have no room for, or an argument that must not be changed. Taking something out of a target, an object, a critical value, SQL, a path or a
-command line would make it another call.
+pinned output schemas have no room for, or an argument that must not be changed. Taking something
+out of a target, an object, a critical value, SQL, a path or a command line would make it another
+call.
 
 Redact `content` and `free` text arguments (`args.body:mask`) or results
 (`result.items[].email:pseudonymise`); for others use `@decision("ask")`."#,
