@@ -225,7 +225,7 @@ impl Row {
     fn end(&self) -> String {
         let outcome = match (self.outcome, self.dispatched) {
             (Some(outcome), _) => outcome.as_str(),
-            (None, _) if self.repeats => "repeat",
+            (None, false) if self.repeats => "repeat",
             (None, true) => "unknown",
             (None, false) if self.verdict == Some(Verdict::Ask) => "waiting",
             (None, false) => "not run",

@@ -6,7 +6,10 @@ use crate::{
     prove::{ProveError, StoredTiles, tiles_of_records},
     read::ReadError,
 };
-use proof::{AddCheckpoint, CosignatureVerifier, Note, Verifier, consistency_proof};
+use proof::{
+    AddCheckpoint, Checkpoint, CosignatureVerifier, Hash, HashReader, Note, Verifier, consistency_proof, root_at,
+    verify_consistency,
+};
 use std::{io, path::Path};
 
 /// What a witness cosigned last.
@@ -30,16 +33,25 @@ pub fn ask_to_cosign(dir: &Path, old: u64) -> Result<AddCheckpoint, ProveError> 
     if old > size {
         return Err(ProveError::NotSealed { index: old.saturating_sub(1), sealed: size });
     }
-    let proof = if old == 0 || old == size {
-        Vec::new()
-    } else {
-        match consistency_proof(old, size, &StoredTiles(&layout)) {
-            Ok(proof) => proof,
-            Err(_) => consistency_proof(old, size, &tiles_of_records(&layout, size)?)
-                .map_err(|error| ProveError::Unsound(error.to_string()))?,
-        }
-    };
+    let proof = if old == 0 || old == size { Vec::new() } else { grown(&layout, old, &stored.checkpoint)? };
     Ok(AddCheckpoint { old, proof, note: stored.note })
+}
+
+/// The proof that the log grew from `old` records to the checkpoint: made from the tiles, or from the records where tiles
+/// are missing or wrong. Checked before it is returned: a witness would take a damaged tile for another history.
+fn grown(layout: &Layout, old: u64, to: &Checkpoint) -> Result<Vec<Hash>, ProveError> {
+    let from_tiles = StoredTiles(layout);
+    let attempt = |tiles: &dyn HashReader| {
+        let proof = consistency_proof(old, to.size(), tiles).ok()?;
+        let old_root = root_at(old, tiles).ok()?;
+        verify_consistency(old, to.size(), &proof, &old_root, to.root()).ok().map(|()| proof)
+    };
+    if let Some(proof) = attempt(&from_tiles) {
+        return Ok(proof);
+    }
+    let from_records = tiles_of_records(layout, to.size())?;
+    attempt(&from_records)
+        .ok_or_else(|| ProveError::Unsound("the records are not those of the newest checkpoint".to_owned()))
 }
 
 /// Keeps a note that the witness cosigned, in place of the one before. Durable.
@@ -103,9 +115,15 @@ mod tests {
         assert_eq!(verify(&log, None).unwrap().verdict, Verdict::Ok);
 
         // Tiles are no help and no hindrance.
+        let good_proof = ask_to_cosign(&log, 300).unwrap().proof;
+        assert!(!good_proof.is_empty());
+        for tile in ["tile/0/000", "tile/0/001.p/64"] {
+            let bytes = std::fs::read(log.join(tile)).unwrap();
+            std::fs::write(log.join(tile), vec![7; bytes.len()]).unwrap();
+            assert_eq!(ask_to_cosign(&log, 300).unwrap().proof, good_proof, "{tile}");
+        }
         std::fs::remove_dir_all(log.join("tile")).unwrap();
-        assert_eq!(ask_to_cosign(&log, 300).unwrap().proof.len(), ask_to_cosign(&log, 300).unwrap().proof.len());
-        assert!(!ask_to_cosign(&log, 300).unwrap().proof.is_empty());
+        assert_eq!(ask_to_cosign(&log, 300).unwrap().proof, good_proof);
 
         // Cut back to before: every signed checkpoint of the log itself is gone, what was cosigned is not.
         let kept = log.join("witnesses").join(trusted.id().to_string());

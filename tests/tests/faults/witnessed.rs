@@ -118,6 +118,16 @@ fn a_log_is_cosigned_as_it_grows_and_a_copy_of_its_past_is_refused() {
     end_gateway(&project);
     drop(gateway);
 
+    // The same, with what the witness cosigned left in its place: that alone says enough, also without the witness.
+    copy(&project.root().join("whole/witnesses"), &project.log().join("witnesses"));
+    let cut = project.run(&["trace", "verify"]);
+    assert!(cut.code == 20 && cut.stdout.starts_with("missing"), "{cut:?}");
+    let gateway = project.up(&["--dev"]);
+    let refused = call(&project);
+    assert!(refused.contains("fault/log"), "{refused}");
+    end_gateway(&project);
+    drop(gateway);
+
     // Put back whole, it goes on.
     fs::remove_dir_all(project.log()).expect("a removed log");
     fs::rename(project.root().join("whole"), project.log()).expect("a moved log");

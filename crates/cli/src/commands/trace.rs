@@ -210,7 +210,7 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<Report, 
         output.line(format!("    {place}: {what}"));
     }
     if report.verdict != Verdict::Ok {
-        output.line(format!("    {} events before it are what they were", report.events));
+        output.line(format!("    found when {} events had been read", report.events));
         return Ok(report);
     }
     let sealed = match report.unsealed {

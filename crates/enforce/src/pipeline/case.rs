@@ -62,6 +62,11 @@ impl Alive {
         self.0.waits.load(Ordering::SeqCst)
     }
 
+    /// Whether the call was withdrawn.
+    pub(super) fn is_withdrawn(&self) -> bool {
+        self.0.withdrawn.is_closed()
+    }
+
     /// Resolves when the call is withdrawn.
     pub(super) async fn withdrawn(&self) {
         // There never is a permit: this is the end of waiting for one.

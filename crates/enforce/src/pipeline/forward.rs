@@ -80,11 +80,16 @@ impl Pipeline {
         }
         let confinement = permit.confinement;
         let redact_result = permit.redact_result.clone();
-        let answer = tokio::select! {
-            biased;
-            answer = self.forward(permit) => answer,
-            // Whoever carries the call tells the tool when nobody waits for it; whether it still ran is not known.
-            () = case.alive.withdrawn() => Err(Lost::Unknown("the caller withdrew it".to_owned()).into()),
+        let withdrew = "the caller withdrew it".to_owned();
+        let answer = if case.alive.is_withdrawn() {
+            Err(Lost::NotSent(withdrew).into())
+        } else {
+            tokio::select! {
+                biased;
+                answer = self.forward(permit) => answer,
+                // Whoever carries the call tells the tool when nobody waits for it; whether it still ran is not known.
+                () = case.alive.withdrawn() => Err(Lost::Unknown(withdrew).into()),
+            }
         };
         self.conclude(&case, &effective, confinement, &redact_result, answer).await
     }

@@ -90,7 +90,18 @@ impl Gateway {
             let (dir, key) = (dir.clone(), key.clone());
             move || store::cosigned(&dir, &key)
         });
-        let mut old = known.await?.map_or(0, |cosigned| cosigned.size);
+        let mut old = match known.await {
+            // Kept here, signed by the log and by the witness: no answer could say it better.
+            Ok(Some(kept)) if kept.size > self.log.size() => {
+                let reason = format!("it cosigned {} records, and there are {}", kept.size, self.log.size());
+                return Ok(Round::Contradicted(reason));
+            }
+            Ok(kept) => kept.map_or(0, |kept| kept.size),
+            Err(reason) => {
+                tracing::warn!(reason, "what was cosigned last cannot be read, the witness is asked for it");
+                0
+            }
+        };
         for _ in 0..MAX_ASKED {
             let request: AddCheckpoint = blocking({
                 let dir = dir.clone();
@@ -106,9 +117,13 @@ impl Gateway {
                     blocking(move || store::keep_cosigned(&dir, &key, &note)).await?;
                     return Ok(Round::Cosigned);
                 }
-                Answer::OtherSize(last) if last > size => {
-                    let reason = format!("it cosigned {last} records, and the newest checkpoint is over {size}");
+                Answer::OtherSize(last) if last > self.log.size() => {
+                    let reason = format!("it cosigned {last} records, and there are {}", self.log.size());
                     return Ok(Round::Contradicted(reason));
+                }
+                // After a power cut an older checkpoint may be in place of one whose records are all there.
+                Answer::OtherSize(last) if last > size => {
+                    return Err(format!("it cosigned {last} records, which no checkpoint is over yet"));
                 }
                 Answer::OtherSize(last) if last == old && last == size => {
                     let reason = format!("it cosigned another history of the first {size} records");

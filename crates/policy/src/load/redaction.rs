@@ -66,8 +66,8 @@ fn member<'a>(schema: &serde_json::Value, path: &'a str) -> Result<(), Unknown<'
         schema = found;
         for _ in 0..segment.matches("[]").count() {
             match schema.get("items") {
-                Some(items) => schema = items,
-                None => return Ok(()),
+                Some(items) if schema.get("prefixItems").is_none() => schema = items,
+                _ => return Ok(()),
             }
         }
     }

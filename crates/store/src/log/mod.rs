@@ -1,9 +1,8 @@
 //! The append-only log.
 //!
-//! The way of a record: `handle` → `queue` → `committer` → `segment` (`frame`, on a `medium`; the next one is filled at a
-//! `pace`) → durable, answered →
-//! `publisher` → `derive` (tree, tiles) → `checkpoints`. Opening goes the other way: `lock`, `identity`,
-//! `recovery` over `walk` and `scan`.
+//! The way of a record: `handle` → `queue` → `committer` → `segment` (`frame`, on a `medium`, the next one filled at a `pace`)
+//! → durable, answered → `publisher` → `derive` (tree, tiles) → `checkpoints`. Opening goes the other way: `lock`,
+//! `identity`, `recovery` over `walk` and `scan`.
 
 pub(crate) mod bundle;
 pub(crate) mod checkpoints;

@@ -190,8 +190,9 @@ fn cosigned(layout: &Layout) -> Result<Vec<PathBuf>, Fault> {
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(failed)?.path();
-        // What was not finished is replaced with the next cosignature.
-        if path.extension().is_none() {
+        // What was not finished is replaced with the next cosignature, and what has no key's id for a name is not ours.
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             found.push(path);
         }
     }

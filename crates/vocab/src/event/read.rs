@@ -25,6 +25,9 @@ impl<'a> Event<'a> {
     }
 }
 
+/// Half of the levels that the general parser goes down: with no more opening brackets than that, none can be too deep.
+const MAX_OPENINGS: usize = 64;
+
 /// Reads an event with its members in any order and any spelling JSON has for them.
 fn general_form(text: &str) -> Result<Event<'_>, RecordError> {
     serde_json::from_str(text).map_err(|error| RecordError::Unreadable(error.to_string()))
@@ -181,6 +184,11 @@ impl<'a> Reader<'a> {
     }
 
     fn value<T: Deserialize<'a>>(&mut self) -> Option<T> {
+        // The general parser counts levels from the record's own brace on. What could come near its limit is left to it.
+        let opening = |byte: &u8| matches!(byte, b'{' | b'[');
+        if self.rest.bytes().filter(|byte| opening(byte)).take(MAX_OPENINGS).count() == MAX_OPENINGS {
+            return None;
+        }
         let mut values = serde_json::Deserializer::from_str(self.rest).into_iter();
         let value = values.next()?.ok()?;
         let rest = self.rest.get(values.byte_offset()..)?;

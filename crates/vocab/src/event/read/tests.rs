@@ -89,3 +89,20 @@ fn the_form_that_is_written_is_the_one_that_is_read_at_once() {
         assert_eq!(written_form(&text.replacen(from, to, 1)), None, "{from} -> {to}");
     }
 }
+
+#[test]
+fn depth_ends_where_the_general_parser_ends() {
+    let mut event = Event::new(Kind::GatewayStarted, "0", 0, "default");
+    for depth in [1, 62, 63, 64, 125, 126, 127, 128] {
+        let nested = (0..depth).fold(serde_json::Value::from(1), |inner, _| serde_json::Value::from(vec![inner]));
+        event.detail = [("deep".to_owned(), nested)].into();
+        let bytes = event.to_bytes().unwrap();
+        let text = std::str::from_utf8(&bytes).unwrap();
+        let general = general_form(text).ok();
+        assert_eq!(general.is_some(), depth < 126, "{depth}");
+        if let Some(read) = written_form(text) {
+            assert_eq!(Some(read), general, "{depth}");
+        }
+        assert_eq!(Event::from_bytes(&bytes).ok(), general_form(text).ok(), "{depth}");
+    }
+}
