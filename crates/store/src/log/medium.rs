@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Zeros written at once when a segment is filled: a tenth of a millisecond of a core that a commit may need.
+/// Zeros written at once when a segment is filled: small, so that a commit need not wait long for the core.
 const FILL_CHUNK: usize = 512 * 1024;
 
 /// What segments lie on.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Lets whoever fills the next segment keep step with whoever uses this one up. Zeros written all at once would keep a
-/// core from the commits for some fifty milliseconds.
+/// core from the commits for as long as that takes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pace(Arc<Shared>);
 
