@@ -85,7 +85,9 @@ impl Log {
             None => first_segment(&*medium, &layout, options.segment_bytes).map_err(segments_failed)?,
         };
         if let Tail::Torn(bytes) = end.tail {
-            erase(&*medium, &layout.segment(segment), end.offset, bytes).map_err(segments_failed)?;
+            // A commit that was never finished goes before anything is written in its place.
+            let torn = medium.open(&layout.segment(segment));
+            torn.and_then(|mut file| file.erase(bytes, end.offset)).map_err(segments_failed)?;
         }
         if !layout.checkpoint().try_exists().map_err(|error| io_error(layout.checkpoint(), error))? {
             derived
@@ -234,14 +236,6 @@ fn first_segment(medium: &dyn Medium, layout: &Layout, segment_bytes: u64) -> io
     medium.fill(&layout.spare(), segment_bytes.min(FIRST_SEGMENT_BYTES), &Pace::free())?;
     medium.name(&layout.spare(), &layout.segment(0))?;
     Ok(0)
-}
-
-/// Zeroes a commit that was never finished, durably, before anything is written in its place.
-fn erase(medium: &dyn Medium, path: &Path, offset: u64, bytes: u64) -> io::Result<()> {
-    let file = medium.open(path)?;
-    let zeros = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
-    file.write(&zeros, offset)?;
-    file.sync()
 }
 
 fn io_error(path: PathBuf, source: io::Error) -> OpenError {

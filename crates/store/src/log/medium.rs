@@ -1,10 +1,13 @@
 //! The file layer under the segments, so that tests can break it.
 
-use super::pace::{Abandoned, Pace};
+use super::{
+    direct::{self, Aligned, BLOCK, DirectFile},
+    pace::{Abandoned, Pace},
+};
 use crate::atomic;
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io,
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
 };
@@ -27,11 +30,11 @@ pub(crate) trait Medium: Send + Sync {
 
 /// A segment being written.
 pub(crate) trait SegmentFile: Send {
-    /// Writes all bytes at the offset.
-    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Writes all bytes at the offset, behind everything that was written. They are durable when this returns.
+    fn append(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Makes everything written durable.
-    fn sync(&self) -> io::Result<()>;
+    /// Writes zeros over what was begun behind the end, durably.
+    fn erase(&mut self, bytes: u64, offset: u64) -> io::Result<()>;
 
     /// Bytes of the file.
     fn length(&self) -> io::Result<u64>;
@@ -43,17 +46,34 @@ pub(crate) trait SegmentFile: Send {
 /// The file system.
 pub(crate) struct Disk;
 
-struct DiskFile(Placed);
+struct DiskFile {
+    placed: Placed,
+    /// Where the file system can do that.
+    direct: Option<DirectFile>,
+}
 
 impl Medium for Disk {
     fn fill(&self, path: &Path, length: u64, pace: &Pace) -> io::Result<()> {
-        let mut file = atomic::create(path)?;
-        let zeros = vec![0; FILL_CHUNK];
+        let file = atomic::create(path)?;
+        let mut direct = direct::open(path, false).ok();
+        let zeros = Aligned::zeros(FILL_CHUNK);
         let mut filled = 0;
         while filled < length {
             let now = length.saturating_sub(filled).min(FILL_CHUNK as u64);
             pace.wait(filled + now).map_err(|Abandoned| io::Error::from(io::ErrorKind::Interrupted))?;
-            file.write_all(zeros.get(..usize::try_from(now).unwrap_or(FILL_CHUNK)).unwrap_or_default())?;
+            let zeros = zeros.as_slice().get(..usize::try_from(now).unwrap_or(FILL_CHUNK)).unwrap_or_default();
+            let written = direct
+                .as_ref()
+                .filter(|_| zeros.len().is_multiple_of(BLOCK))
+                .map(|past| past.write_all_at(zeros, filled));
+            match written {
+                Some(Ok(())) => {}
+                Some(Err(error)) if !is_refused(&error) => return Err(error),
+                _ => {
+                    direct = None;
+                    file.write_all_at(zeros, filled)?;
+                }
+            }
             filled += now;
         }
         file.sync_all()
@@ -66,26 +86,44 @@ impl Medium for Disk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(Box::new(DiskFile(Placed::new(file, path)?)))
+        let placed = Placed::new(file, path)?;
+        // A last block that is not whole cannot be written so.
+        let whole = placed.file.metadata()?.len().is_multiple_of(BLOCK as u64);
+        let direct = if whole { DirectFile::new(path).ok() } else { None };
+        Ok(Box::new(DiskFile { placed, direct }))
     }
 }
 
 impl SegmentFile for DiskFile {
-    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.file.write_all_at(bytes, offset)
+    fn append(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if let Some(direct) = &mut self.direct {
+            match direct.append(bytes, offset) {
+                Err(error) if is_refused(&error) => self.direct = None,
+                done => return done,
+            }
+        }
+        self.placed.file.write_all_at(bytes, offset)?;
+        self.placed.file.sync_data()
     }
 
-    fn sync(&self) -> io::Result<()> {
-        self.0.file.sync_data()
+    fn erase(&mut self, bytes: u64, offset: u64) -> io::Result<()> {
+        let zeros = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+        self.placed.file.write_all_at(&zeros, offset)?;
+        self.placed.file.sync_data()
     }
 
     fn length(&self) -> io::Result<u64> {
-        Ok(self.0.file.metadata()?.len())
+        Ok(self.placed.file.metadata()?.len())
     }
 
     fn in_place(&self) -> io::Result<bool> {
-        self.0.in_place()
+        self.placed.in_place()
     }
+}
+
+/// Some file systems open a file for writing past the cache and then do not take the write. Nothing was written.
+fn is_refused(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidInput
 }
 
 /// An open file and where it was found.

@@ -8,6 +8,7 @@ pub(crate) mod bundle;
 pub(crate) mod checkpoints;
 mod committer;
 pub(crate) mod derive;
+mod direct;
 mod error;
 pub(crate) mod frame;
 mod handle;

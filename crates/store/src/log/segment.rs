@@ -99,9 +99,8 @@ impl SegmentWriter {
     pub(crate) fn commit(&mut self) -> Result<(), Arc<str>> {
         if !self.pending.is_empty() {
             self.file
-                .write(&self.pending, self.offset)
-                .map_err(|error| reason("a record cannot be written", &error))?;
-            self.file.sync().map_err(|error| reason("a record cannot be made durable", &error))?;
+                .append(&self.pending, self.offset)
+                .map_err(|error| reason("a record cannot be made durable", &error))?;
             self.offset += self.pending.len() as u64;
             self.pending.clear();
             self.pending_frames = 0;

@@ -25,7 +25,7 @@ fn what_was_acknowledged_survives_a_power_cut_at_any_operation() {
     let all: Vec<Vec<u8>> = appends().concat();
     let mut cuts = 0;
     let mut torn = 0;
-    for seed in 0..2 {
+    for seed in 0..3 {
         for at in 1.. {
             let dir = tempfile::tempdir().unwrap();
             let faults = Faults::new(at, Fault::PowerCut { seed });

@@ -6,9 +6,10 @@ use crate::log::{
 };
 use std::{
     io,
+    os::unix::fs::FileExt,
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -36,8 +37,8 @@ pub(super) struct FaultyDisk(pub(super) Arc<Faults>);
 struct FaultyFile {
     faults: Arc<Faults>,
     file: Box<dyn SegmentFile>,
-    /// Written and not yet durable.
-    unsynced: Mutex<Vec<(u64, Vec<u8>)>>,
+    /// The same file, for the sectors that a power cut lets through.
+    raw: std::fs::File,
 }
 
 impl Faults {
@@ -73,22 +74,20 @@ impl Medium for FaultyDisk {
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         let (faults, file) = (Arc::clone(&self.0), Disk.open(path)?);
-        Ok(Box::new(FaultyFile { faults, file, unsynced: Mutex::default() }))
+        let raw = std::fs::OpenOptions::new().write(true).open(path)?;
+        Ok(Box::new(FaultyFile { faults, file, raw }))
     }
 }
 
 impl SegmentFile for FaultyFile {
-    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.unsynced.lock().unwrap().push((offset, bytes.to_vec()));
-        self.faults.count().inspect_err(|_| self.cut())
+    fn append(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.faults.count().inspect_err(|_| self.cut(bytes, offset))?;
+        self.file.append(bytes, offset)
     }
 
-    fn sync(&self) -> io::Result<()> {
-        self.faults.count().inspect_err(|_| self.cut())?;
-        for (offset, bytes) in self.unsynced.lock().unwrap().drain(..) {
-            self.file.write(&bytes, offset)?;
-        }
-        self.file.sync()
+    fn erase(&mut self, bytes: u64, offset: u64) -> io::Result<()> {
+        self.faults.count().inspect_err(|_| self.cut(&vec![0; bytes as usize], offset))?;
+        self.file.erase(bytes, offset)
     }
 
     fn length(&self) -> io::Result<u64> {
@@ -102,24 +101,22 @@ impl SegmentFile for FaultyFile {
 
 impl FaultyFile {
     /// Lets some of the sectors reach the disk.
-    fn cut(&self) {
+    fn cut(&self, bytes: &[u8], offset: u64) {
         let Fault::PowerCut { seed } = self.faults.kind else {
             return;
         };
         let mut random = seed.wrapping_add(self.faults.at).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        for (offset, bytes) in self.unsynced.lock().unwrap().drain(..) {
-            let mut at = 0;
-            while at < bytes.len() {
-                let to_boundary = SECTOR - (offset + at as u64) % SECTOR;
-                let end = bytes.len().min(at + to_boundary as usize);
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                if random >> 63 == 1 {
-                    self.file.write(&bytes[at..end], offset + at as u64).unwrap();
-                }
-                at = end;
+        let mut at = 0;
+        while at < bytes.len() {
+            let to_boundary = SECTOR - (offset + at as u64) % SECTOR;
+            let end = bytes.len().min(at + to_boundary as usize);
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            if random >> 63 == 1 {
+                self.raw.write_all_at(&bytes[at..end], offset + at as u64).unwrap();
             }
+            at = end;
         }
     }
 }
