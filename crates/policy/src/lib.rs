@@ -33,6 +33,7 @@ mod vocabulary;
 pub use bundle::Bundle;
 pub use compile::{compile, compile_known};
 pub use decide::{NO_PERMIT, NO_POLICY, UNCERTAIN, UNDECIDABLE};
+pub use load::prepare;
 pub use request::{Facts, Findings, Request, Targets};
 pub use rule::{Rule, RuleKind, RuleMode};
 pub use schema::Invisible;

@@ -22,6 +22,7 @@ const CLAIM_LOOKS: u32 = 40;
 
 /// Serves in the foreground. A gateway that was started on demand is ended first: there is one per project.
 pub fn run(output: &Output, place: &Place, args: &args::Up) -> Outcome {
+    gateway::process::prepare();
     let listen = args.listen.as_deref().map(str::parse::<SocketAddr>).transpose();
     let listen = listen.map_err(|_| Failure::new(Exit::Usage, "`--listen` takes `address:port`"))?;
     let _claim = take_over(output, place)?;
@@ -106,6 +107,7 @@ fn running(place: &Place) -> Result<(Option<Client>, Value), Failure> {
 
 /// The gateway process that shims start.
 pub fn gateway(output: &Output, args: &args::Gateway) -> Outcome {
+    gateway::process::prepare();
     let place = Place::at(&args.root)?;
     let mut options = place.options();
     options.on_demand = args.on_demand;

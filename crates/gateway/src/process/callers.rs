@@ -277,7 +277,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::Configuration;
+    use crate::process::{Configuration, Found};
     use govern::protected::Protected;
     use std::fs;
 
@@ -303,8 +303,9 @@ mod tests {
         fn snapshot(&self) -> Arc<Snapshot> {
             let state = Arc::new(StateDir::open(&self.folder.path().join("other")).unwrap());
             let root = self.folder.path().join("project");
-            let opened = Configuration::open(&root, state, Protected::new("/p", "/s", None).unwrap(), false, NOW);
-            Arc::new(opened.unwrap().1)
+            let protected = Protected::new("/p", "/s", None).unwrap();
+            let found = Found::read(&root, &state).unwrap();
+            Arc::new(Configuration::open(found, state, protected, false, NOW).unwrap().1)
         }
 
         fn key(&self, snapshot: &Snapshot) -> Secret<String> {

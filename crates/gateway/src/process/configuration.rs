@@ -97,6 +97,40 @@ pub enum Edit {
     Refused(Vec<Diagnostic>),
 }
 
+/// What a start finds, before its policies are compiled.
+pub struct Found {
+    /// Settings, inventory, tools and policies, all but the last understood.
+    pub project: Project,
+    in_force: Files,
+    first_use: bool,
+}
+
+impl Found {
+    /// Decides what is in force at a start: what was accepted; only an empty state accepts what it finds.
+    ///
+    /// # Errors
+    /// Neither what was accepted nor, on first use, what was found can be used: without settings and inventory there is
+    /// nothing to serve at all.
+    pub fn read(root: &Path, state: &StateDir) -> Result<Self, ConfigurationError> {
+        let found = Files::read(root)?;
+        let accepted = Accepted::load(state, past(state));
+        let accepted = accepted.map_err(|error| ConfigurationError::Accepted(error.to_string()))?;
+        let first_use = accepted.is_none();
+        let (in_force, parsed) = match accepted {
+            Some(Accepted { files, revision, .. }) => {
+                let parsed = Project::parse_revision(&files, &revision);
+                (files, parsed)
+            }
+            None => {
+                let parsed = Project::parse(&found);
+                (found, parsed)
+            }
+        };
+        let project = parsed.map_err(ConfigurationError::Invalid)?;
+        Ok(Self { project, in_force, first_use })
+    }
+}
+
 /// What is in force and what waits.
 pub struct Configuration {
     state: Arc<StateDir>,
@@ -115,35 +149,19 @@ struct Held {
 }
 
 impl Configuration {
-    /// Decides what is in force at a start: what was accepted, and on top of it what only tightens. Only an empty
-    /// state accepts what it finds.
+    /// Puts what was found in force.
     ///
     /// # Errors
-    /// Neither what was accepted nor, on first use, what was found can be used.
+    /// State cannot be kept.
     pub fn open(
-        root: &Path,
+        found: Found,
         state: Arc<StateDir>,
         protected: Protected,
         dev: bool,
         now_us: i64,
     ) -> Result<(Self, Snapshot, Vec<Edit>), ConfigurationError> {
-        let found = Files::read(root)?;
-        let accepted = Accepted::load(&state, past(&state));
-        let accepted = accepted.map_err(|error| ConfigurationError::Accepted(error.to_string()))?;
-        let first_use = accepted.is_none();
-        // Without settings and inventory there is nothing to serve at all.
-        let (in_force, parsed) = match accepted {
-            Some(Accepted { files, revision, .. }) => {
-                let parsed = Project::parse_revision(&files, &revision);
-                (files, parsed)
-            }
-            None => {
-                let parsed = Project::parse(&found);
-                (found, parsed)
-            }
-        };
-        let parsed = parsed.map_err(ConfigurationError::Invalid)?;
-        let (project, bundle, broken) = match compile_project(parsed, Sound::remembered(&state).as_ref()) {
+        let Found { in_force, project, first_use } = found;
+        let (project, bundle, broken) = match compile_project(project, Sound::remembered(&state).as_ref()) {
             Ok(Compiled { project, bundle, .. }) => (project, bundle, None),
             // Policies that do not load are a policy: deny everything, and say why in every event.
             Err(ConfigurationError::Invalid(diagnostics)) => {
@@ -283,7 +301,8 @@ mod tests {
         /// Starts with this state directory: whether there are rules, or a set that denies all.
         fn is_live(&self, state: &Arc<StateDir>) -> bool {
             let protected = Protected::new("/p", "/s", None).unwrap();
-            let opened = Configuration::open(self.root.path(), Arc::clone(state), protected, false, 0).unwrap();
+            let found = Found::read(self.root.path(), state).unwrap();
+            let opened = Configuration::open(found, Arc::clone(state), protected, false, 0).unwrap();
             opened.1.bundle.rules().next().is_some()
         }
 

@@ -11,6 +11,7 @@
 //! | `callers` | who is calling: keys, tokens, peers, governed processes |
 //! | `accepted` | a credential that need not be checked again |
 //! | `serve` | the socket, the listener, the end |
+//! | `witnessing` | checkpoints to the witnesses, and what they say to the log |
 
 mod accepted;
 mod callers;
@@ -25,9 +26,11 @@ mod witnessing;
 pub use accepted::Accepted;
 pub use callers::{CallerError, Callers, Identified, RunStarted};
 pub use claim::Claim;
-pub use configuration::{Compiled, Configuration, ConfigurationError, Edit, Waiting, compile};
+pub use configuration::{Compiled, Configuration, ConfigurationError, Edit, Found, Waiting, compile};
 pub use open::StartError;
 pub use options::{Options, SOCKET};
+/// Begins, in the background, with what a start needs whatever it finds.
+pub use policy::prepare;
 
 use crate::intercept::mcp::Shared;
 use std::net::SocketAddr;

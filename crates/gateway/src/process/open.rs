@@ -2,7 +2,7 @@
 
 use super::callers::{CallerError, Callers};
 use super::claim::Claim;
-use super::configuration::{Configuration, ConfigurationError, Edit};
+use super::configuration::{Configuration, ConfigurationError, Edit, Found};
 use super::{Gateway, Options};
 use crate::connections::{Change, Observer, Pool};
 use crate::guardian::Guardian;
@@ -92,10 +92,18 @@ impl Gateway {
         let clock = Clock::system();
         let state = Arc::new(StateDir::open(&options.state)?);
         let protected = protected(&options)?;
-        let opened = Configuration::open(&options.root, Arc::clone(&state), protected, options.dev, clock.now());
+        let found = Found::read(&options.root, &state)?;
+        let settings = found.project.settings.clone();
+        // The one computes, the other waits for the disk.
+        let (opened, keys) = std::thread::scope(|scope| {
+            let open_keys = || Keys::open(&state.keys(), &settings.log.origin);
+            let keys = std::thread::Builder::new().name("keys".to_owned()).spawn_scoped(scope, open_keys);
+            let opened = Configuration::open(found, Arc::clone(&state), protected, options.dev, clock.now());
+            (opened, keys.map(|keys| keys.join()))
+        });
         let (configuration, snapshot, edits) = opened?;
-        let settings = snapshot.project.settings.clone();
-        let keys = Keys::open(&state.keys(), &settings.log.origin)?;
+        let keys = keys.map_err(|error| StartError::System(format!("no thread can be started: {error}")))?;
+        let keys = keys.map_err(|_| StartError::System("reading the keys was interrupted".to_owned()))??;
         let idle_us = u64::from(settings.idle_minutes).saturating_mul(60_000_000);
 
         let mut recovered = enforce::Recovery::new(idle_us, clock.now());

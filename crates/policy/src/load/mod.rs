@@ -18,6 +18,7 @@ mod values;
 pub(crate) use annotations::read_rule;
 pub(crate) use arithmetic::check_arithmetic;
 pub(crate) use entities::{Inventory, check_entities};
+pub use parse::prepare;
 pub(crate) use parse::{Parsed, parse};
 pub(crate) use redaction::check_redactions;
 pub(crate) use soundness::soundness;

@@ -55,6 +55,12 @@ impl Parsed {
     }
 }
 
+/// Has Cedar build what it reads policies with, in the background: a third of the time that a start computes.
+pub fn prepare() {
+    // Where no thread can be started, the first policy waits for it.
+    let _ = std::thread::Builder::new().name("prepare".to_owned()).spawn(|| drop(PolicySet::from_str("")));
+}
+
 /// Splits a file. What does not parse is reported and gives no policy.
 pub(crate) fn parse(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Vec<Parsed> {
     let policies = match PolicySet::from_str(&source.text) {

@@ -52,24 +52,43 @@ impl Aligned {
     }
 }
 
-/// An existing file for writing past the cache; with `durable`, a write that returned has reached the disk.
+/// An existing file for writing past the cache.
 #[cfg(target_os = "linux")]
-pub(crate) fn open(path: &Path, durable: bool) -> io::Result<File> {
-    use rustix::fs::OFlags;
-    let flags = if durable { OFlags::DIRECT | OFlags::DSYNC } else { OFlags::DIRECT };
-    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(rustix::fs::OFlags::DIRECT.bits()).map_err(io::Error::other)?;
     OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)
+}
+
+/// Writes all bytes; they have reached the disk when this returns. As `fdatasync`, it leaves the file's times behind.
+#[cfg(target_os = "linux")]
+fn write_durably(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    use rustix::io::{Errno, ReadWriteFlags, pwritev2};
+    while !bytes.is_empty() {
+        let written = match pwritev2(file, &[io::IoSlice::new(bytes)], offset, ReadWriteFlags::DSYNC) {
+            Err(Errno::INTR) => continue,
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            written => written?,
+        };
+        bytes = bytes.get(written..).unwrap_or_default();
+        offset += written as u64;
+    }
+    Ok(())
 }
 
 /// Other systems have other ways.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn open(_: &Path, _: bool) -> io::Result<File> {
+pub(crate) fn open(_: &Path) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn write_durably(_: &File, _: &[u8], _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
 impl DirectFile {
     pub(crate) fn new(path: &Path) -> io::Result<Self> {
-        Ok(Self { file: open(path, true)?, buffer: Aligned::zeros(16 * BLOCK), end: None })
+        Ok(Self { file: open(path)?, buffer: Aligned::zeros(16 * BLOCK), end: None })
     }
 
     /// Writes `bytes` behind what the file has before `offset`; they are durable when this returns. What follows them in
@@ -93,7 +112,7 @@ impl DirectFile {
         if let Some(rest) = buffer.get_mut(until..whole) {
             rest.fill(0);
         }
-        self.file.write_all_at(buffer.get(..whole).unwrap_or_default(), begin)?;
+        write_durably(&self.file, buffer.get(..whole).unwrap_or_default(), begin)?;
         let kept = until - until % BLOCK;
         buffer.copy_within(kept..until, 0);
         self.end = Some(offset + bytes.len() as u64);

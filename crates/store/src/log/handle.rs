@@ -77,12 +77,27 @@ impl Log {
             LockError::Held(pid) => OpenError::Locked { pid },
             LockError::Io(error) => io_error(layout.lock(), error),
         })?;
-        identity::claim(&layout, &options.origin, &signer)?;
-        let Recovered { recovery, mut derived, end } = recover(&layout, &signer.verifier(), visit)?;
         let segments_failed = |error| io_error(layout.segment_dir(), error);
+        let fill_first = || medium.fill(&layout.spare(), options.segment_bytes.min(FIRST_SEGMENT_BYTES), &Pace::free());
+        // A new log waits for the disk for its names and for its first segment: for both at once.
+        let is_new = !layout.origin().try_exists().map_err(|error| io_error(layout.origin(), error))?;
+        let (recovered, filled) = std::thread::scope(|scope| {
+            let filling = is_new.then(|| std::thread::Builder::new().spawn_scoped(scope, fill_first).ok()).flatten();
+            let claimed = identity::claim(&layout, &options.origin, &signer);
+            let recovered = claimed.and_then(|()| recover(&layout, &signer.verifier(), visit));
+            (
+                recovered,
+                filling.map(|filling| filling.join().unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))),
+            )
+        });
+        let Recovered { recovery, mut derived, end } = recovered?;
         let segment = match end.segment {
             Some(first) => first,
-            None => first_segment(&*medium, &layout, options.segment_bytes).map_err(segments_failed)?,
+            None => {
+                filled.unwrap_or_else(fill_first).map_err(segments_failed)?;
+                medium.name(&layout.spare(), &layout.segment(0)).map_err(segments_failed)?;
+                0
+            }
         };
         if let Tail::Torn(bytes) = end.tail {
             // A commit that was never finished goes before anything is written in its place.
@@ -230,12 +245,6 @@ impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Log({} records, {} sealed)", self.size(), self.sealed())
     }
-}
-
-fn first_segment(medium: &dyn Medium, layout: &Layout, segment_bytes: u64) -> io::Result<u64> {
-    medium.fill(&layout.spare(), segment_bytes.min(FIRST_SEGMENT_BYTES), &Pace::free())?;
-    medium.name(&layout.spare(), &layout.segment(0))?;
-    Ok(0)
 }
 
 fn io_error(path: PathBuf, source: io::Error) -> OpenError {

@@ -55,7 +55,7 @@ struct DiskFile {
 impl Medium for Disk {
     fn fill(&self, path: &Path, length: u64, pace: &Pace) -> io::Result<()> {
         let file = atomic::create(path)?;
-        let mut direct = direct::open(path, false).ok();
+        let mut direct = direct::open(path).ok();
         let zeros = Aligned::zeros(FILL_CHUNK);
         let mut filled = 0;
         while filled < length {
@@ -123,7 +123,7 @@ impl SegmentFile for DiskFile {
 
 /// Some file systems open a file for writing past the cache and then do not take the write. Nothing was written.
 fn is_refused(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::InvalidInput
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
 /// An open file and where it was found.

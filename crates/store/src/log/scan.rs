@@ -4,7 +4,7 @@ use super::frame::{self, Frame, HEADER_BYTES, Parsed};
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 /// Bytes read at once.
-const READ_CHUNK: usize = 256 * 1024;
+const READ_CHUNK: usize = 64 * 1024;
 static ZEROS: [u8; READ_CHUNK] = [0; READ_CHUNK];
 
 /// A position in a segment.
