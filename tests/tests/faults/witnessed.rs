@@ -149,6 +149,32 @@ fn a_gateway_goes_on_without_its_witness_and_catches_up() {
 }
 
 #[test]
+fn a_checkpoint_that_a_power_cut_put_back_contradicts_nothing() {
+    let project = recorded(1);
+    let witness = witness(&project, None);
+    configure(&project, &witness);
+    let gateway = project.up(&["--dev"]);
+    assert!(call(&project).contains("\\\"n\\\": 1"));
+    wait_for("a cosignature", || cosigned(&project, &witness));
+    let earlier = fs::read(project.log().join("checkpoint")).expect("a checkpoint");
+    assert!(call(&project).contains("\\\"n\\\": 1"));
+    end_gateway(&project);
+    drop(gateway);
+    let gateway = project.up(&["--dev"]);
+    let whole = wait_for("a later cosignature", || cosigned(&project, &witness));
+    end_gateway(&project);
+    drop(gateway);
+
+    // Every record is there; the newest checkpoint, the one kept at the end, and what was cosigned are not.
+    fs::write(project.log().join("checkpoint"), &earlier).expect("a checkpoint");
+    fs::remove_dir_all(project.log().join("checkpoints")).expect("no kept checkpoints");
+    fs::remove_dir_all(project.log().join("witnesses")).expect("nothing kept");
+    let _gateway = project.up(&["--dev"]);
+    assert!(call(&project).contains("\\\"n\\\": 1"));
+    wait_for("a cosignature again", || cosigned(&project, &witness).filter(|size| *size > whole));
+}
+
+#[test]
 fn a_witness_answers_as_the_specification_says() {
     let project = recorded(2);
     let witness = witness(&project, None);
