@@ -6,6 +6,7 @@
 
 mod json;
 mod kind;
+mod payload;
 #[cfg(test)]
 mod random;
 mod read;
@@ -13,6 +14,7 @@ mod text;
 mod write;
 
 pub use kind::{Kind, Outcome};
+pub use payload::{Payload, PayloadClass};
 pub use write::Shared;
 
 use crate::decision::{Fault, Reason, Would};
@@ -118,6 +120,9 @@ pub struct Event<'a> {
     /// Agents that started this one, nearest first.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub parents: Cow<'a, [AgentId]>,
+    /// What was kept apart from the record.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub payloads: Vec<Payload<'a>>,
     /// Permit rules satisfied.
     #[serde(default, skip_serializing_if = "is_empty")]
     pub permits: Cow<'a, [RuleId]>,
@@ -209,6 +214,7 @@ impl<'a> Event<'a> {
             mortise_version: Cow::Borrowed(crate::MORTISE_VERSION),
             outcome: None,
             parents: Cow::Borrowed(&[]),
+            payloads: Vec::new(),
             permits: Cow::Borrowed(&[]),
             policy_bundle: None,
             prompt_template: None,

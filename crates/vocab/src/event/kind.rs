@@ -65,6 +65,21 @@ pub enum Kind {
     /// The log was repaired after a crash.
     #[serde(rename = "store.recovered")]
     StoreRecovered,
+    /// Somebody read a payload.
+    #[serde(rename = "access.read")]
+    AccessRead,
+    /// Something of the log was written out.
+    #[serde(rename = "export.created")]
+    ExportCreated,
+    /// Another key signs the log from here on.
+    #[serde(rename = "key.rotated")]
+    KeyRotated,
+    /// What was past its time was removed.
+    #[serde(rename = "store.pruned")]
+    StorePruned,
+    /// A data key was destroyed: what was under it cannot be read any more.
+    #[serde(rename = "store.shredded")]
+    StoreShredded,
 }
 
 impl Kind {
@@ -92,6 +107,11 @@ impl Kind {
             Self::ApprovalExpired => "approval.expired",
             Self::ApprovalRejected => "approval.rejected",
             Self::StoreRecovered => "store.recovered",
+            Self::AccessRead => "access.read",
+            Self::ExportCreated => "export.created",
+            Self::KeyRotated => "key.rotated",
+            Self::StorePruned => "store.pruned",
+            Self::StoreShredded => "store.shredded",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Random events, for tests.
 
-use super::{Event, Kind, Outcome, SessionLabels};
+use super::{Event, Kind, Outcome, Payload, PayloadClass, SessionLabels};
 use crate::decision::{Fault, FaultKind, Place, Reason, Would};
 use crate::id::{AgentId, ApprovalId, RuleId};
 use crate::label::{Confidentiality, Integrity};
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::borrow::Cow;
 
-const KINDS: [Kind; 20] = [
+const KINDS: [Kind; 25] = [
     Kind::GatewayStarted,
     Kind::GatewayStopped,
     Kind::ConfigChanged,
@@ -34,6 +34,11 @@ const KINDS: [Kind; 20] = [
     Kind::ApprovalExpired,
     Kind::ApprovalRejected,
     Kind::StoreRecovered,
+    Kind::AccessRead,
+    Kind::ExportCreated,
+    Kind::KeyRotated,
+    Kind::StorePruned,
+    Kind::StoreShredded,
 ];
 
 const OUTCOMES: [Outcome; 7] = [
@@ -122,6 +127,17 @@ pub(super) fn shared() -> impl Strategy<Value = Event<'static>> {
     })
 }
 
+fn payload() -> impl Strategy<Value = Payload<'static>> {
+    let class = select(PayloadClass::ALL.to_vec());
+    (any::<u64>(), class, text(), text(), text()).prop_map(|(bytes, class, digest, key, name)| Payload {
+        bytes,
+        class,
+        digest: digest.into(),
+        key: key.into(),
+        name: name.into(),
+    })
+}
+
 /// With members of an event's own.
 pub(super) fn own() -> impl Strategy<Value = Event<'static>> {
     let texts = (cow(), cow(), cow(), cow(), cow(), cow(), cow(), cow(), text());
@@ -135,6 +151,7 @@ pub(super) fn own() -> impl Strategy<Value = Event<'static>> {
         btree_map(text(), any::<u64>(), 0..3),
         btree_map(text(), text(), 0..3),
         option::of(labels()),
+        vec(payload(), 0..3),
     );
     (texts, numbers, words, lists).prop_map(|(texts, numbers, words, lists)| {
         let mut event = Event::new(words.2, texts.8, numbers.3, "");
@@ -151,6 +168,7 @@ pub(super) fn own() -> impl Strategy<Value = Event<'static>> {
         event.redactions = lists.4;
         event.detail = lists.5.into_iter().map(|(name, text)| (name, text.into())).collect();
         event.labels = lists.6;
+        event.payloads = lists.7;
         event
     })
 }
@@ -171,6 +189,7 @@ pub(super) fn whole(shared: &Event<'static>, own: &Event<'static>) -> Event<'sta
         labels: own.labels,
         latency_us: own.latency_us,
         outcome: own.outcome,
+        payloads: own.payloads,
         permits: own.permits,
         prompt_template: own.prompt_template,
         purpose_hash: own.purpose_hash,

@@ -107,6 +107,9 @@ fn written_form(text: &str) -> Option<Event<'_>> {
     if reader.takes("\"parents\":") {
         event.parents = Cow::Owned(reader.value()?);
     }
+    if reader.takes("\"payloads\":") {
+        event.payloads = reader.value()?;
+    }
     if reader.takes("\"permits\":") {
         event.permits = Cow::Owned(reader.value()?);
     }

@@ -172,6 +172,21 @@ impl Event<'_> {
         }
     }
 
+    fn write_payloads(&self, out: &mut Vec<u8>) {
+        for (at, payload) in self.payloads.iter().enumerate() {
+            out.extend_from_slice(if at == 0 { b",\"payloads\":[{\"bytes\":" } else { b",{\"bytes\":" });
+            json::natural(out, payload.bytes);
+            word!(out, "class", Some(payload.class));
+            text!(out, "digest", Some(&payload.digest));
+            text!(out, "key", Some(&payload.key));
+            text!(out, "name", Some(&payload.name));
+            out.push(b'}');
+        }
+        if !self.payloads.is_empty() {
+            out.push(b']');
+        }
+    }
+
     /// What stands between a run of shared members and the next.
     fn write_own(&self, run: usize, out: &mut Vec<u8>) -> Result<(), RecordError> {
         match run {
@@ -193,7 +208,10 @@ impl Event<'_> {
                 natural!(out, "latency_us", self.latency_us);
             }
             5 => word!(out, "outcome", self.outcome),
-            6 => texts!(out, "permits", self.permits),
+            6 => {
+                self.write_payloads(out);
+                texts!(out, "permits", self.permits);
+            }
             7 => {
                 text!(out, "prompt_template", &self.prompt_template);
                 text!(out, "purpose_hash", &self.purpose_hash);
