@@ -1,6 +1,6 @@
 //! The keys of one project, drawn on first use.
 
-use crate::{atomic, hasher::LogHasher, seal::Sealer};
+use crate::{atomic, hasher::LogHasher, payload::DataKeys, seal::Sealer};
 use proof::{KeyError, KeyName, Signer};
 use std::{
     fs::{File, OpenOptions},
@@ -124,6 +124,12 @@ impl Keys {
     #[must_use]
     pub fn sealer(&self, purpose: &str) -> Sealer {
         Sealer::new(&self.seal, purpose)
+    }
+
+    /// The data keys of the payloads beside the log in this directory.
+    #[must_use]
+    pub fn data_keys(&self, log: &Path) -> DataKeys {
+        DataKeys::new(crate::payload::Place::of_log(log).keys(), self.sealer("data keys"), self.hasher())
     }
 
     /// Authenticates run tokens.

@@ -18,6 +18,7 @@ mod hasher;
 pub mod id;
 pub mod keys;
 pub mod log;
+pub mod payload;
 mod prove;
 pub mod read;
 pub mod seal;

@@ -9,20 +9,20 @@ pub(crate) mod checkpoints;
 mod committer;
 pub(crate) mod derive;
 mod direct;
-mod error;
+pub(crate) mod error;
 pub(crate) mod frame;
 mod handle;
 pub(crate) mod identity;
 pub(crate) mod layout;
 pub(crate) mod lock;
-mod medium;
-mod options;
-mod pace;
+pub(crate) mod medium;
+pub(crate) mod options;
+pub(crate) mod pace;
 mod publisher;
-mod queue;
+pub(crate) mod queue;
 mod recovery;
 pub(crate) mod scan;
-mod segment;
+pub(crate) mod segment;
 pub(crate) mod walk;
 
 #[cfg(test)]

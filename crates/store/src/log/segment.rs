@@ -75,6 +75,11 @@ impl SegmentWriter {
         self.next
     }
 
+    /// Where in the last segment the next frame goes.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Adds a record to the commit being built.
     pub(crate) fn add(&mut self, record: &[u8]) -> Result<(), Arc<str>> {
         let size = (HEADER_BYTES + record.len()) as u64;

@@ -1,0 +1,75 @@
+//! Payloads: what records commit to and do not contain.
+//!
+//! ```text
+//! pay/<class>/<day>/seg/<first>.log    blocks of one class, written on one day (UTC), in frames as in the log
+//! pay/keys/<id>                        a data key, sealed; one for each tenant, subject and month
+//! pay/keys/<id>.gone                   where one was destroyed
+//! ```
+//!
+//! A day of a class is what retention removes at once. A data key is what erasure destroys: everything under it is
+//! unreadable from then on. Records keep a salted digest, and every proof stays valid.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `block` | some payloads of one call, sealed under one data key |
+//! | `data_keys` | the keys: found, drawn, destroyed |
+//! | `day` | days and months |
+//! | `unit` | one class on one day: its files, read and written |
+//! | `writer` | the thread that makes blocks durable |
+//! | `keeper` | what a gateway puts in |
+//! | `reader` | what is found again |
+
+mod block;
+mod data_keys;
+mod day;
+mod keeper;
+mod reader;
+mod unit;
+mod writer;
+
+pub use block::MAX_PAYLOAD_BYTES;
+pub use data_keys::{DataKeyError, DataKeys, Owner};
+pub use day::{Day, Month};
+pub use keeper::{Content, Kept, PayloadStore, PutError};
+pub use reader::{Found, PayloadReader};
+
+use std::path::{Path, PathBuf};
+use vocab::event::PayloadClass;
+
+/// Where payloads lie in a log's directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    root: PathBuf,
+}
+
+impl Place {
+    pub(crate) fn of_log(log: &Path) -> Self {
+        Self { root: log.join("pay") }
+    }
+
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    pub(crate) fn class(&self, class: PayloadClass) -> PathBuf {
+        self.root.join(class.as_str())
+    }
+
+    pub(crate) fn unit(&self, class: PayloadClass, day: Day) -> PathBuf {
+        self.class(class).join(day.to_string())
+    }
+
+    /// Days of a class that there is something of, ascending. Names that are no days are left out.
+    pub(crate) fn days(&self, class: PayloadClass) -> std::io::Result<Vec<Day>> {
+        let entries = match std::fs::read_dir(self.class(class)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut days = Vec::new();
+        for entry in entries {
+            days.extend(entry?.file_name().to_str().and_then(|name| name.parse::<Day>().ok()));
+        }
+        days.sort_unstable();
+        Ok(days)
+    }
+}

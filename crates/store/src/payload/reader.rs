@@ -1,0 +1,247 @@
+//! What is found again.
+
+use super::{
+    Place,
+    block::{self, Digest, Refused},
+    data_keys::{DataKeyError, DataKeys},
+    day::Day,
+    unit::{self, At, Blocks},
+};
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+};
+use vocab::event::{Payload, PayloadClass};
+use zeroize::Zeroizing;
+
+/// Payloads of one unit whose places are remembered: 40 MiB at most. Those behind them are looked for one by one.
+const MAX_INDEXED: usize = 1_000_000;
+
+/// What became of a payload.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Its text.
+    Text(Zeroizing<Vec<u8>>),
+    /// It is there, and its key was destroyed.
+    Shredded,
+    /// It is there, and is not what the record says.
+    Altered,
+    /// It is not there.
+    Absent,
+}
+
+/// Reads the payloads of a log, from wherever it lies.
+pub struct PayloadReader {
+    place: Place,
+    /// The places of what was read last, for each class.
+    units: HashMap<PayloadClass, Indexed>,
+}
+
+struct Indexed {
+    dir: PathBuf,
+    places: HashMap<[u8; 8], At>,
+    /// Whether there are more than `places` knows, or may be by now.
+    is_partial: bool,
+    bytes: u64,
+}
+
+impl PayloadReader {
+    /// The payloads of the log in this directory.
+    #[must_use]
+    pub fn new(log: &Path) -> Self {
+        Self { place: Place::of_log(log), units: HashMap::new() }
+    }
+
+    /// Whether the payload of a record of this time is there, as far as can be told without its key.
+    ///
+    /// # Errors
+    /// The file system failed.
+    pub fn is_there(&mut self, payload: &Payload<'_>, t_us: i64) -> io::Result<bool> {
+        Ok(self.block(payload, t_us)?.is_some())
+    }
+
+    /// The payload of a record of this time.
+    ///
+    /// # Errors
+    /// The file system failed, or its data key cannot be read.
+    pub fn read(&mut self, payload: &Payload<'_>, t_us: i64, keys: &DataKeys) -> Result<Found, DataKeyError> {
+        let found = self.block(payload, t_us);
+        let found = found.map_err(|source| DataKeyError::Io { path: self.place.class(payload.class), source })?;
+        let Some((bytes, digest)) = found else { return Ok(Found::Absent) };
+        let Some(block) = block::parse(&bytes) else { return Ok(Found::Altered) };
+        if block.key != payload.key {
+            return Ok(Found::Altered);
+        }
+        let Some(key) = keys.with_id(&block.key)? else { return Ok(Found::Shredded) };
+        Ok(match block.open(&key, &digest) {
+            Ok(text) => Found::Text(text),
+            Err(Refused::Altered) => Found::Altered,
+            Err(Refused::Absent) => Found::Absent,
+        })
+    }
+
+    /// The block that says it has the payload.
+    fn block(&mut self, payload: &Payload<'_>, t_us: i64) -> io::Result<Option<(Vec<u8>, Digest)>> {
+        let Some(digest) = block::of_text(&payload.digest) else { return Ok(None) };
+        // It is written when its record is; a record made at the end of a day may be written on the next.
+        let day = Day::of(t_us);
+        for day in [day, day.plus(1), day.plus(-1)] {
+            let dir = self.place.unit(payload.class, day);
+            if let Some(block) = self.in_unit(payload.class, &dir, &digest)? {
+                return Ok(Some((block, digest)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn in_unit(&mut self, class: PayloadClass, dir: &Path, digest: &Digest) -> io::Result<Option<Vec<u8>>> {
+        if !dir.exists() {
+            return Ok(None);
+        }
+        let known = self.units.get(&class).filter(|unit| unit.dir == dir);
+        let unit = match known {
+            Some(_) => self.units.get(&class),
+            None => {
+                let unit = Indexed::of(dir.to_owned())?;
+                self.units.insert(class, unit);
+                self.units.get(&class)
+            }
+        };
+        let Some(unit) = unit else { return Ok(None) };
+        if let Some(at) = unit.places.get(&short(digest))
+            && let Some(block) = unit::block_at(dir, *at)?
+            && has(&block, digest)
+        {
+            return Ok(Some(block));
+        }
+        if !unit.is_partial && unit::bytes_of(dir)? == unit.bytes {
+            return Ok(None);
+        }
+        // More was written since, or there is more than is remembered.
+        let mut blocks = Blocks::of(dir)?;
+        while let Some((_, block)) = blocks.next()? {
+            if has(block, digest) {
+                return Ok(Some(block.to_vec()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Indexed {
+    fn of(dir: PathBuf) -> io::Result<Self> {
+        let bytes = unit::bytes_of(&dir)?;
+        let mut blocks = Blocks::of(&dir)?;
+        let (mut places, mut is_partial) = (HashMap::new(), false);
+        while let Some((at, block)) = blocks.next()? {
+            let Some(block) = block::parse(block) else { continue };
+            for digest in &block.digests {
+                places.insert(short(digest), at);
+            }
+            if places.len() >= MAX_INDEXED {
+                is_partial = true;
+                break;
+            }
+        }
+        Ok(Self { dir, places, is_partial, bytes })
+    }
+}
+
+fn has(block: &[u8], digest: &Digest) -> bool {
+    block::parse(block).is_some_and(|block| block.digests.contains(digest))
+}
+
+/// Enough of a digest to find it by.
+fn short(digest: &Digest) -> [u8; 8] {
+    let mut short = [0; 8];
+    short.copy_from_slice(digest.first_chunk::<8>().unwrap_or(&[0; 8]));
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Clock, Keys,
+        payload::{Content, Owner, PayloadStore},
+    };
+
+    const NOON: i64 = 1_795_867_200_000_000;
+
+    fn owner(subject: &str) -> Owner {
+        Owner { tenant: "default".to_owned(), subject: subject.to_owned() }
+    }
+
+    #[tokio::test]
+    async fn what_was_kept_is_found_until_its_key_is_destroyed() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::open(&dir.path().join("keys"), "mortise.test/a").unwrap();
+        let log = dir.path().join("log");
+        let (clock, set) = Clock::manual(NOON);
+        let store = PayloadStore::new(&log, &keys, clock, 1024 * 1024);
+        let mut kept = Vec::new();
+        for number in 0..300_u32 {
+            if number == 150 {
+                set.advance(86_400_000_000);
+            }
+            let t = if number < 150 { NOON } else { NOON + 86_400_000_000 };
+            let subject = if number % 2 == 0 { "ada" } else { "none" };
+            let text = format!("text {number}").repeat(1 + number as usize * 7);
+            let contents = [Content { name: "input", bytes: text.as_bytes() }, Content { name: "more", bytes: b"m" }];
+            let sealed = store.seal(&owner(subject), PayloadClass::DecisionInput, &contents).unwrap();
+            kept.push((sealed.payloads.clone(), t, text));
+            if number % 3 == 0 {
+                store.write(sealed).await.unwrap();
+            } else {
+                store.write_soon(sealed).await.unwrap();
+            }
+        }
+        // While the store is open.
+        let mut reader = PayloadReader::new(&log);
+        let found = reader.read(&kept[0].0[0], kept[0].1, store.keys()).unwrap();
+        assert_eq!(found, Found::Text(Zeroizing::new(kept[0].2.clone().into_bytes())));
+        store.close();
+        for (payloads, t, text) in &kept {
+            let found = reader.read(&payloads[0], *t, store.keys()).unwrap();
+            assert_eq!(found, Found::Text(Zeroizing::new(text.clone().into_bytes())));
+            assert_eq!(
+                reader.read(&payloads[1], *t, store.keys()).unwrap(),
+                Found::Text(Zeroizing::new(b"m".to_vec()))
+            );
+        }
+        // Of another time, or never kept: not there.
+        assert_eq!(reader.read(&kept[0].0[0], NOON - 9 * 86_400_000_000, store.keys()).unwrap(), Found::Absent);
+        let mut never = kept[0].0[0].clone();
+        never.digest = format!("sha256:{}", "0".repeat(64)).into();
+        assert_eq!(reader.read(&never, NOON, store.keys()).unwrap(), Found::Absent);
+
+        for id in store.keys().living(&owner("ada"), Day::of(NOON).month()) {
+            store.keys().destroy(&id).unwrap();
+        }
+        for (number, (payloads, t, _)) in kept.iter().enumerate() {
+            let found = reader.read(&payloads[0], *t, store.keys()).unwrap();
+            assert_eq!(found == Found::Shredded, number % 2 == 0, "{number}: {found:?}");
+            assert!(reader.is_there(&payloads[0], *t).unwrap());
+        }
+        // In the clear nowhere.
+        let mut blocks = Blocks::of(&Place::of_log(&log).unit(PayloadClass::DecisionInput, Day::of(NOON))).unwrap();
+        while let Some((_, block)) = blocks.next().unwrap() {
+            assert!(!block.windows(5).any(|window| window == b"text "));
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_at_the_edge() {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Keys::open(&dir.path().join("keys"), "mortise.test/a").unwrap();
+        let store = PayloadStore::new(&dir.path().join("log"), &keys, Clock::system(), 1024 * 1024);
+        let longest = vec![0; crate::payload::MAX_PAYLOAD_BYTES];
+        let content = [Content { name: "input", bytes: &longest }];
+        assert!(store.seal(&owner("a"), PayloadClass::TraceText, &content).is_ok());
+        let longer = vec![0; crate::payload::MAX_PAYLOAD_BYTES + 1];
+        let content = [Content { name: "input", bytes: &longer }];
+        let refused = store.seal(&owner("a"), PayloadClass::TraceText, &content).unwrap_err();
+        assert_eq!(refused.to_string(), "`input` of 2097153 bytes is longer than 2 MiB");
+    }
+}

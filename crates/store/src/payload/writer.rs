@@ -1,0 +1,69 @@
+//! The thread that makes the blocks of one class durable: group commit, as for records.
+
+use super::{Place, day::Day, unit::UnitWriter};
+use crate::{
+    Clock, LogError,
+    log::{
+        error::reason,
+        medium::Medium,
+        queue::{Append, KillOnExit, Queue},
+    },
+};
+use std::sync::Arc;
+use vocab::event::PayloadClass;
+
+/// Takes what waits, writes it at once, answers. A new day begins a new unit.
+pub(crate) struct Writer {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) medium: Arc<dyn Medium>,
+    pub(crate) place: Place,
+    pub(crate) class: PayloadClass,
+    pub(crate) segment_bytes: u64,
+    pub(crate) clock: Clock,
+    pub(crate) unit: Option<UnitWriter>,
+}
+
+impl Writer {
+    /// Runs until the queue ends.
+    pub(crate) fn run(mut self) {
+        let _guard = KillOnExit(Arc::clone(&self.queue));
+        while let Some(mut appends) = self.queue.take() {
+            if let Err(reason) = self.commit(&appends) {
+                self.queue.kill(Arc::clone(&reason));
+                for append in &mut appends {
+                    append.answer(Err(LogError::Dead(Arc::clone(&reason))));
+                }
+                return;
+            }
+            for append in &mut appends {
+                append.answer(Ok(0..0));
+            }
+            self.queue.release(appends.iter().map(Append::bytes).sum());
+        }
+        if let Some(Err(error)) = self.unit.take().map(UnitWriter::close) {
+            tracing::warn!(%error, "a day of payloads keeps its unused room");
+        }
+    }
+
+    fn commit(&mut self, appends: &[Append]) -> Result<(), Arc<str>> {
+        let today = Day::of(self.clock.now());
+        let unit = match self.unit.take() {
+            Some(unit) if unit.day == today => self.unit.insert(unit),
+            ended => {
+                if let Some(Err(error)) = ended.map(UnitWriter::close) {
+                    tracing::warn!(%error, "a day of payloads keeps its unused room");
+                }
+                let dir = self.place.unit(self.class, today);
+                let unit = UnitWriter::open(Arc::clone(&self.medium), &dir, today, self.segment_bytes)
+                    .map_err(|error| reason("a day of payloads cannot be begun", &error))?;
+                self.unit.insert(unit)
+            }
+        };
+        for record in appends.iter().flat_map(|append| &append.records) {
+            unit.writer().add(record)?;
+        }
+        unit.writer().commit()?;
+        unit.writer().prepare();
+        Ok(())
+    }
+}
