@@ -79,6 +79,9 @@ pub enum Command {
     /// Read, verify and prove the log.
     #[command(subcommand)]
     Trace(Trace),
+    /// See how long things are kept, place legal holds, erase what is kept of a person.
+    #[command(subcommand)]
+    Retention(Retention),
     /// Cosign the checkpoints of other gateways' logs, so that none of them can be cut short or rewritten unseen.
     Witness(Witness),
     /// See and answer calls that wait for a person.
@@ -256,6 +259,20 @@ pub enum Trace {
         #[arg(long = "witness", value_name = "VKEY")]
         witnesses: Vec<String>,
     },
+    /// Show what an event, or all events of a call, commit to. That it is read, and why, is recorded first.
+    Reveal {
+        /// Index, or call id.
+        subject: String,
+        /// Why it is read.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Say how many bytes a day each agent's traces take, and how much that comes to.
+    Usage {
+        /// Days to look ahead.
+        #[arg(long, default_value_t = 365)]
+        days: u16,
+    },
     /// Print a tlog-proof of one event, for somebody else's verifier.
     Prove {
         /// Index of the event.
@@ -272,6 +289,48 @@ pub enum Trace {
         #[arg(long, value_name = "DIR")]
         log: Option<PathBuf>,
     },
+}
+
+/// `mortise retention`
+#[derive(Subcommand, Debug)]
+pub enum Retention {
+    /// How long what is kept, what is there, and which holds stand.
+    Show,
+    /// Remove what is past its time now, instead of within ten minutes.
+    Prune,
+    /// Place a legal hold: nothing is removed or erased while it stands.
+    Hold {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        decision: Decision,
+    },
+    /// End a legal hold.
+    Release {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        decision: Decision,
+    },
+    /// Destroy the data keys of one person: what is kept of this person becomes unreadable, for good.
+    Erase {
+        /// The person, as `user` of an agent's file or of a run says.
+        #[arg(long)]
+        user: String,
+        #[command(flatten)]
+        decision: Decision,
+    },
+}
+
+/// Who decides, and why.
+#[derive(Args, Debug)]
+pub struct Decision {
+    /// The approver.
+    #[arg(long = "as", value_name = "APPROVER")]
+    pub approver: String,
+    /// The reason, recorded.
+    #[arg(long)]
+    pub reason: String,
 }
 
 /// What a listing shows.

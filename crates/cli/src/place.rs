@@ -2,7 +2,7 @@
 
 use crate::args::Global;
 use crate::failure::Failure;
-use govern::project::{Files, SETTINGS};
+use govern::project::{Files, Project, SETTINGS, Settings};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use store::StateEnv;
@@ -51,6 +51,11 @@ impl Place {
     /// The project's files.
     pub fn files(&self) -> Result<Files, Failure> {
         Files::read(&self.root).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))
+    }
+
+    /// The settings in its files.
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        Project::parse(&self.files()?).map(|project| project.settings).map_err(Failure::diagnostics)
     }
 
     /// The gateway's socket.

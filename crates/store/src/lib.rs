@@ -36,5 +36,7 @@ pub use prove::{ProveError, prove};
 pub use read::{LogReader, ReadError, Record};
 pub use seal::{SealError, Sealer};
 pub use state::{StateDir, StateEnv, StateError};
-pub use verify::{MAX_STEP_BACK, Place, Report, Verdict, VerifyError, verify};
+pub use verify::{
+    BadPayload, MAX_STEP_BACK, PayloadReport, Place, Removal, Report, Verdict, VerifyError, verify, verify_payloads,
+};
 pub use witness::{NotCosigned, Witness, WitnessError};

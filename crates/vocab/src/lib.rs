@@ -23,7 +23,7 @@ pub use event::Event;
 pub use exit::Exit;
 pub use guarded::{Secret, Untrusted};
 pub use label::{Confidentiality, Integrity, Label, Origin};
-pub use principal::{Authn, Mode, Principal, Tier};
+pub use principal::{Authn, Capture, Mode, Principal, Tier};
 pub use tool::{Argument, ArgumentClass, ArgumentKind, Effect, ToolDescription};
 pub use verdict::Verdict;
 

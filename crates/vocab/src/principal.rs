@@ -61,4 +61,32 @@ pub enum Mode {
     Enforce,
 }
 
+/// What of an agent's calls is kept apart from their records.
+///
+/// Keeping costs room, and what is kept can be lost: how much of it a trace needs depends on the risk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capture {
+    /// Nothing: records have keyed digests of arguments and results.
+    Digests,
+    /// What a decision was made on, arguments included: every decision can be made again.
+    Arguments,
+    /// And what was said and done: arguments as they left, results as they were answered.
+    Full,
+}
+
+words!(Capture { Digests => "digests", Arguments => "arguments", Full => "full" });
+
+impl Capture {
+    /// What is kept when an agent's file does not say.
+    #[must_use]
+    pub const fn of(tier: Tier) -> Self {
+        match tier {
+            Tier::Low => Self::Digests,
+            Tier::Medium => Self::Arguments,
+            Tier::High | Tier::Critical => Self::Full,
+        }
+    }
+}
+
 words!(Mode { Observe => "observe", Shadow => "shadow", Enforce => "enforce" });

@@ -9,6 +9,7 @@ mod init;
 mod lock;
 mod policy;
 mod proxy;
+mod retention;
 mod run;
 mod test;
 mod trace;
@@ -37,6 +38,7 @@ pub fn run(output: &Output, cli: &Cli) -> Outcome {
         Command::Test(args) => test::run(output, &place()?.root, args),
         Command::Policy(args) => policy::run(output, &place()?, args),
         Command::Trace(args) => trace::run(output, &cli.global, args),
+        Command::Retention(args) => retention::run(output, &place()?, args),
         Command::Witness(args) => witness::run(output, args),
         Command::Approvals(args) => approvals::run(output, &place()?, args),
         Command::Agents(args) => agents::run(output, &place()?, args),

@@ -1,4 +1,7 @@
-//! `mortise trace`: reads, verifies, proves and exports the log. None of it needs a gateway.
+//! `mortise trace`: reads, verifies, proves and exports the log. Only what reveals payloads needs a gateway: that is recorded.
+
+mod payloads;
+mod usage;
 
 use crate::args::{Global, Trace, TraceList};
 use crate::failure::{Failure, Outcome};
@@ -30,7 +33,15 @@ pub fn run(output: &Output, global: &Global, args: &Trace) -> Outcome {
             if report.verdict != Verdict::Ok {
                 return Ok(Exit::Verification);
             }
-            cosigned(output, &dir, &report, &trusted)
+            match (cosigned(output, &dir, &report, &trusted)?, payloads::verify(output, &dir)?) {
+                (Exit::Ok, of_payloads) => Ok(of_payloads),
+                (of_witnesses, _) => Ok(of_witnesses),
+            }
+        }
+        Trace::Reveal { subject, reason } => payloads::reveal(output, &Place::find(global)?, subject, reason),
+        Trace::Usage { days } => {
+            let place = Place::find(global)?;
+            usage::run(output, &place.log(), place.settings()?.retention, *days)
         }
         Trace::Prove { index, leaf } => prove(output, &dir(global, None)?, *index, leaf.as_deref()),
         Trace::Export { directory, log } => export(output, &dir(global, log.as_ref())?, directory),

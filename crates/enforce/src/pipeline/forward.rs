@@ -2,6 +2,7 @@
 
 use super::case::Case;
 use super::fulfil::{Commit, Effective};
+use super::keep::Text;
 use super::{Answer, Failure, Pipeline};
 use crate::inspect::{self, Inspected};
 use crate::permit::{Confinement, Permit, Stale};
@@ -12,7 +13,7 @@ use std::sync::atomic::Ordering;
 use store::id::Stamp;
 use vocab::event::Outcome;
 use vocab::id::RuleId;
-use vocab::{Confidentiality, Fault, FaultKind, Integrity, Label, Verdict};
+use vocab::{Confidentiality, Event, Fault, FaultKind, Integrity, Label, Verdict};
 
 /// Why a permit led to no answer.
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +110,15 @@ impl Pipeline {
             self.recorder.records(Ok(std::mem::take(&mut records))).await?;
             stamp = self.recorder.stamp();
         }
-        records.push(self.recorder.dispatch(&mut stamp, &case.call, permit, &case.columns).encode()?);
-        self.recorder.records(Ok(records)).await
+        let text = self.argument_text(case, &permit.effective)?;
+        let mut dispatch = self.recorder.dispatch(&mut stamp, &case.call, permit, &case.columns);
+        dispatch.event.payloads = text.payloads();
+        say_left_out(&mut dispatch.event, &text);
+        records.push(dispatch.encode()?);
+        drop(dispatch);
+        // Both at once: what one says of the other counts for nothing before both are durable, and nothing leaves before.
+        let (kept, recorded) = tokio::join!(self.write_text(text), self.recorder.records(Ok(records)));
+        kept.and(recorded)
     }
 
     /// The record of a decision that lets the call leave.
@@ -131,6 +139,7 @@ impl Pipeline {
         redact_result: &[detect::Redaction],
         answer: Result<Reply, ForwardError>,
     ) -> Answer {
+        let mut text = Ok(Text::default());
         let (outcome, inspected, answer) = match answer {
             Ok(reply) => {
                 let hash = self.recorder.hash_bytes(reply.bytes());
@@ -139,7 +148,10 @@ impl Pipeline {
                 let inspected = inspect::reply(reply, output, redact_result, confinement, &self.pseudonyms);
                 let Inspected { outcome, reply, redactions, faults } = inspected;
                 let answer = match reply {
-                    Some(reply) => Answer::Reply(reply),
+                    Some(reply) => {
+                        text = self.result_text(case, &reply);
+                        Answer::Reply(reply)
+                    }
                     None => Answer::Refused(Box::new(withheld(case))),
                 };
                 (outcome, Some((hash, bytes, redactions, faults)), answer)
@@ -167,10 +179,20 @@ impl Pipeline {
             event.redactions = redactions;
             event.faults = faults.into();
         }
+        if let Ok(text) = &text {
+            event.payloads = text.payloads();
+            say_left_out(event, text);
+        }
         let record = result.encode();
         // The future must not hold the event while it waits.
         drop(result);
-        if let Err(error) = self.recorder.record_soon(record).await {
+        // The text first: a record that was written says of nothing that it is kept which is not on its way.
+        let kept = match text {
+            Ok(text) => self.write_text_soon(text).await,
+            Err(error) => Err(error),
+        };
+        let recorded = self.recorder.record_soon(record).await;
+        if let Err(error) = kept.and(recorded) {
             // The tool ran and that cannot be said in the log: recovery will show the call as unknown. The agent must
             // not act on a result that no one can prove.
             tracing::error!(%error, "result withheld: the log cannot be written");
@@ -194,6 +216,13 @@ impl Pipeline {
             },
         };
         lock(&case.in_flight.session).facts.see_output(label, &case.call.target.server);
+    }
+}
+
+/// Says in the record that a text was too long to be kept.
+fn say_left_out(event: &mut Event<'_>, text: &Text) {
+    if let Some(reason) = &text.left_out {
+        event.detail.insert("not_kept".to_owned(), reason.as_str().into());
     }
 }
 

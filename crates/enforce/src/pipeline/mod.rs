@@ -8,6 +8,7 @@ mod forward;
 mod fulfil;
 mod held;
 mod judge;
+mod keep;
 mod screen;
 
 pub use answer::{Answer, Failure};
@@ -25,6 +26,7 @@ use govern::approval::{Approvals, SealedApprovals};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use store::payload::PayloadStore;
 use tokio::sync::watch;
 use vocab::id::AgentId;
 
@@ -39,6 +41,8 @@ pub struct Pipeline {
     /// Counts changes of approvals; holders of a waiting call watch it.
     approvals_changed: watch::Sender<u64>,
     routes: OnceLock<Arc<dyn Routes>>,
+    /// Where what is kept apart from records goes; nothing is kept without.
+    payloads: OnceLock<Arc<PayloadStore>>,
     kill_epoch: AtomicU64,
     pseudonyms: PseudonymKey,
 }
@@ -62,6 +66,7 @@ impl Pipeline {
             approvals: Mutex::new(approvals),
             approvals_changed: watch::Sender::new(0),
             routes: OnceLock::new(),
+            payloads: OnceLock::new(),
             kill_epoch: AtomicU64::new(0),
             pseudonyms,
         }
@@ -70,6 +75,17 @@ impl Pipeline {
     /// Says how to reach servers for stored calls. Set once, by the process that owns the connections.
     pub fn set_routes(&self, routes: Arc<dyn Routes>) {
         let _ = self.routes.set(routes);
+    }
+
+    /// Says where payloads are kept. Set once, by the process that owns the log.
+    pub fn set_payloads(&self, payloads: Arc<PayloadStore>) {
+        let _ = self.payloads.set(payloads);
+    }
+
+    /// Where payloads are kept.
+    #[must_use]
+    pub fn payloads(&self) -> Option<&Arc<PayloadStore>> {
+        self.payloads.get()
     }
 
     /// What is in force now.

@@ -62,6 +62,8 @@ pub(super) async fn accept(
             event.config_revision = Some(snapshot.revision().into());
             event.policy_bundle = Some(snapshot.bundle.digest().into());
             event.detail.insert("loosens".to_owned(), change.loosens.len().into());
+            let retention = crate::process::retention_days(&snapshot.project.settings.retention);
+            event.detail.insert("retention_days".to_owned(), retention);
             let record = Recorder::encode(&event);
             pipeline.install(snapshot);
             if let Err(error) = pipeline.recorder().record(record).await {

@@ -10,6 +10,7 @@
 
 mod client;
 mod configuration;
+mod evidence;
 mod people;
 pub mod protocol;
 mod server;

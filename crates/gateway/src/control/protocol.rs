@@ -100,6 +100,41 @@ pub enum Request {
         /// Digest of the configuration that was shown.
         candidate: String,
     },
+    /// Says in the log that payloads are about to be read.
+    AccessRead {
+        /// Whose payloads: a record's index, or what was asked for.
+        subject: String,
+        /// How many.
+        payloads: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Removes what is past its time, now.
+    Prune,
+    /// Destroys the data keys of one person.
+    Erase {
+        /// The person.
+        user: String,
+        /// Who decides.
+        approver: String,
+        /// The typed secret.
+        secret: String,
+        /// Why.
+        reason: String,
+    },
+    /// Places a legal hold, or ends one.
+    Hold {
+        /// Its name.
+        name: String,
+        /// Whether it ends.
+        release: bool,
+        /// Who decides.
+        approver: String,
+        /// The typed secret.
+        secret: String,
+        /// Why.
+        reason: String,
+    },
     /// Makes a key for an agent over HTTP. The key is shown once.
     AgentKey {
         /// Agent.

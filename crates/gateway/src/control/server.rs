@@ -1,5 +1,6 @@
 //! The gateway's end of a connection.
 
+use super::evidence::{self, Deed};
 use super::protocol::{Hello, MAX_LINE_BYTES, PROTOCOL, Request, Response};
 use super::{configuration, people};
 use crate::intercept::mcp_stdio;
@@ -158,6 +159,19 @@ async fn answer(gateway: &Arc<Gateway>, peer: Peer, request: Request) -> Respons
             let (approver, secret) = (UserId::new(approver), Secret::new(secret));
             configuration::accept(gateway, &approver, secret, &reason, &Digest::new(candidate)).await
         }
+        Request::AccessRead { subject, payloads, reason } => {
+            evidence::access_read(gateway, peer.uid, &subject, payloads, &reason).await
+        }
+        Request::Prune => evidence::prune(gateway).await,
+        Request::Erase { user, approver, secret, reason } => {
+            let (approver, secret) = (UserId::new(approver), Secret::new(secret));
+            evidence::decide(gateway, &approver, secret, &reason, Deed::Erase { user }).await
+        }
+        Request::Hold { name, release, approver, secret, reason } => {
+            let (approver, secret) = (UserId::new(approver), Secret::new(secret));
+            let deed = if release { Deed::Release { name } } else { Deed::Hold { name } };
+            evidence::decide(gateway, &approver, secret, &reason, deed).await
+        }
         Request::AgentKey { agent } => agent_key(gateway, &agent),
     }
 }
@@ -179,6 +193,7 @@ fn status(gateway: &Gateway) -> Value {
         "servers": gateway.shared.pool.len(),
         "waiting_configuration": gateway.configuration.waiting().is_some(),
         "witnesses": witnesses(gateway),
+        "holds": evidence::holds(gateway),
         "state": gateway.state.path(),
     })
 }

@@ -10,6 +10,7 @@
 //! | `soundness` | which rules need not be checked again |
 //! | `callers` | who is calling: keys, tokens, peers, governed processes |
 //! | `accepted` | a credential that need not be checked again |
+//! | `retention` | forgetting on schedule and on demand |
 //! | `serve` | the socket, the listener, the end |
 //! | `witnessing` | checkpoints to the witnesses, and what they say to the log |
 
@@ -19,6 +20,7 @@ mod claim;
 mod configuration;
 mod open;
 mod options;
+mod retention;
 mod serve;
 mod soundness;
 mod witnessing;
@@ -31,6 +33,8 @@ pub use open::StartError;
 pub use options::{Options, SOCKET};
 /// Begins, in the background, with what a start needs whatever it finds.
 pub use policy::prepare;
+pub use retention::{Hold, Removed, RetentionError};
+pub(crate) use retention::{days as retention_days, holds};
 
 use crate::intercept::mcp::Shared;
 use std::net::SocketAddr;

@@ -3,7 +3,7 @@
 use super::callers::{CallerError, Callers};
 use super::claim::Claim;
 use super::configuration::{Configuration, ConfigurationError, Edit, Found};
-use super::{Gateway, Options};
+use super::{Gateway, Options, retention};
 use crate::connections::{Change, Observer, Pool};
 use crate::guardian::Guardian;
 use crate::intercept::mcp::Shared;
@@ -14,6 +14,7 @@ use govern::protected::Protected;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
+use store::payload::PayloadStore;
 use store::{Clock, Keys, KeysError, Log, LogError, LogOptions, OpenError, StateDir, StateError};
 use tokio::sync::watch;
 use vocab::event::Kind;
@@ -135,6 +136,8 @@ impl Gateway {
         let callers = Callers::open(Arc::clone(&state), keys.run_token().clone())?;
         let pseudonyms = detect::PseudonymKey::new(*keys.pseudonym().expose());
         let pipeline = Arc::new(Pipeline::new(snapshot, sessions, recorder, approvals, pseudonyms));
+        let payloads = PayloadStore::new(&state.log(), &keys, clock, settings.log.segment_bytes);
+        pipeline.set_payloads(Arc::new(payloads));
         let guardian = Guardian::new().map_err(|error| StartError::System(error.to_string()))?;
         let max = settings.gateway.max_message_bytes;
         let pool = Arc::new(Pool::new(guardian, options.root.clone(), options.environment.clone(), max));
@@ -201,6 +204,7 @@ fn started<'a>(
     event.detail.insert("log_size".to_owned(), recovery.size.into());
     event.detail.insert("dropped_bytes".to_owned(), recovery.dropped_bytes.into());
     event.detail.insert("unfinished".to_owned(), unfinished.into());
+    event.detail.insert("retention_days".to_owned(), retention::days(&snapshot.project.settings.retention));
     event
 }
 

@@ -2,6 +2,7 @@
 
 use super::configuration::Edit;
 use super::open::edit_event;
+use super::retention;
 use super::{Gateway, SOCKET};
 use crate::control;
 use crate::intercept::mcp_http::Endpoint;
@@ -22,6 +23,9 @@ const MAX_CONNECTIONS: usize = 512;
 
 /// How often files, approvals and idle connections are looked after.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether something is past its time. It is kept for whole days.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
 
 impl Gateway {
     /// Serves the socket until the gateway is told to end, then closes the log in good order.
@@ -125,6 +129,8 @@ impl Gateway {
         say(&edit);
         let revision = pipeline.snapshot().revision().to_string();
         if let Some(mut event) = edit_event(pipeline.recorder(), &edit, &revision) {
+            let retention = retention::days(&pipeline.snapshot().project.settings.retention);
+            event.detail.insert("retention_days".to_owned(), retention);
             event.policy_bundle = Some(pipeline.snapshot().bundle.digest().to_string().into());
             event.dev = self.options.dev;
             if let Err(error) = pipeline.recorder().durable(&[event]).await {
@@ -137,8 +143,18 @@ impl Gateway {
     /// Looks after files, approvals, idle connections and idleness, until aborted.
     async fn tend(self: Arc<Self>) {
         let mut idle_since = Instant::now();
+        let mut forgot: Option<Instant> = None;
+        if let Err(error) = self.finish_erasing().await {
+            tracing::error!(%error, "an erasure that was begun cannot be finished");
+        }
         loop {
             tokio::time::sleep(LOOK).await;
+            if forgot.is_none_or(|forgot| forgot.elapsed() >= FORGET_EVERY) {
+                forgot = Some(Instant::now());
+                if let Err(error) = self.keep_to_retention().await {
+                    tracing::error!(%error, "what is past its time stays");
+                }
+            }
             if let Err(error) = self.look().await {
                 tracing::warn!(%error, "the project's files cannot be looked at");
             }
@@ -164,6 +180,10 @@ impl Gateway {
         let event = recorder.event(Kind::GatewayStopped);
         if let Err(error) = recorder.durable(&[event]).await {
             tracing::error!(%error, "the end could not be recorded");
+        }
+        // Before the log: what its last records speak of is then all there.
+        if let Some(payloads) = self.shared.pipeline.payloads() {
+            payloads.close();
         }
         if let Err(error) = self.log.close() {
             tracing::error!(%error, "the log was not closed in good order");

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use vocab::id::{AgentId, ServerId, UserId};
-use vocab::{Diagnostic, Mode, Tier};
+use vocab::{Capture, Diagnostic, Mode, Tier};
 
 /// What a rate may be, in calls per minute. None is said by leaving the key out, no calls by leaving the tool out.
 pub const CALLS_PER_MINUTE: RangeInclusive<u64> = 1..=1_000_000;
@@ -29,6 +29,8 @@ pub struct Agent {
     pub tier: Tier,
     /// How far its rules bind.
     pub mode: Mode,
+    /// What of its calls is kept; by its tier unless said.
+    pub capture: Capture,
     /// Where it runs: `production` unless said.
     pub env: String,
     /// The model it uses.
@@ -125,6 +127,7 @@ impl Reading<'_> {
             purpose: raw.purpose.into_inner(),
             tier: raw.tier,
             mode: raw.mode,
+            capture: raw.capture.unwrap_or_else(|| Capture::of(raw.tier)),
             env: raw.env.unwrap_or_else(|| "production".to_owned()),
             model: raw.model,
             model_version: raw.model_version,
@@ -231,6 +234,8 @@ struct Raw {
     tier: Tier,
     #[serde(default)]
     mode: Mode,
+    #[serde(default)]
+    capture: Option<Capture>,
     #[serde(default)]
     env: Option<String>,
     #[serde(default)]

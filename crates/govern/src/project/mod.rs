@@ -8,6 +8,7 @@ mod complaints;
 mod cross_check;
 pub(crate) mod files;
 mod reference;
+pub(crate) mod retention;
 pub(crate) mod server;
 pub(crate) mod settings;
 mod shapes;
@@ -17,6 +18,7 @@ pub(crate) use shapes::sources;
 pub use agent::{Agent, CALLS_PER_MINUTE, Limits, Privileges};
 pub use files::{Files, LOCK, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, ReadError, SETTINGS};
 pub use reference::{ClientRequest, ReferenceError, ToolPattern, ToolRef};
+pub use retention::{Preset, Retention};
 pub use server::{Access, DeclaredTool, Reach, Server, Start, Text};
 pub use settings::{Ask, Gateway, Log, Naming, Settings, UnknownMethods, Witness};
 

@@ -2,6 +2,7 @@
 
 use super::complaints::Complaints;
 use super::files::SETTINGS;
+use super::retention::{self, RawRetention, RawStorage, Retention};
 use crate::names::is_canonical;
 use crate::toml_diagnostics;
 use proof::CosignatureVerifier;
@@ -46,6 +47,10 @@ pub struct Settings {
     pub ask: Ask,
     /// The log.
     pub log: Log,
+    /// How long what the log holds is kept.
+    pub retention: Retention,
+    /// Bytes of everything the log keeps. Beyond them no text is kept any more, and then no call is answered.
+    pub max_bytes: Option<u64>,
     /// Stated confidence, in percent, under which an agent counts as uncertain.
     pub uncertain_below: u8,
     /// Who may answer, with the groups each is in.
@@ -165,6 +170,8 @@ fn settings(raw: Raw, folder: &str, complaints: &mut Complaints<'_>) -> Settings
             segment_bytes: number(raw.log.segment_bytes, 64 * 1024 * 1024, SEGMENT_BYTES, complaints),
             witnesses: raw.log.witnesses.into_iter().filter_map(|(name, raw)| witness(name, raw, complaints)).collect(),
         },
+        retention: retention::retention(raw.retention, complaints),
+        max_bytes: retention::max_bytes(raw.storage, complaints),
         uncertain_below: u8::try_from(number(raw.uncertain.below, 50, 0..=100, complaints)).unwrap_or(50),
         approvers: approvers(raw.approvers, complaints),
         name,
@@ -290,6 +297,8 @@ struct Raw {
     session: RawSession,
     ask: RawAsk,
     log: RawLog,
+    retention: RawRetention,
+    storage: RawStorage,
     uncertain: RawUncertain,
     approvers: BTreeMap<Spanned<String>, RawApprover>,
 }

@@ -18,12 +18,14 @@
 //! | `writer` | the thread that makes blocks durable |
 //! | `keeper` | what a gateway puts in |
 //! | `reader` | what is found again |
+//! | `removal` | what is past its time, and what it takes up |
 
 mod block;
 mod data_keys;
 mod day;
 mod keeper;
 mod reader;
+mod removal;
 mod unit;
 mod writer;
 
@@ -32,6 +34,7 @@ pub use data_keys::{DataKeyError, DataKeys, Owner};
 pub use day::{Day, Month};
 pub use keeper::{Content, Kept, PayloadStore, PutError};
 pub use reader::{Found, PayloadReader};
+pub use removal::{Unit, count, remove, units};
 
 use std::path::{Path, PathBuf};
 use vocab::event::PayloadClass;

@@ -1,8 +1,9 @@
 //! Complete verification of a log at rest or at work, offline.
 //!
 //! `report` is the answer; `records` reads the log once and checks everything on the way; `tiles` grows
-//! their tree, and compares what is derived.
+//! their tree, and compares what is derived. `payloads` looks for what records commit to.
 
+mod payloads;
 mod records;
 mod report;
 mod tiles;
@@ -10,6 +11,7 @@ mod tiles;
 #[cfg(test)]
 mod tests;
 
+pub use payloads::{BadPayload, PayloadReport, Removal, verify_payloads};
 pub use records::{VerifyError, verify};
 pub use report::{MAX_STEP_BACK, Place, Report, Verdict};
 

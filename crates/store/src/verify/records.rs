@@ -37,6 +37,15 @@ pub enum VerifyError {
         /// What the system said.
         source: io::Error,
     },
+    /// What stands beside the records cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl VerifyError {
+    pub(super) fn unreadable(error: impl std::fmt::Display) -> Self {
+        Self::Unreadable(error.to_string())
+    }
 }
 
 /// Verifies the log in `dir`: every record's checksum, index and schema; every checkpoint's signature and root; every

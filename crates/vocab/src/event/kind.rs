@@ -80,6 +80,12 @@ pub enum Kind {
     /// A data key was destroyed: what was under it cannot be read any more.
     #[serde(rename = "store.shredded")]
     StoreShredded,
+    /// A legal hold was placed: nothing is removed while it stands.
+    #[serde(rename = "store.held")]
+    StoreHeld,
+    /// A legal hold was released.
+    #[serde(rename = "store.released")]
+    StoreReleased,
 }
 
 impl Kind {
@@ -112,6 +118,8 @@ impl Kind {
             Self::KeyRotated => "key.rotated",
             Self::StorePruned => "store.pruned",
             Self::StoreShredded => "store.shredded",
+            Self::StoreHeld => "store.held",
+            Self::StoreReleased => "store.released",
         }
     }
 }

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::borrow::Cow;
 
-const KINDS: [Kind; 25] = [
+const KINDS: [Kind; 27] = [
     Kind::GatewayStarted,
     Kind::GatewayStopped,
     Kind::ConfigChanged,
@@ -39,6 +39,8 @@ const KINDS: [Kind; 25] = [
     Kind::KeyRotated,
     Kind::StorePruned,
     Kind::StoreShredded,
+    Kind::StoreHeld,
+    Kind::StoreReleased,
 ];
 
 const OUTCOMES: [Outcome; 7] = [

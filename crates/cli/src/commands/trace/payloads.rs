@@ -1,0 +1,159 @@
+//! What records commit to: verified, and revealed.
+
+use super::reader;
+use crate::commands::approvals::visible;
+use crate::failure::{Failure, Outcome};
+use crate::output::Output;
+use crate::place::Place;
+use crate::reach;
+use gateway::control::protocol::Request;
+use serde_json::{Value, json};
+use std::path::Path;
+use store::payload::{DataKeys, Found, PayloadReader};
+use store::{Keys, PayloadReport};
+use vocab::event::{Payload, PayloadClass};
+use vocab::{Event, Exit};
+
+/// The data keys of the project whose log lies in `log`; none for a log that was taken elsewhere.
+pub fn keys(log: &Path) -> Result<Option<DataKeys>, Failure> {
+    let state = log.parent().map(|state| state.join("keys")).filter(|keys| keys.join("seal").is_file());
+    let Some(dir) = state else { return Ok(None) };
+    let origin = std::fs::read_to_string(log.join("origin"))?;
+    let keys = Keys::open(&dir, origin.trim_end());
+    let keys = keys.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+    Ok(Some(keys.data_keys(log)))
+}
+
+/// Says whether the payloads of a log are there, or rightly gone.
+pub fn verify(output: &Output, dir: &Path) -> Outcome {
+    let keys = keys(dir)?;
+    let report = store::verify_payloads(dir, keys.as_ref());
+    let report = report.map_err(|error| Failure::new(Exit::Verification, error.to_string()))?;
+    if output.is_human() {
+        print(output, &report);
+    } else {
+        let named: Vec<Value> = report
+            .named
+            .iter()
+            .map(|bad| {
+                let verdict = if bad.is_altered { "altered" } else { "missing" };
+                json!({ "index": bad.index, "payload": bad.name, "class": bad.class.as_str(), "verdict": verdict })
+            })
+            .collect();
+        let removals: Vec<Value> = report
+            .removals
+            .iter()
+            .map(|removal| {
+                json!({
+                    "index": removal.index, "t": removal.t, "class": removal.class.as_str(),
+                    "through": removal.through.to_string(), "days": removal.days,
+                })
+            })
+            .collect();
+        output.json(&json!({
+            "payloads": {
+                "ok": report.opened, "present": report.present, "pruned": report.pruned, "erased": report.erased,
+                "lost": report.lost, "missing": report.missing, "altered": report.altered,
+                "bad": named, "removals": removals,
+            }
+        }));
+    }
+    Ok(if report.is_good() { Exit::Ok } else { Exit::Verification })
+}
+
+fn print(output: &Output, report: &PayloadReport) {
+    let parts = [
+        (report.opened, "opened and as recorded"),
+        (report.present, "there (not opened: their keys are not here)"),
+        (report.pruned, "pruned"),
+        (report.erased, "erased"),
+        (report.lost, "lost in a crash before their call left"),
+        (report.missing, "MISSING"),
+        (report.altered, "ALTERED"),
+    ];
+    let said: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    if !said.is_empty() {
+        output.line(format!("    payloads: {}", said.join(", ")));
+    }
+    for removal in &report.removals {
+        output.line(format!(
+            "    event #{}: `{}` up to {} removed, kept for {} days",
+            removal.index,
+            removal.class.as_str(),
+            removal.through,
+            removal.days
+        ));
+    }
+    for bad in &report.named {
+        let verdict = if bad.is_altered { "is altered" } else { "is missing, and no event says why" };
+        output.line(format!("    event #{}: payload `{}` ({}) {verdict}", bad.index, bad.name, bad.class.as_str()));
+    }
+}
+
+/// Shows what an event, or all events of a call, commit to. That it is read is recorded first.
+pub fn reveal(output: &Output, place: &Place, subject: &str, reason: &str) -> Outcome {
+    if reason.trim().is_empty() {
+        return Err(Failure::new(Exit::Usage, "reading payloads needs a reason").with_help("say why with `--reason`"));
+    }
+    let log = place.log();
+    let found = committed(&log, subject)?;
+    if found.is_empty() {
+        return Err(Failure::new(Exit::Nothing, format!("nothing is kept of `{subject}`"))
+            .with_help("how much is kept of an agent's calls is said by `capture` in its file"));
+    }
+    let count = u64::try_from(found.len()).unwrap_or(u64::MAX);
+    let request = Request::AccessRead { subject: subject.to_owned(), payloads: count, reason: reason.to_owned() };
+    let recorded = reach::ask(place, &request)?;
+    let at = recorded.get("index").and_then(Value::as_u64).unwrap_or_default();
+    output.message(format!("recorded as event #{at}"));
+    let keys = keys(&log)?.ok_or_else(|| Failure::new(Exit::Environment, "the keys of this log are not here"))?;
+    let mut reader = PayloadReader::new(&log);
+    for (index, t, payload) in found {
+        let text = reader.read(&payload, t, &keys);
+        let text = text.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+        say(output, index, &payload, &text);
+    }
+    Ok(Exit::Ok)
+}
+
+fn say(output: &Output, index: u64, payload: &Payload<'_>, found: &Found) {
+    let (state, text) = match found {
+        Found::Text(text) => ("ok", Some(String::from_utf8_lossy(text).into_owned())),
+        Found::Shredded => ("erased", None),
+        Found::Altered => ("altered", None),
+        Found::Absent => ("gone", None),
+    };
+    if output.is_human() {
+        let head = format!("event #{index}  {} ({}, {} bytes)", payload.name, payload.class.as_str(), payload.bytes);
+        output.line(output.bold(&head));
+        output.line(text.map_or_else(|| format!("({state})"), |text| visible(&text)));
+    } else {
+        output.json(&json!({
+            "index": index, "payload": payload.name, "class": payload.class.as_str(), "state": state, "text": text,
+        }));
+    }
+}
+
+fn committed(log: &Path, subject: &str) -> Result<Vec<(u64, i64, Payload<'static>)>, Failure> {
+    let reader = reader(log)?;
+    let mut found = Vec::new();
+    let index = subject.trim_start_matches('#').parse::<u64>().ok();
+    for record in reader.iter_from(index.unwrap_or(0)) {
+        let record = record.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+        if index.is_some_and(|index| record.index != index) {
+            break;
+        }
+        let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
+        if index.is_some() || event.call.as_deref() == Some(subject) {
+            let t = event.t;
+            found.extend(event.payloads.into_iter().map(|payload| (record.index, t, payload.into_owned())));
+        }
+    }
+    Ok(found)
+}
+
+/// Bytes of a class that an event commits to.
+pub fn bytes_of(event: &Event<'_>, class: PayloadClass) -> u64 {
+    event.payloads.iter().filter(|payload| payload.class == class).map(|payload| payload.bytes).sum()
+}

@@ -1,0 +1,94 @@
+//! Reading what is kept, holding it, and forgetting it.
+
+use super::people::verify;
+use super::protocol::Response;
+use crate::process::{Gateway, RetentionError};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use vocab::Secret;
+use vocab::event::Kind;
+use vocab::id::UserId;
+
+/// Says in the log that payloads are about to be read, by whom and why. They may be read once this has succeeded.
+pub(super) async fn access_read(gateway: &Gateway, uid: u32, subject: &str, payloads: u64, reason: &str) -> Response {
+    if reason.trim().is_empty() {
+        return Response::refused("access/reason", "reading payloads needs a reason", "give it with `--reason`");
+    }
+    let recorder = gateway.shared.pipeline.recorder();
+    let mut event = recorder.event(Kind::AccessRead);
+    event.text = Some(reason.chars().take(500).collect());
+    event.detail.insert("uid".to_owned(), uid.into());
+    event.detail.insert("subject".to_owned(), subject.chars().take(200).collect::<String>().into());
+    event.detail.insert("payloads".to_owned(), payloads.into());
+    match recorder.durable(&[event]).await {
+        Ok(range) => Response::Ok(json!({ "index": range.start })),
+        Err(error) => Response::refused("log/write", error.to_string(), "the log must be repaired first"),
+    }
+}
+
+/// Removes what is past its time, now.
+pub(super) async fn prune(gateway: &Gateway) -> Response {
+    match gateway.keep_to_retention().await {
+        Ok(removed) => {
+            let line = |removed: &crate::process::Removed| {
+                json!({
+                    "class": removed.class.as_str(), "through": removed.through.to_string(),
+                    "payloads": removed.payloads, "bytes": removed.bytes,
+                })
+            };
+            let removed: Vec<Value> = removed.iter().map(line).collect();
+            Response::Ok(json!({ "removed": removed, "holds": holds(gateway) }))
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// The holds in force.
+pub(super) fn holds(gateway: &Gateway) -> Value {
+    let holds = crate::process::holds(&gateway.state).unwrap_or_default();
+    serde_json::to_value(holds).unwrap_or_default()
+}
+
+/// What a person who may approve decides about what is kept.
+pub(super) enum Deed {
+    Erase { user: String },
+    Hold { name: String },
+    Release { name: String },
+}
+
+/// Does it, when the secret is this approver's.
+pub(super) async fn decide(
+    gateway: &Arc<Gateway>,
+    approver: &UserId,
+    secret: Secret<String>,
+    reason: &str,
+    deed: Deed,
+) -> Response {
+    if !gateway.shared.pipeline.snapshot().project.settings.approvers.contains_key(approver) {
+        let help = "approvers are declared in `mortise.toml`";
+        return Response::refused("approver/unknown", "this project has no such approver", help);
+    }
+    if reason.trim().is_empty() {
+        return Response::refused("retention/reason", "this needs a reason", "give it with `--reason`");
+    }
+    if let Err(refused) = verify(gateway, approver, secret).await {
+        return *refused;
+    }
+    let done = match deed {
+        Deed::Erase { user } => {
+            gateway.erase(&user, approver, reason).await.map(|keys| json!({ "user": user, "keys": keys }))
+        }
+        Deed::Hold { name } => gateway.hold(&name, approver, reason).await.map(|()| json!({ "hold": name })),
+        Deed::Release { name } => gateway.release(&name, approver, reason).await.map(|()| json!({ "released": name })),
+    };
+    done.map_or_else(|error| refused(&error), Response::Ok)
+}
+
+fn refused(error: &RetentionError) -> Response {
+    let help = match error {
+        RetentionError::Held(_) => "release it first with `mortise retention release`",
+        RetentionError::NoHold(_) | RetentionError::Exists(_) => "see `mortise retention show`",
+        _ => "run `mortise doctor`",
+    };
+    Response::refused("retention/refused", error.to_string(), help)
+}

@@ -1,0 +1,249 @@
+//! Forgetting on schedule, and on demand.
+//!
+//! What is removed is told first: a payload that is gone without a record that says so counts as missing. A crash between
+//! the two leaves something that is there although a record says it is not, which the next look removes.
+
+use super::Gateway;
+use enforce::Recorder;
+use govern::project::Retention;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::payload::{self, Day, Owner, Unit};
+use store::{LogError, StateDir, StateError};
+use vocab::event::{Kind, PayloadClass};
+use vocab::id::UserId;
+
+/// The holds in force, in the state directory.
+const HOLDS: &str = "holds.json";
+/// An erasure that is under way, in the state directory: made durable before it begins, gone when it has ended.
+const ERASING: &str = "erasing.json";
+/// Months that an erasure looks back: no payload is kept for longer.
+const MONTHS: i32 = 1_212;
+/// Holds at once. Each one is a person's decision.
+const MAX_HOLDS: usize = 1_000;
+/// Keys named in one record: an identifier is 32 digits, and a record holds 65,535 bytes.
+const KEYS_IN_A_RECORD: usize = 1_000;
+
+/// Why nothing is removed for now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+    /// Who placed it.
+    pub by: UserId,
+    /// When, microseconds since the epoch.
+    pub at_us: i64,
+}
+
+/// What was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// The class.
+    pub class: PayloadClass,
+    /// Up to and with this day.
+    pub through: Day,
+    /// How many payloads.
+    pub payloads: u64,
+    /// Bytes that came free.
+    pub bytes: u64,
+}
+
+/// Why something is not forgotten, or not held.
+#[derive(Debug, thiserror::Error)]
+pub enum RetentionError {
+    /// A hold stands.
+    #[error("the legal hold `{0}` stands")]
+    Held(String),
+    /// There is such a hold.
+    #[error("there is a hold `{0}` already")]
+    Exists(String),
+    /// There is no such hold.
+    #[error("there is no hold `{0}`")]
+    NoHold(String),
+    /// Too many.
+    #[error("there are {MAX_HOLDS} holds already")]
+    TooMany,
+    /// The list of holds does not read: nothing is removed.
+    #[error("`{HOLDS}` in the state directory is damaged")]
+    Damaged,
+    /// State cannot be kept.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The log cannot be written: nothing is removed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Files cannot be removed.
+    #[error("what is past its time cannot be removed: {0}")]
+    Files(String),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Erasing {
+    keys: Vec<String>,
+    by: String,
+    reason: String,
+}
+
+/// What events say of how long things are kept: by it a verifier judges what was removed.
+pub(crate) fn days(retention: &Retention) -> Value {
+    json!({
+        "decision_input": retention.decision_input_days,
+        "records": retention.records_days,
+        "trace_text": retention.trace_text_days,
+    })
+}
+
+/// The holds in force.
+pub(crate) fn holds(state: &StateDir) -> Result<Vec<Hold>, RetentionError> {
+    match state.read(HOLDS)? {
+        None => Ok(Vec::new()),
+        Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| RetentionError::Damaged),
+    }
+}
+
+fn keep_holds(state: &StateDir, holds: &[Hold]) -> Result<(), RetentionError> {
+    let bytes = serde_json::to_vec(holds).map_err(|_| RetentionError::Damaged)?;
+    Ok(state.write(HOLDS, &bytes)?)
+}
+
+impl Gateway {
+    /// Removes payloads that are past their time, unless a hold stands.
+    ///
+    /// # Errors
+    /// The log, the state or the files fail; what was removed by then is in the log.
+    pub async fn keep_to_retention(&self) -> Result<Vec<Removed>, RetentionError> {
+        if !holds(&self.state)?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let recorder = self.shared.pipeline.recorder();
+        let retention = self.shared.pipeline.snapshot().project.settings.retention;
+        let today = Day::of(recorder.clock().now());
+        let log = self.state.log();
+        let units = payload::units(&log).map_err(|error| RetentionError::Files(error.to_string()))?;
+        let mut removed = Vec::new();
+        for class in PayloadClass::ALL {
+            let days = retention.of(class);
+            let last = today.plus(-i32::try_from(days).unwrap_or(i32::MAX).saturating_add(1));
+            let over: Vec<Unit> =
+                units.iter().copied().filter(|unit| unit.class == class && unit.day <= last).collect();
+            let Some(through) = over.iter().map(|unit| unit.day).max() else { continue };
+            let counted = over.iter().map(|unit| payload::count(&log, *unit)).sum::<std::io::Result<u64>>();
+            // What cannot be counted is removed all the same.
+            let payloads = counted.unwrap_or_default();
+            let bytes = over.iter().map(|unit| unit.bytes).sum();
+            let mut event = recorder.event(Kind::StorePruned);
+            event.text = Some("payloads past their time were removed; no hold stood".into());
+            event.detail.insert("class".to_owned(), class.as_str().into());
+            event.detail.insert("through".to_owned(), through.to_string().into());
+            event.detail.insert("days".to_owned(), days.into());
+            event.detail.insert("payloads".to_owned(), payloads.into());
+            event.detail.insert("bytes".to_owned(), Value::from(bytes));
+            recorder.durable(&[event]).await?;
+            for unit in over {
+                payload::remove(&log, unit).map_err(|error| RetentionError::Files(error.to_string()))?;
+            }
+            removed.push(Removed { class, through, payloads, bytes });
+        }
+        Ok(removed)
+    }
+
+    /// Destroys the data keys of one person: nothing kept of this person can be read any more. How many keys there were.
+    ///
+    /// # Errors
+    /// A hold stands; the log, the state or the keys fail.
+    pub async fn erase(&self, user: &str, by: &UserId, reason: &str) -> Result<usize, RetentionError> {
+        if let Some(hold) = holds(&self.state)?.first() {
+            return Err(RetentionError::Held(hold.name.clone()));
+        }
+        let Some(payloads) = self.shared.pipeline.payloads() else { return Ok(0) };
+        let snapshot = self.shared.pipeline.snapshot();
+        let owner = Owner { tenant: snapshot.project.settings.tenant.to_string(), subject: user.to_owned() };
+        let now = Day::of(self.shared.pipeline.recorder().clock().now()).month();
+        let keys: Vec<String> =
+            (0..MONTHS).flat_map(|months| payloads.keys().living(&owner, now.minus(months))).collect();
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let erasing = Erasing { keys, by: by.to_string(), reason: reason.to_owned() };
+        let bytes = serde_json::to_vec(&erasing).map_err(|_| RetentionError::Damaged)?;
+        self.state.write(ERASING, &bytes)?;
+        self.finish_erasing().await
+    }
+
+    /// Does what an erasure has begun, also one that a crash interrupted.
+    ///
+    /// # Errors
+    /// The log, the state or the keys fail; the next start tries again.
+    pub(super) async fn finish_erasing(&self) -> Result<usize, RetentionError> {
+        let Some(bytes) = self.state.read(ERASING)? else { return Ok(0) };
+        let erasing: Erasing = serde_json::from_slice(&bytes).map_err(|_| RetentionError::Damaged)?;
+        let recorder = self.shared.pipeline.recorder();
+        for keys in erasing.keys.chunks(KEYS_IN_A_RECORD) {
+            let mut event = recorder.event(Kind::StoreShredded);
+            event.approver = Some(erasing.by.as_str().into());
+            event.text = Some(short(&erasing.reason).into());
+            event.detail.insert("keys".to_owned(), keys.into());
+            recorder.durable(&[event]).await?;
+        }
+        if let Some(payloads) = self.shared.pipeline.payloads() {
+            for key in &erasing.keys {
+                payloads.keys().destroy(key).map_err(|error| RetentionError::Files(error.to_string()))?;
+            }
+        }
+        self.state.remove(ERASING)?;
+        Ok(erasing.keys.len())
+    }
+
+    /// Places a hold: from now on nothing is removed or erased.
+    ///
+    /// # Errors
+    /// There is one of that name; the log or the state fails.
+    pub async fn hold(&self, name: &str, by: &UserId, reason: &str) -> Result<(), RetentionError> {
+        let mut standing = holds(&self.state)?;
+        if standing.iter().any(|hold| hold.name == name) {
+            return Err(RetentionError::Exists(name.to_owned()));
+        }
+        if standing.len() >= MAX_HOLDS {
+            return Err(RetentionError::TooMany);
+        }
+        let at_us = self.shared.pipeline.recorder().clock().now();
+        standing.push(Hold { name: name.to_owned(), reason: short(reason), by: by.clone(), at_us });
+        // It holds before it is told: nothing goes in between.
+        keep_holds(&self.state, &standing)?;
+        self.tell(Kind::StoreHeld, name, by, reason).await
+    }
+
+    /// Ends a hold.
+    ///
+    /// # Errors
+    /// There is none of that name; the log or the state fails.
+    pub async fn release(&self, name: &str, by: &UserId, reason: &str) -> Result<(), RetentionError> {
+        let mut standing = holds(&self.state)?;
+        let before = standing.len();
+        standing.retain(|hold| hold.name != name);
+        if standing.len() == before {
+            return Err(RetentionError::NoHold(name.to_owned()));
+        }
+        self.tell(Kind::StoreReleased, name, by, reason).await?;
+        keep_holds(&self.state, &standing)
+    }
+
+    async fn tell(&self, kind: Kind, name: &str, by: &UserId, reason: &str) -> Result<(), RetentionError> {
+        let recorder: &Recorder = self.shared.pipeline.recorder();
+        let mut event = recorder.event(kind);
+        event.approver = Some(by.into());
+        event.text = Some(short(reason).into());
+        event.detail.insert("hold".to_owned(), name.into());
+        recorder.durable(&[event]).await?;
+        Ok(())
+    }
+}
+
+/// A reason as far as a record takes it.
+fn short(reason: &str) -> String {
+    reason.chars().take(500).collect()
+}

@@ -1,0 +1,62 @@
+//! What is past its time, and what it takes up.
+
+use super::{
+    Place, block,
+    day::Day,
+    unit::{self, Blocks},
+};
+use crate::atomic;
+use std::{io, path::Path};
+use vocab::event::PayloadClass;
+
+/// One class on one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// The class.
+    pub class: PayloadClass,
+    /// The day.
+    pub day: Day,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// The units of the log in this directory, by class and day.
+///
+/// # Errors
+/// The file system failed.
+pub fn units(log: &Path) -> io::Result<Vec<Unit>> {
+    let place = Place::of_log(log);
+    let mut units = Vec::new();
+    for class in PayloadClass::ALL {
+        for day in place.days(class)? {
+            units.push(Unit { class, day, bytes: unit::bytes_of(&place.unit(class, day))? });
+        }
+    }
+    Ok(units)
+}
+
+/// How many payloads a unit has.
+///
+/// # Errors
+/// The file system failed.
+pub fn count(log: &Path, unit: Unit) -> io::Result<u64> {
+    let mut blocks = Blocks::of(&Place::of_log(log).unit(unit.class, unit.day))?;
+    let mut count = 0;
+    while let Some((_, block)) = blocks.next()? {
+        count += block::parse(block).map_or(0, |block| block.digests.len() as u64);
+    }
+    Ok(count)
+}
+
+/// Removes a unit, durably. That it is gone already is no error.
+///
+/// # Errors
+/// The file system failed: some of it may be gone.
+pub fn remove(log: &Path, unit: Unit) -> io::Result<()> {
+    let dir = Place::of_log(log).unit(unit.class, unit.day);
+    match std::fs::remove_dir_all(&dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        removed => removed?,
+    }
+    atomic::sync_parent(&dir)
+}

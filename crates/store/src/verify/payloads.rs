@@ -1,0 +1,216 @@
+//! Whether what records commit to is there, or is rightly gone.
+//!
+//! A payload that is not there is `pruned` only where a later record of the same log says that it was removed, by a
+//! retention that was in force then and let it; erased where one says that its key was destroyed; lost where one says that
+//! a crash took it. Otherwise it is missing.
+
+use super::VerifyError;
+use crate::{
+    payload::{DataKeys, Day, Found, PayloadReader},
+    read::LogReader,
+};
+use serde_json::Value;
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
+use vocab::{
+    Event,
+    event::{Kind, Payload, PayloadClass},
+};
+
+/// Payloads named in a report; the rest is counted.
+const MAX_NAMED: usize = 100;
+
+/// What became of the payloads of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PayloadReport {
+    /// There. Without their keys, no more than that is known of them.
+    pub present: u64,
+    /// There, opened, and what their records say.
+    pub opened: u64,
+    /// Removed, as a record says, when their time was over.
+    pub pruned: u64,
+    /// Their keys were destroyed, as a record says.
+    pub erased: u64,
+    /// Never durable, as a record says: a crash came first, and the call had not left.
+    pub lost: u64,
+    /// Not there, and no record says why.
+    pub missing: u64,
+    /// Not what their records say.
+    pub altered: u64,
+    /// The first hundred that are missing or altered.
+    pub named: Vec<BadPayload>,
+    /// What was removed when, as records say: a line for each removal.
+    pub removals: Vec<Removal>,
+}
+
+/// A payload that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadPayload {
+    /// Index of the record.
+    pub index: u64,
+    /// Which payload of it.
+    pub name: String,
+    /// Its class.
+    pub class: PayloadClass,
+    /// Whether it is there, and not what the record says; otherwise it is not there.
+    pub is_altered: bool,
+}
+
+/// A removal that a record tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// Index of the record that tells of it.
+    pub index: u64,
+    /// When, microseconds since the epoch.
+    pub t: i64,
+    /// What was removed.
+    pub class: PayloadClass,
+    /// Everything up to and with this day.
+    pub through: Day,
+    /// The retention it was removed by.
+    pub days: u32,
+}
+
+impl PayloadReport {
+    /// Whether nothing is missing or altered.
+    #[must_use]
+    pub const fn is_good(&self) -> bool {
+        self.missing == 0 && self.altered == 0
+    }
+}
+
+/// What records say of payloads.
+#[derive(Default)]
+struct Told {
+    removals: Vec<Removal>,
+    destroyed: HashSet<String>,
+    /// Record and payload.
+    lost: HashSet<(u64, String)>,
+    /// Days of each class, as last configured.
+    retention: HashMap<PayloadClass, u32>,
+    has_payloads: bool,
+}
+
+/// Looks for the payload of every record of the log in `dir`. With `keys` each is opened and held against its digest.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn verify_payloads(dir: &Path, keys: Option<&DataKeys>) -> Result<PayloadReport, VerifyError> {
+    let mut told = Told::default();
+    each(dir, &mut |index, event| told.hear(index, event))?;
+    let mut report = PayloadReport { removals: told.removals.clone(), ..PayloadReport::default() };
+    if !told.has_payloads {
+        return Ok(report);
+    }
+    let mut reader = PayloadReader::new(dir);
+    let mut failed = None;
+    each(dir, &mut |index, event| {
+        for payload in &event.payloads {
+            if let Err(error) = look(&mut report, &mut reader, &told, keys, (index, event.t), payload) {
+                failed.get_or_insert(error);
+            }
+        }
+    })?;
+    failed.map_or(Ok(report), Err)
+}
+
+fn each(dir: &Path, visit: &mut dyn FnMut(u64, &Event<'_>)) -> Result<(), VerifyError> {
+    let reader = LogReader::open(dir).map_err(VerifyError::unreadable)?;
+    for record in reader.iter_from(0) {
+        let record = record.map_err(VerifyError::unreadable)?;
+        if let Ok(event) = Event::from_bytes(&record.bytes) {
+            visit(record.index, &event);
+        }
+    }
+    Ok(())
+}
+
+fn look(
+    report: &mut PayloadReport,
+    reader: &mut PayloadReader,
+    told: &Told,
+    keys: Option<&DataKeys>,
+    (index, t): (u64, i64),
+    payload: &Payload<'_>,
+) -> Result<(), VerifyError> {
+    let bad = |report: &mut PayloadReport, is_altered| {
+        if report.named.len() < MAX_NAMED {
+            let (name, class) = (payload.name.to_string(), payload.class);
+            report.named.push(BadPayload { index, name, class, is_altered });
+        }
+    };
+    let found = match keys {
+        Some(keys) => reader.read(payload, t, keys).map_err(VerifyError::unreadable)?,
+        None if reader.is_there(payload, t).map_err(VerifyError::unreadable)? => {
+            match told.destroyed.contains(&*payload.key) {
+                true => Found::Shredded,
+                false => {
+                    report.present += 1;
+                    return Ok(());
+                }
+            }
+        }
+        None => Found::Absent,
+    };
+    match found {
+        Found::Text(text) if text.len() as u64 == payload.bytes => report.opened += 1,
+        Found::Text(_) | Found::Altered => {
+            report.altered += 1;
+            bad(report, true);
+        }
+        Found::Shredded | Found::Absent if told.destroyed.contains(&*payload.key) => report.erased += 1,
+        Found::Absent if told.was_removed(payload.class, t) => report.pruned += 1,
+        Found::Absent if told.lost.contains(&(index, payload.name.to_string())) => report.lost += 1,
+        Found::Shredded | Found::Absent => {
+            report.missing += 1;
+            bad(report, false);
+        }
+    }
+    Ok(())
+}
+
+impl Told {
+    fn hear(&mut self, index: u64, event: &Event<'_>) {
+        self.has_payloads |= !event.payloads.is_empty();
+        let detail = |name: &str| event.detail.get(name);
+        match event.kind {
+            Kind::GatewayStarted | Kind::ConfigChanged => {
+                for class in PayloadClass::ALL {
+                    let days =
+                        detail("retention_days").and_then(|days| days.get(class.as_str())).and_then(Value::as_u64);
+                    if let Some(days) = days.and_then(|days| u32::try_from(days).ok()) {
+                        self.retention.insert(class, days);
+                    }
+                }
+            }
+            Kind::StorePruned => self.removals.extend(self.removal(index, event)),
+            Kind::StoreShredded => {
+                let keys = detail("keys").and_then(Value::as_array).into_iter().flatten();
+                self.destroyed.extend(keys.filter_map(Value::as_str).map(str::to_owned));
+            }
+            Kind::StoreRecovered => {
+                let lost = detail("payloads_lost").and_then(Value::as_array).into_iter().flatten();
+                let pair = |pair: &Value| Some((pair.get(0)?.as_u64()?, pair.get(1)?.as_str()?.to_owned()));
+                self.lost.extend(lost.filter_map(pair));
+            }
+            _ => {}
+        }
+    }
+
+    /// A removal counts when the retention in force let it, and its time was over.
+    fn removal(&self, index: u64, event: &Event<'_>) -> Option<Removal> {
+        let text = |name: &str| event.detail.get(name).and_then(Value::as_str);
+        let class = PayloadClass::ALL.into_iter().find(|class| Some(class.as_str()) == text("class"))?;
+        let through: Day = text("through")?.parse().ok()?;
+        let days = u32::try_from(event.detail.get("days")?.as_u64()?).ok()?;
+        let is_over = Day::of(event.t) > through.plus(i32::try_from(days).ok()?);
+        let is_allowed = self.retention.get(&class) == Some(&days);
+        (is_over && is_allowed).then_some(Removal { index, t: event.t, class, through, days })
+    }
+
+    fn was_removed(&self, class: PayloadClass, t: i64) -> bool {
+        self.removals.iter().any(|removal| removal.class == class && Day::of(t) <= removal.through)
+    }
+}
