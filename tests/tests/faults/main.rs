@@ -10,6 +10,7 @@ mod faulty;
 mod foreign;
 mod full_disk;
 mod http_rules;
+mod kept;
 mod questions;
 mod server_events;
 mod session;

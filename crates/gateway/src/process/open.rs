@@ -27,6 +27,13 @@ const HANDOVER: Duration = Duration::from_secs(3);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Records that can have been on their way when a crash came: 8 MiB of them wait at most, and a record with a payload has
+/// 500 bytes at least.
+const AT_ONCE: u64 = 16_384;
+
+/// Payloads named in one record, which holds 65,535 bytes.
+const MAX_LOST: usize = 1_000;
+
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -114,7 +121,12 @@ impl Gateway {
             ..LogOptions::new(settings.log.origin.clone())
         };
         let signer = keys.signer().map_err(|error| StartError::System(error.to_string()))?;
-        let (log, recovery) = Log::open(&state.log(), &log_options, signer, &mut |_, record| recovered.read(record))?;
+        let mut last = Vec::new();
+        let (log, recovery) = Log::open(&state.log(), &log_options, signer, &mut |_, record| {
+            recovered.read(record);
+            last.clear();
+            last.extend_from_slice(record);
+        })?;
         let log = Arc::new(log);
 
         let recorder = Recorder::new(Arc::clone(&log), Arc::new(keys.hasher()), clock.clone(), settings.tenant.clone());
@@ -122,7 +134,10 @@ impl Gateway {
         let unfinished = recovered.unfinished();
         let (sessions, unknown) = recovered.restore(&recorder);
         let mut events = vec![started(&recorder, &snapshot, &recovery, unfinished)];
-        events.extend(repaired(&recorder, &recovery));
+        // Ended in good order, nothing was on its way.
+        let ended = last.is_empty() || Event::from_bytes(&last).is_ok_and(|event| event.kind == Kind::GatewayStopped);
+        let lost = if ended { Vec::new() } else { lost_payloads(&state.log(), recovery.size) };
+        events.extend(repaired(&recorder, &recovery, &lost));
         events.extend(unknown);
         events.extend(edits.iter().filter_map(|edit| edit_event(&recorder, edit, snapshot.revision().as_str())));
         recorder.durable(&events).await?;
@@ -208,10 +223,37 @@ fn started<'a>(
     event
 }
 
+/// Payloads that the newest records speak of and a crash took: both are made durable at the same time, and neither is
+/// answered for before both are.
+fn lost_payloads(log: &std::path::Path, size: u64) -> Vec<(u64, String)> {
+    let Ok(reader) = store::LogReader::open(log) else { return Vec::new() };
+    let mut payloads = store::payload::PayloadReader::new(log);
+    let mut lost = Vec::new();
+    for record in reader.iter_from(size.saturating_sub(AT_ONCE)).map_while(Result::ok) {
+        let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
+        for payload in &event.payloads {
+            // What cannot be looked for is not said to be lost.
+            if !payloads.is_there(payload, event.t).unwrap_or(true) {
+                lost.push((record.index, payload.name.to_string()));
+            }
+        }
+    }
+    lost.truncate(MAX_LOST);
+    lost
+}
+
 /// The log was cut back to its last whole commit: what was lost had never been answered as durable.
-fn repaired<'a>(recorder: &'a Recorder, recovery: &store::Recovery) -> Option<Event<'a>> {
-    let mut event = (recovery.dropped_bytes > 0).then(|| recorder.event(Kind::StoreRecovered))?;
-    event.text = Some("a commit that was not finished was removed".into());
+fn repaired<'a>(recorder: &'a Recorder, recovery: &store::Recovery, lost: &[(u64, String)]) -> Option<Event<'a>> {
+    let is_repaired = recovery.dropped_bytes > 0 || !lost.is_empty();
+    let mut event = is_repaired.then(|| recorder.event(Kind::StoreRecovered))?;
+    event.text = Some(match lost.is_empty() {
+        true => "a commit that was not finished was removed".into(),
+        false => "a crash came before everything was durable".into(),
+    });
+    if !lost.is_empty() {
+        let named: Vec<serde_json::Value> = lost.iter().map(|(index, name)| serde_json::json!([index, name])).collect();
+        event.detail.insert("payloads_lost".to_owned(), named.into());
+    }
     event.detail.insert("dropped_bytes".to_owned(), recovery.dropped_bytes.into());
     event.detail.insert("log_size".to_owned(), recovery.size.into());
     Some(event)

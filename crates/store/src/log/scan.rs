@@ -54,6 +54,22 @@ impl SegmentScan {
         Ok(Self { file, buffer: Vec::new(), start: 0, offset: 0, next: first, place: None, epoch })
     }
 
+    /// Goes on at the next whole frame behind what is none; false where there is none. Reads the rest of the segment.
+    pub(crate) fn resume(&mut self) -> io::Result<bool> {
+        let rest = self.rest()?;
+        for at in 1..rest.len() {
+            let Some(bytes) = rest.get(at..).filter(|bytes| bytes.starts_with(&frame::MAGIC)) else { continue };
+            if let Parsed::Frame(frame) = frame::parse(bytes) {
+                (self.next, self.epoch) = (frame.index, frame.epoch);
+                self.place = frame.place.checked_sub(1);
+                self.offset += at as u64;
+                (self.buffer, self.start) = (Vec::new(), 0);
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Index of the next record.
     pub(crate) fn next_index(&self) -> u64 {
         self.next

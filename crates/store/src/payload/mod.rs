@@ -35,6 +35,7 @@ pub use day::{Day, Month};
 pub use keeper::{Content, Kept, PayloadStore, PutError};
 pub use reader::{Found, PayloadReader};
 pub use removal::{Unit, count, remove, units};
+pub use unit::Damage;
 
 use std::path::{Path, PathBuf};
 use vocab::event::PayloadClass;

@@ -5,7 +5,7 @@ use super::{
     block::{self, Digest, Refused},
     data_keys::{DataKeyError, DataKeys},
     day::Day,
-    unit::{self, At, Blocks},
+    unit::{self, At, Blocks, Damage},
 };
 use std::{
     collections::HashMap,
@@ -44,6 +44,7 @@ struct Indexed {
     /// Whether there are more than `places` knows, or may be by now.
     is_partial: bool,
     bytes: u64,
+    damaged: Option<Damage>,
 }
 
 impl PayloadReader {
@@ -81,6 +82,32 @@ impl PayloadReader {
         })
     }
 
+    /// What cannot be read of the units where the payload of a record of this time would be.
+    ///
+    /// # Errors
+    /// The file system failed.
+    pub fn damage(&mut self, class: PayloadClass, t_us: i64) -> io::Result<Option<Damage>> {
+        let day = Day::of(t_us);
+        for day in [day, day.plus(1), day.plus(-1)] {
+            let dir = self.place.unit(class, day);
+            if dir.exists()
+                && let Some(damage) = &self.indexed(class, &dir)?.damaged
+            {
+                return Ok(Some(damage.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The unit in this directory, read through once.
+    fn indexed(&mut self, class: PayloadClass, dir: &Path) -> io::Result<&Indexed> {
+        let unit = match self.units.remove(&class) {
+            Some(unit) if unit.dir == dir => unit,
+            _ => Indexed::of(dir.to_owned())?,
+        };
+        Ok(self.units.entry(class).insert_entry(unit).into_mut())
+    }
+
     /// The block that says it has the payload.
     fn block(&mut self, payload: &Payload<'_>, t_us: i64) -> io::Result<Option<(Vec<u8>, Digest)>> {
         let Some(digest) = block::of_text(&payload.digest) else { return Ok(None) };
@@ -99,16 +126,7 @@ impl PayloadReader {
         if !dir.exists() {
             return Ok(None);
         }
-        let known = self.units.get(&class).filter(|unit| unit.dir == dir);
-        let unit = match known {
-            Some(_) => self.units.get(&class),
-            None => {
-                let unit = Indexed::of(dir.to_owned())?;
-                self.units.insert(class, unit);
-                self.units.get(&class)
-            }
-        };
-        let Some(unit) = unit else { return Ok(None) };
+        let unit = self.indexed(class, dir)?;
         if let Some(at) = unit.places.get(&short(digest))
             && let Some(block) = unit::block_at(dir, *at)?
             && has(&block, digest)
@@ -144,7 +162,7 @@ impl Indexed {
                 break;
             }
         }
-        Ok(Self { dir, places, is_partial, bytes })
+        Ok(Self { dir, places, is_partial, bytes, damaged: blocks.damaged().cloned() })
     }
 }
 

@@ -142,6 +142,17 @@ pub(crate) struct Blocks {
     epoch: u32,
     assembly: Assembly,
     began: Option<At>,
+    /// Where something lies that is no frame.
+    damaged: Option<Damage>,
+}
+
+/// A place in a unit that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The segment's file.
+    pub path: PathBuf,
+    /// Where in it.
+    pub offset: u64,
 }
 
 impl Blocks {
@@ -150,10 +161,15 @@ impl Blocks {
         let layout = Layout::new(dir);
         let mut segments = layout.segments()?;
         segments.reverse();
-        Ok(Self { layout, segments, scan: None, epoch: 0, assembly: Assembly::default(), began: None })
+        Ok(Self { layout, segments, scan: None, epoch: 0, assembly: Assembly::default(), began: None, damaged: None })
     }
 
-    /// The next block and where it lies. What cannot be read ends its segment.
+    /// The first place that could not be read, as far as was read.
+    pub(crate) fn damaged(&self) -> Option<&Damage> {
+        self.damaged.as_ref()
+    }
+
+    /// The next block and where it lies. What cannot be read is passed over, and remembered.
     pub(crate) fn next(&mut self) -> io::Result<Option<(At, &[u8])>> {
         loop {
             let Some((segment, scan)) = &mut self.scan else {
@@ -163,6 +179,13 @@ impl Blocks {
             };
             let at = At { segment: *segment, offset: scan.offset() };
             let Step::Record(Frame { bytes, .. }) = scan.step()? else {
+                if scan.tail()? != Tail::Clean {
+                    let path = self.layout.segment(*segment);
+                    self.damaged.get_or_insert(Damage { path, offset: scan.offset() });
+                    if scan.resume()? {
+                        continue;
+                    }
+                }
                 self.epoch = scan.epoch();
                 self.scan = None;
                 continue;
@@ -267,6 +290,35 @@ mod tests {
             assert_eq!(block_at(&dir, at).unwrap(), Some(block));
         }
         assert!(bytes_of(&dir).unwrap() > 400_000);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_passed_over_and_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("class/2026-11-28");
+        let mut unit = UnitWriter::open(Arc::new(Disk), &dir, Day::of(0), 1024 * 1024).unwrap();
+        for block in [b"one", b"two", b"six"] {
+            write(&mut unit, block);
+        }
+        unit.close().unwrap();
+        let path = Layout::new(&dir).segment(0);
+        let whole = std::fs::read(&path).unwrap();
+        let second = whole.len() / 3;
+        for (bit, left) in
+            [(3, [b"two", b"six"]), (second * 8 + 9, [b"one", b"six"]), (whole.len() * 8 - 1, [b"one", b"two"])]
+        {
+            let mut altered = whole.clone();
+            altered[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &altered).unwrap();
+            let mut blocks = Blocks::of(&dir).unwrap();
+            let mut found = Vec::new();
+            while let Some((_, block)) = blocks.next().unwrap() {
+                found.push(block.to_vec());
+            }
+            assert_eq!(found, left, "bit {bit}");
+            let offset = (bit / 8 / second * second) as u64;
+            assert_eq!(blocks.damaged(), Some(&Damage { path: path.clone(), offset }));
+        }
     }
 
     #[test]

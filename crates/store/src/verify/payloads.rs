@@ -6,7 +6,7 @@
 
 use super::VerifyError;
 use crate::{
-    payload::{DataKeys, Day, Found, PayloadReader},
+    payload::{Damage, DataKeys, Day, Found, PayloadReader},
     read::LogReader,
 };
 use serde_json::Value;
@@ -39,6 +39,8 @@ pub struct PayloadReport {
     pub missing: u64,
     /// Not what their records say.
     pub altered: u64,
+    /// Files that cannot be read to their end, where a payload that is altered would lie.
+    pub damage: Vec<Damage>,
     /// The first hundred that are missing or altered.
     pub named: Vec<BadPayload>,
     /// What was removed when, as records say: a line for each removal.
@@ -164,8 +166,17 @@ fn look(
         Found::Absent if told.was_removed(payload.class, t) => report.pruned += 1,
         Found::Absent if told.lost.contains(&(index, payload.name.to_string())) => report.lost += 1,
         Found::Shredded | Found::Absent => {
-            report.missing += 1;
-            bad(report, false);
+            let damage = reader.damage(payload.class, t).map_err(VerifyError::unreadable)?;
+            match &damage {
+                Some(_) => report.altered += 1,
+                None => report.missing += 1,
+            }
+            bad(report, damage.is_some());
+            if let Some(damage) = damage
+                && !report.damage.contains(&damage)
+            {
+                report.damage.push(damage);
+            }
         }
     }
     Ok(())
@@ -212,5 +223,130 @@ impl Told {
 
     fn was_removed(&self, class: PayloadClass, t: i64) -> bool {
         self.removals.iter().any(|removal| removal.class == class && Day::of(t) <= removal.through)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Clock, Keys, Log,
+        fixture::{append, open, runtime},
+        payload::{self, Content, Owner, PayloadStore},
+    };
+    use serde_json::json;
+
+    const DAY_US: i64 = 86_400_000_000;
+    const NOON: i64 = 1_795_867_200_000_000;
+
+    struct Place {
+        _dir: tempfile::TempDir,
+        log_dir: std::path::PathBuf,
+        keys: Keys,
+        log: Log,
+        now: i64,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let log_dir = dir.path().join("log");
+            let keys = Keys::open(&dir.path().join("keys"), "mortise.test/log").unwrap();
+            let place = Self { log: open(&log_dir).0, _dir: dir, log_dir, keys, now: NOON };
+            place.event(Kind::GatewayStarted, json!({"retention_days": {"trace_text": 2, "decision_input": 9}}));
+            place
+        }
+
+        fn event(&self, kind: Kind, detail: Value) {
+            let mut event = Event::new(kind, "e", self.now, "default");
+            event.detail = detail.as_object().unwrap().clone().into_iter().collect();
+            append(&self.log, vec![event.to_bytes().unwrap()]).unwrap();
+        }
+
+        /// A record with a payload of this person.
+        fn keep(&self, subject: &str, text: &str) {
+            let owner = Owner { tenant: "default".to_owned(), subject: subject.to_owned() };
+            let store = PayloadStore::new(&self.log_dir, &self.keys, Clock::manual(self.now).0, 1024 * 1024);
+            let contents = [Content { name: "result", bytes: text.as_bytes() }];
+            let kept = store.seal(&owner, PayloadClass::TraceText, &contents).unwrap();
+            let mut event = Event::new(Kind::ToolResult, "e", self.now, "default");
+            event.payloads.clone_from(&kept.payloads);
+            append(&self.log, vec![event.to_bytes().unwrap()]).unwrap();
+            runtime().block_on(store.write(kept)).unwrap();
+        }
+
+        fn report(&self) -> PayloadReport {
+            let report = verify_payloads(&self.log_dir, Some(&self.keys.data_keys(&self.log_dir))).unwrap();
+            let without = verify_payloads(&self.log_dir, None).unwrap();
+            assert_eq!((without.pruned, without.erased, without.lost), (report.pruned, report.erased, report.lost));
+            assert_eq!(without.present, report.opened);
+            report
+        }
+
+        fn remove(&self, day: i64) {
+            let units = payload::units(&self.log_dir).unwrap();
+            let unit = units.into_iter().find(|unit| unit.day == Day::of(NOON + day * DAY_US)).unwrap();
+            assert_eq!(payload::count(&self.log_dir, unit).unwrap(), 1);
+            payload::remove(&self.log_dir, unit).unwrap();
+            payload::remove(&self.log_dir, unit).unwrap();
+        }
+
+        fn pruned(&self, through: i64, days: u32) {
+            let through = Day::of(NOON + through * DAY_US).to_string();
+            self.event(Kind::StorePruned, json!({"class": "trace_text", "through": through, "days": days}));
+        }
+    }
+
+    #[test]
+    fn what_was_removed_by_the_retention_in_force_is_pruned_and_nothing_else_is() {
+        let mut place = Place::new();
+        for _ in 0..4 {
+            place.keep("none", "a text");
+            place.now += DAY_US;
+        }
+        // Days 0 to 3 have a payload each; it is day 4. Day 1 and all before it are past their two days.
+        assert_eq!(place.report().opened, 4);
+        place.remove(0);
+        assert_eq!((place.report().missing, place.report().pruned), (1, 0), "no record says so");
+        place.pruned(0, 3);
+        assert_eq!(place.report().missing, 1, "another retention was in force");
+        place.pruned(2, 2);
+        assert_eq!(place.report().missing, 1, "its time was not over");
+        place.pruned(1, 2);
+        let report = place.report();
+        assert_eq!((report.opened, report.pruned, report.missing), (3, 1, 0));
+        assert!(report.is_good());
+        assert_eq!((report.removals.len(), report.removals[0].through), (1, Day::of(NOON + DAY_US)));
+        place.remove(3);
+        let report = place.report();
+        assert_eq!((report.pruned, report.missing), (1, 1), "the removal does not reach that far");
+        assert_eq!((report.named[0].index, report.named[0].is_altered), (4, false));
+        // A shorter retention says nothing about what was removed before it.
+        place.event(Kind::ConfigChanged, json!({"retention_days": {"trace_text": 1}}));
+        assert_eq!(place.report().pruned, 1);
+    }
+
+    #[test]
+    fn what_is_erased_or_lost_is_so_only_when_a_record_says_it() {
+        let place = Place::new();
+        place.keep("ada", "hers");
+        place.keep("bob", "his");
+        let keys = place.keys.data_keys(&place.log_dir);
+        let owner = Owner { tenant: "default".to_owned(), subject: "ada".to_owned() };
+        let living = keys.living(&owner, Day::of(NOON).month());
+        keys.destroy(&living[0]).unwrap();
+        let report = verify_payloads(&place.log_dir, Some(&keys)).unwrap();
+        assert_eq!((report.opened, report.missing, report.erased), (1, 1, 0));
+        place.event(Kind::StoreShredded, json!({"keys": living}));
+        let report = place.report();
+        assert_eq!((report.opened, report.missing, report.erased), (1, 0, 1));
+
+        let unit = payload::units(&place.log_dir).unwrap()[0];
+        payload::remove(&place.log_dir, unit).unwrap();
+        let report = place.report();
+        assert_eq!((report.missing, report.erased), (1, 1));
+        place.event(Kind::StoreRecovered, json!({"payloads_lost": [[2, "result"]]}));
+        let report = place.report();
+        assert_eq!((report.missing, report.erased, report.lost), (0, 1, 1));
     }
 }

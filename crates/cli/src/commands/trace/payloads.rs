@@ -50,10 +50,12 @@ pub fn verify(output: &Output, dir: &Path) -> Outcome {
                 })
             })
             .collect();
+        let damage: Vec<Value> =
+            report.damage.iter().map(|damage| json!({ "file": damage.path, "offset": damage.offset })).collect();
         output.json(&json!({
             "payloads": {
                 "ok": report.opened, "present": report.present, "pruned": report.pruned, "erased": report.erased,
-                "lost": report.lost, "missing": report.missing, "altered": report.altered,
+                "lost": report.lost, "damage": damage, "missing": report.missing, "altered": report.altered,
                 "bad": named, "removals": removals,
             }
         }));
@@ -84,6 +86,9 @@ fn print(output: &Output, report: &PayloadReport) {
             removal.through,
             removal.days
         ));
+    }
+    for damage in &report.damage {
+        output.line(format!("    `{}` cannot be read at byte {}", damage.path.display(), damage.offset));
     }
     for bad in &report.named {
         let verdict = if bad.is_altered { "is altered" } else { "is missing, and no event says why" };
@@ -135,22 +140,34 @@ fn say(output: &Output, index: u64, payload: &Payload<'_>, found: &Found) {
     }
 }
 
+/// The payloads of an event, or of all events of a call: also of the call of an event that has none itself.
 fn committed(log: &Path, subject: &str) -> Result<Vec<(u64, i64, Payload<'static>)>, Failure> {
+    let failed = |error: store::ReadError| Failure::new(Exit::Environment, error.to_string());
     let reader = reader(log)?;
-    let mut found = Vec::new();
-    let index = subject.trim_start_matches('#').parse::<u64>().ok();
-    for record in reader.iter_from(index.unwrap_or(0)) {
-        let record = record.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
-        if index.is_some_and(|index| record.index != index) {
-            break;
+    let mut call = subject.to_owned();
+    if let Ok(index) = subject.trim_start_matches('#').parse::<u64>() {
+        let bytes = reader.get(index).map_err(failed)?.unwrap_or_default();
+        let Ok(event) = Event::from_bytes(&bytes) else { return Ok(Vec::new()) };
+        match &event.call {
+            Some(of) if event.payloads.is_empty() => call = of.to_string(),
+            _ => return Ok(kept(index, event)),
         }
-        let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
-        if index.is_some() || event.call.as_deref() == Some(subject) {
-            let t = event.t;
-            found.extend(event.payloads.into_iter().map(|payload| (record.index, t, payload.into_owned())));
+    }
+    let mut found = Vec::new();
+    for record in reader.iter_from(0) {
+        let record = record.map_err(failed)?;
+        if let Ok(event) = Event::from_bytes(&record.bytes)
+            && event.call.as_deref() == Some(call.as_str())
+        {
+            found.extend(kept(record.index, event));
         }
     }
     Ok(found)
+}
+
+fn kept(index: u64, event: Event<'_>) -> Vec<(u64, i64, Payload<'static>)> {
+    let t = event.t;
+    event.payloads.into_iter().map(|payload| (index, t, payload.into_owned())).collect()
 }
 
 /// Bytes of a class that an event commits to.
