@@ -258,7 +258,12 @@ pub enum Trace {
         /// The key of a witness that must have cosigned it; may be given many times.
         #[arg(long = "witness", value_name = "VKEY")]
         witnesses: Vec<String>,
+        /// An audit bundle, instead of a log.
+        #[arg(long, value_name = "DIR", conflicts_with_all = ["log", "witnesses"])]
+        bundle: Option<PathBuf>,
     },
+    /// Write part of the log, with proofs, for an auditor who need not have Mortise.
+    Bundle(TraceBundle),
     /// Show what an event, or all events of a call, commit to. That it is read, and why, is recorded first.
     Reveal {
         /// Index, or call id.
@@ -289,6 +294,26 @@ pub enum Trace {
         #[arg(long, value_name = "DIR")]
         log: Option<PathBuf>,
     },
+}
+
+/// `mortise trace bundle`
+#[derive(Args, Debug)]
+pub struct TraceBundle {
+    /// An empty directory, or one to make.
+    #[arg(value_name = "DIR")]
+    pub to: PathBuf,
+    /// Only what this agent did.
+    #[arg(long)]
+    pub agent: Option<String>,
+    /// From this time on: `2026-11-28` (UTC) or `2026-11-28T08:00:00Z`.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Before this time.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Disclose payloads, too: to whom and why, which is recorded.
+    #[arg(long, value_name = "REASON")]
+    pub disclose: Option<String>,
 }
 
 /// `mortise retention`

@@ -8,6 +8,7 @@
 //! [`Clock`]. And what a [`Witness`] of other logs keeps.
 
 mod atomic;
+pub mod bundle;
 mod calls;
 pub mod clock;
 mod cosigned;

@@ -14,6 +14,7 @@ use proof::{
     leaf_hash,
 };
 use std::{
+    cell::OnceCell,
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
@@ -45,24 +46,71 @@ pub enum ProveError {
 /// # Errors
 /// There is no such record, or it is not sealed yet; the log does not verify.
 pub fn prove(dir: &Path, index: u64) -> Result<String, ProveError> {
-    let layout = Layout::new(dir);
     let record = LogReader::open(dir)?.get(index)?;
-    let vkey = read_line(&layout.vkey()).map_err(|source| ReadError::Io { path: layout.vkey(), source })?;
-    let key = Verifier::from_vkey(&vkey).map_err(|error| unsound(&error))?;
-    let stored = checkpoints::read(&layout.checkpoint(), &key)?;
-    let stored = stored.ok_or(ProveError::NotSealed { index, sealed: 0 })?;
-    let sealed = stored.checkpoint.size();
-    if index >= sealed {
-        return Err(ProveError::NotSealed { index, sealed });
+    let prover = Prover::open(dir).map_err(|error| match error {
+        ProveError::NotSealed { .. } => ProveError::NotSealed { index, sealed: 0 },
+        error => error,
+    })?;
+    if index >= prover.size() {
+        return Err(ProveError::NotSealed { index, sealed: prover.size() });
     }
     let record = record.ok_or_else(|| ProveError::Unsound(format!("record {index} is missing")))?;
+    prover.prove(index, &record)
+}
 
-    let from_tiles = attempt(&StoredTiles(&layout), index, &record, &stored, &key);
-    let proof = match from_tiles {
-        Ok(proof) => proof,
-        Err(_) => attempt(&tiles_of_records(&layout, sealed)?, index, &record, &stored, &key)?,
-    };
-    Ok(proof.format())
+/// Makes proofs under one checkpoint.
+pub(crate) struct Prover {
+    layout: Layout,
+    stored: Stored,
+    key: Verifier,
+    /// The tiles that follow from the records: made when the stored ones do not do.
+    remade: OnceCell<BTreeMap<TileId, Vec<Hash>>>,
+}
+
+impl Prover {
+    /// Proofs under the newest checkpoint of the log in this directory.
+    pub(crate) fn open(dir: &Path) -> Result<Self, ProveError> {
+        let layout = Layout::new(dir);
+        let vkey = read_line(&layout.vkey()).map_err(|source| ReadError::Io { path: layout.vkey(), source })?;
+        let key = Verifier::from_vkey(&vkey).map_err(|error| unsound(&error))?;
+        let stored = checkpoints::read(&layout.checkpoint(), &key)?;
+        let stored = stored.ok_or(ProveError::NotSealed { index: 0, sealed: 0 })?;
+        Ok(Self { layout, stored, key, remade: OnceCell::new() })
+    }
+
+    /// Records under the checkpoint.
+    pub(crate) fn size(&self) -> u64 {
+        self.stored.checkpoint.size()
+    }
+
+    pub(crate) fn origin(&self) -> &str {
+        self.key.name().as_str()
+    }
+
+    /// The key that signed the checkpoint.
+    pub(crate) fn vkey(&self) -> String {
+        self.key.to_vkey()
+    }
+
+    /// The proof of a record under the checkpoint, checked.
+    pub(crate) fn prove(&self, index: u64, record: &[u8]) -> Result<String, ProveError> {
+        let from_tiles = attempt(&StoredTiles(&self.layout), index, record, &self.stored, &self.key);
+        let proof = match from_tiles {
+            Ok(proof) => proof,
+            Err(_) => attempt(self.remade()?, index, record, &self.stored, &self.key)?,
+        };
+        Ok(proof.format())
+    }
+
+    fn remade(&self) -> Result<&BTreeMap<TileId, Vec<Hash>>, ProveError> {
+        match self.remade.get() {
+            Some(tiles) => Ok(tiles),
+            None => {
+                let tiles = tiles_of_records(&self.layout, self.size())?;
+                Ok(self.remade.get_or_init(|| tiles))
+            }
+        }
+    }
 }
 
 fn attempt(

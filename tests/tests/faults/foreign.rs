@@ -98,7 +98,7 @@ fn entries(project: &Project) -> Vec<u8> {
 }
 
 /// The Go program, built once: from its own source and the toolchain's copy of `golang.org/x/mod`, without a network.
-fn checker() -> PathBuf {
+pub fn checker() -> PathBuf {
     let module = part("go/golang.org/x/mod");
     let parts = module.ancestors().nth(4).expect("the parts' folder").to_owned();
     let source = workspace().join("crates/proof/foreign/go");

@@ -1,6 +1,7 @@
 //! What happens when things go wrong: bad input, bad servers, bad configuration, a damaged log, a killed gateway; and
 //! whether other people's verifiers agree with ours.
 
+mod audit;
 mod bad_input;
 mod bad_servers;
 mod configuration;

@@ -65,5 +65,5 @@ pub fn run(output: &Output, cli: &Cli) -> Outcome {
 
 /// Verifies the log of a demo, and says what was found.
 pub fn trace_verify(output: &Output, log: &std::path::Path) -> Result<store::Report, Failure> {
-    trace::verify(output, log, None)
+    trace::verify(output, log, None).map(|(report, _)| report)
 }

@@ -1,5 +1,6 @@
 //! `mortise trace`: reads, verifies, proves and exports the log. Only what reveals payloads needs a gateway: that is recorded.
 
+mod bundle;
 mod payloads;
 mod usage;
 
@@ -26,17 +27,17 @@ pub fn run(output: &Output, global: &Global, args: &Trace) -> Outcome {
         Trace::Ls(list) => ls(output, &dir(global, list.log.as_ref())?, list),
         Trace::Tail(list) => tail(output, &dir(global, list.log.as_ref())?, list),
         Trace::Show { subject } => show(output, &dir(global, None)?, subject),
-        Trace::Verify { log, key, witnesses } => {
+        Trace::Bundle(args) => bundle::write(output, &Place::find(global)?, args),
+        Trace::Verify { bundle: Some(dir), key, .. } => bundle::verify(output, dir, key.as_deref()),
+        Trace::Verify { log, key, witnesses, bundle: None } => {
             let dir = dir(global, log.as_ref())?;
             let trusted = witnesses.iter().map(|vkey| witness(vkey)).collect::<Result<Vec<_>, _>>()?;
-            let report = verify(output, &dir, key.as_deref())?;
+            let (report, is_good) = verify(output, &dir, key.as_deref())?;
             if report.verdict != Verdict::Ok {
                 return Ok(Exit::Verification);
             }
-            match (cosigned(output, &dir, &report, &trusted)?, payloads::verify(output, &dir)?) {
-                (Exit::Ok, of_payloads) => Ok(of_payloads),
-                (of_witnesses, _) => Ok(of_witnesses),
-            }
+            let exit = cosigned(output, &dir, &report, &trusted)?;
+            Ok(if is_good { exit } else { Exit::Verification })
         }
         Trace::Reveal { subject, reason } => payloads::reveal(output, &Place::find(global)?, subject, reason),
         Trace::Usage { days } => {
@@ -195,8 +196,8 @@ fn show(output: &Output, dir: &Path, subject: &str) -> Outcome {
     Ok(Exit::Ok)
 }
 
-/// Verifies a log and says what was found.
-pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<Report, Failure> {
+/// Verifies a log and says what was found; whether all of it is as it should be.
+pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<(Report, bool), Failure> {
     let report = store::verify(dir, key).map_err(|error| {
         Failure::new(Exit::Verification, error.to_string()).with_help("is this the directory of a log?")
     })?;
@@ -205,14 +206,17 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<Report, 
         Verdict::Missing { place, what } => ("missing", Some(place.to_string()), Some(what.clone())),
         Verdict::Altered { place, what } => ("altered", Some(place.to_string()), Some(what.clone())),
     };
+    // What records commit to is looked for when they can be believed.
+    let kept = if report.verdict == Verdict::Ok { Some(payloads::look(dir)?) } else { None };
+    let is_good = kept.as_ref().is_some_and(store::PayloadReport::is_good);
     if !output.is_human() {
         output.json(&json!({
-            "verdict": word, "place": place, "what": what, "origin": report.origin, "events": report.events,
+            "payloads": kept.as_ref().map(payloads::to_json), "verdict": word, "place": place, "what": what, "origin": report.origin, "events": report.events,
             "sealed": report.sealed, "unsealed": report.unsealed, "checkpoints": report.checkpoints,
             "unknown": report.unknown, "not_run": report.not_run, "epochs": report.epochs,
             "derived_missing": report.derived_missing, "steps_back": report.steps_back,
         }));
-        return Ok(report);
+        return Ok((report, is_good));
     }
     let colour = if report.verdict == Verdict::Ok { AnsiColor::Green } else { AnsiColor::Red };
     let word = output.paint(word, colour.on_default().bold());
@@ -222,7 +226,7 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<Report, 
     }
     if report.verdict != Verdict::Ok {
         output.line(format!("    found when {} events had been read", report.events));
-        return Ok(report);
+        return Ok((report, false));
     }
     let sealed = match report.unsealed {
         0 => "all sealed".to_owned(),
@@ -243,7 +247,10 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<Report, 
             report.unknown, report.not_run
         ));
     }
-    Ok(report)
+    if let Some(kept) = &kept {
+        payloads::print(output, kept);
+    }
+    Ok((report, is_good))
 }
 
 fn witness(vkey: &str) -> Result<CosignatureVerifier, Failure> {

@@ -31,8 +31,6 @@ pub use claim::Claim;
 pub use configuration::{Compiled, Configuration, ConfigurationError, Edit, Found, Waiting, compile};
 pub use open::StartError;
 pub use options::{Options, SOCKET};
-/// Begins, in the background, with what a start needs whatever it finds.
-pub use policy::prepare;
 pub use retention::{Hold, Removed, RetentionError};
 pub(crate) use retention::{days as retention_days, holds};
 
@@ -42,6 +40,12 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use store::{Log, StateDir};
 use tokio::sync::watch;
+
+/// Begins, in the background, with what a start needs whatever it finds.
+pub fn prepare() {
+    // Where no thread can be started, whoever needs it first waits for it.
+    let _ = std::thread::Builder::new().name("prepare".to_owned()).spawn(policy::prepare);
+}
 
 /// A gateway that can decide.
 pub struct Gateway {

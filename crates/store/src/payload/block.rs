@@ -91,6 +91,20 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Block<'_>> {
 impl Block<'_> {
     /// The payload with this digest.
     pub(crate) fn open(&self, key: &DataKey, wanted: &Digest) -> Result<Zeroizing<Vec<u8>>, Refused> {
+        self.find(key, wanted, |_, payload| payload.to_vec())
+    }
+
+    /// What the digest with this value is the SHA-256 of: the payload, and its salt before it.
+    pub(crate) fn disclose(&self, key: &DataKey, wanted: &Digest) -> Result<Zeroizing<Vec<u8>>, Refused> {
+        self.find(key, wanted, |salt, payload| [DOMAIN, salt, payload].concat())
+    }
+
+    fn find(
+        &self,
+        key: &DataKey,
+        wanted: &Digest,
+        take: impl Fn(&[u8], &[u8]) -> Vec<u8>,
+    ) -> Result<Zeroizing<Vec<u8>>, Refused> {
         let place = self.digests.iter().position(|digest| digest == wanted).ok_or(Refused::Absent)?;
         let plain = key.sealer().open(self.sealed, self.context).map_err(|_| Refused::Altered)?;
         let mut rest = plain.as_slice();
@@ -98,7 +112,7 @@ impl Block<'_> {
             let (salt, payload, behind) = next(rest).ok_or(Refused::Altered)?;
             if at == place {
                 let same = digest(salt, payload) == *wanted;
-                return if same { Ok(Zeroizing::new(payload.to_vec())) } else { Err(Refused::Altered) };
+                return if same { Ok(Zeroizing::new(take(salt, payload))) } else { Err(Refused::Altered) };
             }
             rest = behind;
         }
@@ -121,6 +135,11 @@ fn digest(salt: &[u8], payload: &[u8]) -> Digest {
     let mut digest = [0; DIGEST];
     digest.copy_from_slice(context.finish().as_ref());
     digest
+}
+
+/// The digest of what was disclosed, as a record has it.
+pub(crate) fn digest_of(disclosed: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(ring::digest::digest(&SHA256, disclosed)))
 }
 
 /// A digest as a record has it.

@@ -30,6 +30,7 @@ mod unit;
 mod writer;
 
 pub use block::MAX_PAYLOAD_BYTES;
+pub(crate) use block::digest_of;
 pub use data_keys::{DataKeyError, DataKeys, Owner};
 pub use day::{Day, Month};
 pub use keeper::{Content, Kept, PayloadStore, PutError};

@@ -2,8 +2,8 @@
 
 use super::{
     Place,
-    block::{self, Digest, Refused},
-    data_keys::{DataKeyError, DataKeys},
+    block::{self, Block, Digest, Refused},
+    data_keys::{DataKey, DataKeyError, DataKeys},
     day::Day,
     unit::{self, At, Blocks, Damage},
 };
@@ -67,6 +67,24 @@ impl PayloadReader {
     /// # Errors
     /// The file system failed, or its data key cannot be read.
     pub fn read(&mut self, payload: &Payload<'_>, t_us: i64, keys: &DataKeys) -> Result<Found, DataKeyError> {
+        self.open(payload, t_us, keys, |block, key, digest| block.open(key, digest))
+    }
+
+    /// The payload of a record of this time with its salt before it: what the record's digest is the SHA-256 of.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn disclose(&mut self, payload: &Payload<'_>, t_us: i64, keys: &DataKeys) -> Result<Found, DataKeyError> {
+        self.open(payload, t_us, keys, |block, key, digest| block.disclose(key, digest))
+    }
+
+    fn open(
+        &mut self,
+        payload: &Payload<'_>,
+        t_us: i64,
+        keys: &DataKeys,
+        open: impl Fn(&Block<'_>, &DataKey, &Digest) -> Result<Zeroizing<Vec<u8>>, Refused>,
+    ) -> Result<Found, DataKeyError> {
         let found = self.block(payload, t_us);
         let found = found.map_err(|source| DataKeyError::Io { path: self.place.class(payload.class), source })?;
         let Some((bytes, digest)) = found else { return Ok(Found::Absent) };
@@ -75,7 +93,7 @@ impl PayloadReader {
             return Ok(Found::Altered);
         }
         let Some(key) = keys.with_id(&block.key)? else { return Ok(Found::Shredded) };
-        Ok(match block.open(&key, &digest) {
+        Ok(match open(&block, &key, &digest) {
             Ok(text) => Found::Text(text),
             Err(Refused::Altered) => Found::Altered,
             Err(Refused::Absent) => Found::Absent,

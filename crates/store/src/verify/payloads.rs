@@ -10,10 +10,7 @@ use crate::{
     read::LogReader,
 };
 use serde_json::Value;
-use std::{
-    collections::{HashMap, HashSet},
-    path::Path,
-};
+use std::{collections::HashMap, path::Path};
 use vocab::{
     Event,
     event::{Kind, Payload, PayloadClass},
@@ -85,11 +82,12 @@ impl PayloadReport {
 
 /// What records say of payloads.
 #[derive(Default)]
-struct Told {
+pub(crate) struct Told {
     removals: Vec<Removal>,
-    destroyed: HashSet<String>,
-    /// Record and payload.
-    lost: HashSet<(u64, String)>,
+    /// Keys, and the record that says so.
+    destroyed: HashMap<String, u64>,
+    /// Record and payload, and the record that says so.
+    lost: HashMap<(u64, String), u64>,
     /// Days of each class, as last configured.
     retention: HashMap<PayloadClass, u32>,
     has_payloads: bool,
@@ -100,8 +98,7 @@ struct Told {
 /// # Errors
 /// The log cannot be read.
 pub fn verify_payloads(dir: &Path, keys: Option<&DataKeys>) -> Result<PayloadReport, VerifyError> {
-    let mut told = Told::default();
-    each(dir, &mut |index, event| told.hear(index, event))?;
+    let told = told(dir)?;
     let mut report = PayloadReport { removals: told.removals.clone(), ..PayloadReport::default() };
     if !told.has_payloads {
         return Ok(report);
@@ -116,6 +113,13 @@ pub fn verify_payloads(dir: &Path, keys: Option<&DataKeys>) -> Result<PayloadRep
         }
     })?;
     failed.map_or(Ok(report), Err)
+}
+
+/// What the records of the log in `dir` say.
+pub(crate) fn told(dir: &Path) -> Result<Told, VerifyError> {
+    let mut told = Told::default();
+    each(dir, &mut |index, event| told.hear(index, event))?;
+    Ok(told)
 }
 
 fn each(dir: &Path, visit: &mut dyn FnMut(u64, &Event<'_>)) -> Result<(), VerifyError> {
@@ -146,7 +150,7 @@ fn look(
     let found = match keys {
         Some(keys) => reader.read(payload, t, keys).map_err(VerifyError::unreadable)?,
         None if reader.is_there(payload, t).map_err(VerifyError::unreadable)? => {
-            match told.destroyed.contains(&*payload.key) {
+            match told.destroyed.contains_key(&*payload.key) {
                 true => Found::Shredded,
                 false => {
                     report.present += 1;
@@ -156,16 +160,13 @@ fn look(
         }
         None => Found::Absent,
     };
-    match found {
-        Found::Text(text) if text.len() as u64 == payload.bytes => report.opened += 1,
-        Found::Text(_) | Found::Altered => {
-            report.altered += 1;
-            bad(report, true);
-        }
-        Found::Shredded | Found::Absent if told.destroyed.contains(&*payload.key) => report.erased += 1,
-        Found::Absent if told.was_removed(payload.class, t) => report.pruned += 1,
-        Found::Absent if told.lost.contains(&(index, payload.name.to_string())) => report.lost += 1,
-        Found::Shredded | Found::Absent => {
+    let is_whole = !matches!(&found, Found::Text(text) if text.len() as u64 != payload.bytes);
+    match told.state(index, t, payload, &found).0 {
+        "ok" if is_whole => report.opened += 1,
+        "pruned" => report.pruned += 1,
+        "erased" => report.erased += 1,
+        "lost" => report.lost += 1,
+        "missing" => {
             let damage = reader.damage(payload.class, t).map_err(VerifyError::unreadable)?;
             match &damage {
                 Some(_) => report.altered += 1,
@@ -178,12 +179,45 @@ fn look(
                 report.damage.push(damage);
             }
         }
+        _ => {
+            report.altered += 1;
+            bad(report, true);
+        }
     }
     Ok(())
 }
 
 impl Told {
-    fn hear(&mut self, index: u64, event: &Event<'_>) {
+    /// In a word, what became of a payload that was looked for, and the record because of which it is not there.
+    pub(crate) fn state(
+        &self,
+        index: u64,
+        t: i64,
+        payload: &Payload<'_>,
+        found: &Found,
+    ) -> (&'static str, Option<u64>) {
+        let destroyed = self.destroyed.get(&*payload.key);
+        let lost = || self.lost.get(&(index, payload.name.to_string()));
+        match found {
+            Found::Text(_) => ("ok", None),
+            Found::Altered => ("altered", None),
+            Found::Shredded | Found::Absent if destroyed.is_some() => ("erased", destroyed.copied()),
+            Found::Shredded => ("missing", None),
+            Found::Absent => match (self.removal_of(payload.class, t), lost()) {
+                (Some(removal), _) => ("pruned", Some(removal.index)),
+                (None, Some(told)) => ("lost", Some(*told)),
+                (None, None) => ("missing", None),
+            },
+        }
+    }
+
+    /// The removal that took what was written at this time.
+    pub(crate) fn removal_of(&self, class: PayloadClass, t: i64) -> Option<&Removal> {
+        self.removals.iter().find(|removal| removal.class == class && Day::of(t) <= removal.through)
+    }
+
+    /// Takes in what a record says. Records come in order.
+    pub(crate) fn hear(&mut self, index: u64, event: &Event<'_>) {
         self.has_payloads |= !event.payloads.is_empty();
         let detail = |name: &str| event.detail.get(name);
         match event.kind {
@@ -199,12 +233,12 @@ impl Told {
             Kind::StorePruned => self.removals.extend(self.removal(index, event)),
             Kind::StoreShredded => {
                 let keys = detail("keys").and_then(Value::as_array).into_iter().flatten();
-                self.destroyed.extend(keys.filter_map(Value::as_str).map(str::to_owned));
+                self.destroyed.extend(keys.filter_map(Value::as_str).map(|key| (key.to_owned(), index)));
             }
             Kind::StoreRecovered => {
                 let lost = detail("payloads_lost").and_then(Value::as_array).into_iter().flatten();
                 let pair = |pair: &Value| Some((pair.get(0)?.as_u64()?, pair.get(1)?.as_str()?.to_owned()));
-                self.lost.extend(lost.filter_map(pair));
+                self.lost.extend(lost.filter_map(pair).map(|lost| (lost, index)));
             }
             _ => {}
         }
@@ -220,14 +254,10 @@ impl Told {
         let is_allowed = self.retention.get(&class) == Some(&days);
         (is_over && is_allowed).then_some(Removal { index, t: event.t, class, through, days })
     }
-
-    fn was_removed(&self, class: PayloadClass, t: i64) -> bool {
-        self.removals.iter().any(|removal| removal.class == class && Day::of(t) <= removal.through)
-    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{
         Clock, Keys, Log,
@@ -236,19 +266,20 @@ mod tests {
     };
     use serde_json::json;
 
-    const DAY_US: i64 = 86_400_000_000;
-    const NOON: i64 = 1_795_867_200_000_000;
+    pub(crate) const DAY_US: i64 = 86_400_000_000;
+    pub(crate) const NOON: i64 = 1_795_867_200_000_000;
 
-    struct Place {
+    /// A log with payloads, at a time of the test's choice.
+    pub(crate) struct Place {
         _dir: tempfile::TempDir,
-        log_dir: std::path::PathBuf,
-        keys: Keys,
-        log: Log,
-        now: i64,
+        pub(crate) log_dir: std::path::PathBuf,
+        pub(crate) keys: Keys,
+        pub(crate) log: Log,
+        pub(crate) now: i64,
     }
 
     impl Place {
-        fn new() -> Self {
+        pub(crate) fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let log_dir = dir.path().join("log");
             let keys = Keys::open(&dir.path().join("keys"), "mortise.test/log").unwrap();
@@ -257,14 +288,14 @@ mod tests {
             place
         }
 
-        fn event(&self, kind: Kind, detail: Value) {
+        pub(crate) fn event(&self, kind: Kind, detail: Value) {
             let mut event = Event::new(kind, "e", self.now, "default");
             event.detail = detail.as_object().unwrap().clone().into_iter().collect();
             append(&self.log, vec![event.to_bytes().unwrap()]).unwrap();
         }
 
         /// A record with a payload of this person.
-        fn keep(&self, subject: &str, text: &str) {
+        pub(crate) fn keep(&self, subject: &str, text: &str) {
             let owner = Owner { tenant: "default".to_owned(), subject: subject.to_owned() };
             let store = PayloadStore::new(&self.log_dir, &self.keys, Clock::manual(self.now).0, 1024 * 1024);
             let contents = [Content { name: "result", bytes: text.as_bytes() }];
@@ -283,7 +314,7 @@ mod tests {
             report
         }
 
-        fn remove(&self, day: i64) {
+        pub(crate) fn remove(&self, day: i64) {
             let units = payload::units(&self.log_dir).unwrap();
             let unit = units.into_iter().find(|unit| unit.day == Day::of(NOON + day * DAY_US)).unwrap();
             assert_eq!(payload::count(&self.log_dir, unit).unwrap(), 1);
@@ -291,7 +322,7 @@ mod tests {
             payload::remove(&self.log_dir, unit).unwrap();
         }
 
-        fn pruned(&self, through: i64, days: u32) {
+        pub(crate) fn pruned(&self, through: i64, days: u32) {
             let through = Day::of(NOON + through * DAY_US).to_string();
             self.event(Kind::StorePruned, json!({"class": "trace_text", "through": through, "days": days}));
         }

@@ -43,7 +43,7 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
-    pub(super) fn unreadable(error: impl std::fmt::Display) -> Self {
+    pub(crate) fn unreadable(error: impl std::fmt::Display) -> Self {
         Self::Unreadable(error.to_string())
     }
 }

@@ -24,46 +24,36 @@ pub fn keys(log: &Path) -> Result<Option<DataKeys>, Failure> {
     Ok(Some(keys.data_keys(log)))
 }
 
-/// Says whether the payloads of a log are there, or rightly gone.
-pub fn verify(output: &Output, dir: &Path) -> Outcome {
+/// Looks for the payloads of a log.
+pub fn look(dir: &Path) -> Result<PayloadReport, Failure> {
     let keys = keys(dir)?;
     let report = store::verify_payloads(dir, keys.as_ref());
-    let report = report.map_err(|error| Failure::new(Exit::Verification, error.to_string()))?;
-    if output.is_human() {
-        print(output, &report);
-    } else {
-        let named: Vec<Value> = report
-            .named
-            .iter()
-            .map(|bad| {
-                let verdict = if bad.is_altered { "altered" } else { "missing" };
-                json!({ "index": bad.index, "payload": bad.name, "class": bad.class.as_str(), "verdict": verdict })
-            })
-            .collect();
-        let removals: Vec<Value> = report
-            .removals
-            .iter()
-            .map(|removal| {
-                json!({
-                    "index": removal.index, "t": removal.t, "class": removal.class.as_str(),
-                    "through": removal.through.to_string(), "days": removal.days,
-                })
-            })
-            .collect();
-        let damage: Vec<Value> =
-            report.damage.iter().map(|damage| json!({ "file": damage.path, "offset": damage.offset })).collect();
-        output.json(&json!({
-            "payloads": {
-                "ok": report.opened, "present": report.present, "pruned": report.pruned, "erased": report.erased,
-                "lost": report.lost, "damage": damage, "missing": report.missing, "altered": report.altered,
-                "bad": named, "removals": removals,
-            }
-        }));
-    }
-    Ok(if report.is_good() { Exit::Ok } else { Exit::Verification })
+    report.map_err(|error| Failure::new(Exit::Verification, error.to_string()))
 }
 
-fn print(output: &Output, report: &PayloadReport) {
+/// What was found, for programs.
+pub fn to_json(report: &PayloadReport) -> Value {
+    let named = report.named.iter().map(|bad| {
+        let verdict = if bad.is_altered { "altered" } else { "missing" };
+        json!({ "index": bad.index, "payload": bad.name, "class": bad.class.as_str(), "verdict": verdict })
+    });
+    let removals = report.removals.iter().map(|removal| {
+        json!({
+            "index": removal.index, "t": removal.t, "class": removal.class.as_str(),
+            "through": removal.through.to_string(), "days": removal.days,
+        })
+    });
+    let damage = report.damage.iter().map(|damage| json!({ "file": damage.path, "offset": damage.offset }));
+    json!({
+        "ok": report.opened, "present": report.present, "pruned": report.pruned, "erased": report.erased,
+        "lost": report.lost, "missing": report.missing, "altered": report.altered,
+        "damage": damage.collect::<Vec<Value>>(), "bad": named.collect::<Vec<Value>>(),
+        "removals": removals.collect::<Vec<Value>>(),
+    })
+}
+
+/// What was found, for people.
+pub fn print(output: &Output, report: &PayloadReport) {
     let parts = [
         (report.opened, "opened and as recorded"),
         (report.present, "there (not opened: their keys are not here)"),

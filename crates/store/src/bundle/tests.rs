@@ -1,0 +1,136 @@
+use super::*;
+use crate::{
+    payload::{self, Owner},
+    verify::place::{DAY_US, NOON, Place},
+};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use vocab::event::Kind;
+
+/// Five days with a payload each, of which the first is past its time and removed, the second erased.
+fn place() -> Place {
+    let mut place = Place::new();
+    for subject in ["none", "ada", "none", "none"] {
+        place.keep(subject, "some text");
+        place.now += DAY_US;
+    }
+    place.pruned(0, 2);
+    place.remove(0);
+    let keys = place.keys.data_keys(&place.log_dir);
+    let ada = Owner { tenant: "default".to_owned(), subject: "ada".to_owned() };
+    let living = keys.living(&ada, payload::Day::of(NOON).month());
+    place.event(Kind::StoreShredded, json!({"keys": living}));
+    living.iter().for_each(|key| keys.destroy(key).unwrap());
+    place.log.close().unwrap();
+    place
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        if entry.path().is_dir() { found.extend(files(&entry.path())) } else { found.push(entry.path()) }
+    }
+    found.sort();
+    found
+}
+
+fn problems(dir: &Path) -> Vec<String> {
+    match verify_bundle(dir, None) {
+        Ok(report) => report.named.into_iter().map(|problem| format!("{}: {}", problem.place, problem.what)).collect(),
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+#[test]
+fn a_bundle_says_what_became_of_every_payload_and_why() {
+    let place = place();
+    let keys = place.keys.data_keys(&place.log_dir);
+    let to = place.log_dir.with_file_name("bundle");
+    let manifest = write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::With(&keys), Some(1)).unwrap();
+    assert_eq!((manifest.selected, manifest.supporting, manifest.is_contiguous), (7, 0, true));
+    let states = [("disclosed", 2), ("erased", 1), ("pruned", 1)].map(|(state, count)| (state.to_owned(), count));
+    assert_eq!(manifest.payloads, states.clone().into());
+    let report = verify_bundle(&to, Some(&crate::fixture::vkey())).unwrap();
+    assert_eq!((report.problems, report.proved, report.selected, report.is_contiguous), (0, 7, 7, true));
+    assert_eq!(report.payloads, states.into());
+    let day = payload::Day::of(NOON).to_string();
+    assert_eq!(report.removals.into_iter().collect::<Vec<_>>(), [("trace_text".to_owned(), day, 2, 5)]);
+    let again = write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::Nothing, None);
+    assert!(matches!(again, Err(BundleError::NotEmpty(_))));
+}
+
+#[test]
+fn a_selection_brings_what_it_is_judged_by() {
+    let place = place();
+    let to = place.log_dir.with_file_name("bundle");
+    let days = Selection { since_us: Some(NOON), until_us: Some(NOON + DAY_US), ..Selection::default() };
+    let manifest = write_bundle(&place.log_dir, &to, &days, Disclose::Nothing, None).unwrap();
+    assert_eq!((manifest.selected, manifest.supporting, manifest.is_contiguous), (2, 2, false));
+    let report = verify_bundle(&to, None).unwrap();
+    assert_eq!((report.problems, report.payloads.get("pruned")), (0, Some(&1)));
+    let none = Selection { agent: Some("nobody".to_owned()), ..Selection::default() };
+    let to = place.log_dir.with_file_name("other");
+    assert!(matches!(write_bundle(&place.log_dir, &to, &none, Disclose::Nothing, None), Err(BundleError::Nothing)));
+    let key = "other.example/log+00000000+AQ==";
+    assert!(verify_bundle(&place.log_dir.with_file_name("bundle"), Some(key)).is_err());
+}
+
+#[test]
+fn one_changed_byte_in_any_file_is_named() {
+    let place = place();
+    let keys = place.keys.data_keys(&place.log_dir);
+    let to = place.log_dir.with_file_name("bundle");
+    write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::With(&keys), None).unwrap();
+    assert_eq!(problems(&to), Vec::<String>::new());
+    let all = files(&to);
+    assert!(all.len() > 15, "{all:?}");
+    for path in all {
+        let name = path.strip_prefix(&to).unwrap().to_string_lossy().into_owned();
+        let whole = std::fs::read(&path).unwrap();
+        for at in [0, whole.len() / 2, whole.len() - 1] {
+            let mut altered = whole.clone();
+            altered[at] ^= 1;
+            std::fs::write(&path, &altered).unwrap();
+            let found = problems(&to);
+            // A changed digest in the manifest names the file that it is the digest of.
+            assert!(!found.is_empty(), "byte {at} of {name}");
+            assert!(name == MANIFEST || found.iter().any(|found| found.contains(&name)), "{name}: {found:?}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(!problems(&to).is_empty(), "{name} is gone");
+        std::fs::write(&path, &whole).unwrap();
+    }
+    std::fs::write(to.join("payloads/more"), "x").unwrap();
+    assert_eq!(problems(&to), ["payloads/more: it is not in the manifest"]);
+}
+
+#[test]
+fn what_a_forger_makes_consistent_is_found_by_the_proofs() {
+    let place = place();
+    let to = place.log_dir.with_file_name("bundle");
+    write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::Nothing, None).unwrap();
+    // The third record says something else, and the manifest has its new digest.
+    let records = std::fs::read_to_string(to.join("records.jsonl")).unwrap();
+    let forged = records.replacen("\"default\"", "\"defaulT\"", 1);
+    std::fs::write(to.join("records.jsonl"), &forged).unwrap();
+    let manifest = std::fs::read_to_string(to.join(MANIFEST)).unwrap();
+    let manifest = manifest.replace(&sha256(records.as_bytes()), &sha256(forged.as_bytes()));
+    std::fs::write(to.join(MANIFEST), manifest).unwrap();
+    let found = problems(&to);
+    assert!(
+        found[0].starts_with("records.jsonl line 1 (event #0): altered: it is not what `proofs/0.tlog-proof` proves"),
+        "{found:?}"
+    );
+
+    // A payload that is there is said to be pruned.
+    let to = place.log_dir.with_file_name("second");
+    write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::Nothing, None).unwrap();
+    let lines = std::fs::read_to_string(to.join("payloads.jsonl")).unwrap();
+    let forged = lines.replacen("\"kept\",\"because\":null", "\"pruned\",\"because\":5", 1);
+    assert_ne!(lines, forged);
+    std::fs::write(to.join("payloads.jsonl"), &forged).unwrap();
+    let manifest = std::fs::read_to_string(to.join(MANIFEST)).unwrap();
+    std::fs::write(to.join(MANIFEST), manifest.replace(&sha256(lines.as_bytes()), &sha256(forged.as_bytes()))).unwrap();
+    let found = problems(&to);
+    assert!(found[0].contains("is said to be pruned; no record bears that out"), "{found:?}");
+}

@@ -1,0 +1,268 @@
+//! Writing a bundle.
+
+use super::{
+    MANIFEST, VERIFY_GO, VERIFY_MD, is_supporting,
+    manifest::{FORMAT, Manifest, PayloadLine, Selection},
+    sha256,
+};
+use crate::{
+    atomic,
+    payload::{DataKeys, Found, PayloadReader},
+    prove::{ProveError, Prover},
+    read::{LogReader, ReadError},
+    verify::{Told, VerifyError, told},
+};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+use vocab::{Event, event::Payload};
+
+/// What is disclosed of payloads.
+#[derive(Clone, Copy, Debug)]
+pub enum Disclose<'a> {
+    /// Nothing.
+    Nothing,
+    /// Everything that is still there, opened with these keys.
+    With(&'a DataKeys),
+}
+
+/// Why there is no bundle, or no whole one. One without a `manifest.json` is none.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// Something is there already.
+    #[error("`{0}` is not empty")]
+    NotEmpty(PathBuf),
+    /// Nothing was selected.
+    #[error("no sealed record is selected")]
+    Nothing,
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A record cannot be proved.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// The log's payloads cannot be judged.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The file system failed.
+    #[error("`{path}` cannot be read or written: {source}")]
+    Io {
+        /// File or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A bundle being written.
+struct Writer<'a> {
+    to: &'a Path,
+    files: BTreeMap<String, String>,
+    payloads: BTreeMap<String, u64>,
+}
+
+/// Writes the selected records of the log in `log`, and those they are judged by, to `to`, a directory that is empty or not
+/// there. `exported` is the record that tells of it. Memory does not grow with the log, but with the number of files.
+///
+/// # Errors
+/// `to` holds something; nothing sealed is selected; the log does not verify; the file system fails.
+pub fn write_bundle(
+    log: &Path,
+    to: &Path,
+    selection: &Selection,
+    disclose: Disclose<'_>,
+    exported: Option<u64>,
+) -> Result<Manifest, BundleError> {
+    begin(to)?;
+    let prover = Prover::open(log)?;
+    let told = told(log)?;
+    let mut writer = Writer { to, files: BTreeMap::new(), payloads: BTreeMap::new() };
+    let mut reader = PayloadReader::new(log);
+    let (mut selected, mut supporting) = (0_u64, 0_u64);
+    let (mut first, mut last) = (None, 0);
+    let (mut records, mut index, mut lines) =
+        (writer.lines("records.jsonl")?, writer.lines("records.index")?, writer.lines("payloads.jsonl")?);
+    for record in LogReader::open(log)?.iter_from(0) {
+        let record = record?;
+        if record.index >= prover.size() {
+            break;
+        }
+        let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
+        let is_selected = selection.takes(&event);
+        if !is_selected && !is_supporting(event.kind) {
+            continue;
+        }
+        let role = if is_selected { "selected" } else { "supporting" };
+        (selected, supporting) = (selected + u64::from(is_selected), supporting + u64::from(!is_selected));
+        (first, last) = (first.or(Some(record.index)), record.index);
+        records.line(&record.bytes)?;
+        index.line(format!("{}\t{role}", record.index).as_bytes())?;
+        let proof = prover.prove(record.index, &record.bytes)?;
+        writer.file(&format!("proofs/{}.tlog-proof", record.index), proof.as_bytes())?;
+        if is_selected {
+            for payload in &event.payloads {
+                let line = writer.payload(record.index, event.t, payload, &mut reader, &told, disclose)?;
+                lines.line(&serde_json::to_vec(&line).unwrap_or_default())?;
+            }
+        }
+    }
+    if selected == 0 {
+        return Err(BundleError::Nothing);
+    }
+    for lines in [records, index, lines] {
+        let (name, digest) = lines.finish()?;
+        writer.files.insert(name, digest);
+    }
+    let is_contiguous = first.is_some_and(|first| last - first + 1 == selected + supporting);
+    writer.about(log, &prover, is_contiguous)?;
+    let manifest = Manifest {
+        format: FORMAT.to_owned(),
+        mortise_version: vocab::MORTISE_VERSION.to_owned(),
+        origin: prover.origin().to_owned(),
+        size: prover.size(),
+        selection: selection.clone(),
+        selected,
+        supporting,
+        is_contiguous,
+        payloads: writer.payloads,
+        exported,
+        files: writer.files,
+    };
+    let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
+    write(&to.join(MANIFEST), &text)?;
+    Ok(manifest)
+}
+
+impl Writer<'_> {
+    fn lines(&self, name: &str) -> Result<Lines, BundleError> {
+        let path = self.to.join(name);
+        let file = atomic::create(&path).map_err(failed(&path))?;
+        let hash = ring::digest::Context::new(&ring::digest::SHA256);
+        Ok(Lines { name: name.to_owned(), path, file: BufWriter::new(file), hash })
+    }
+
+    fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), BundleError> {
+        write(&self.to.join(name), bytes)?;
+        self.files.insert(name.to_owned(), sha256(bytes));
+        Ok(())
+    }
+
+    /// What became of a payload; disclosed, it is written.
+    fn payload(
+        &mut self,
+        index: u64,
+        t: i64,
+        payload: &Payload<'_>,
+        reader: &mut PayloadReader,
+        told: &Told,
+        disclose: Disclose<'_>,
+    ) -> Result<PayloadLine, BundleError> {
+        let unreadable = |error: &dyn std::fmt::Display| VerifyError::unreadable(error);
+        let found = match disclose {
+            Disclose::With(keys) => reader.disclose(payload, t, keys).map_err(|error| unreadable(&error))?,
+            Disclose::Nothing if reader.is_there(payload, t).map_err(|error| unreadable(&error))? => {
+                Found::Text(zeroize::Zeroizing::default())
+            }
+            Disclose::Nothing => Found::Absent,
+        };
+        let (state, because) = told.state(index, t, payload, &found);
+        // Where a file cannot be read to its end, what is not found in it may be what is altered.
+        let is_damaged = state == "missing" && reader.damage(payload.class, t).is_ok_and(|damage| damage.is_some());
+        let state = match (disclose, &found, state) {
+            _ if is_damaged => "altered",
+            (Disclose::With(_), Found::Text(salted), "ok") => {
+                self.file(&format!("payloads/{index}-{}", payload.name), salted)?;
+                "disclosed"
+            }
+            (_, _, "ok") => "kept",
+            (_, _, other) => other,
+        };
+        *self.payloads.entry(state.to_owned()).or_default() += 1;
+        Ok(PayloadLine {
+            index,
+            name: payload.name.to_string(),
+            class: payload.class.as_str().to_owned(),
+            digest: payload.digest.to_string(),
+            state: state.to_owned(),
+            because,
+        })
+    }
+
+    /// The log's own files, and how to check all of it.
+    fn about(&mut self, log: &Path, prover: &Prover, is_contiguous: bool) -> Result<(), BundleError> {
+        for name in ["origin", "checkpoint"] {
+            let bytes = std::fs::read(log.join(name)).map_err(failed(&log.join(name)))?;
+            self.file(name, &bytes)?;
+        }
+        self.file("vkey", format!("{}\n", prover.vkey()).as_bytes())?;
+        let witnesses = log.join("witnesses");
+        for entry in std::fs::read_dir(&witnesses).into_iter().flatten() {
+            let path = entry.map_err(failed(&witnesses))?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            // Unfinished files have a point in their names.
+            if path.is_file() && !name.contains('.') {
+                let bytes = std::fs::read(&path).map_err(failed(&path))?;
+                self.file(&format!("witnesses/{name}"), &bytes)?;
+            }
+        }
+        let contiguous = if is_contiguous {
+            "Yes, from the first to the last: `records.index` counts without a gap, and each index has its proof."
+        } else {
+            "No: these are the ones that were asked for (see `selection` in `manifest.json`), and those they are judged by. \
+             Each is proved to be in the log; that there are no others of the kind is what its operator says. Ask for a bundle \
+             without a filter to see all of them."
+        };
+        let text = VERIFY_MD
+            .replace("{origin}", prover.origin())
+            .replace("{size}", &prover.size().to_string())
+            .replace("{contiguous}", contiguous);
+        self.file("VERIFY.md", text.as_bytes())?;
+        self.file("verify.go", VERIFY_GO.as_bytes())
+    }
+}
+
+/// A file written line by line.
+struct Lines {
+    name: String,
+    path: PathBuf,
+    file: BufWriter<File>,
+    hash: ring::digest::Context,
+}
+
+impl Lines {
+    fn line(&mut self, bytes: &[u8]) -> Result<(), BundleError> {
+        for part in [bytes, b"\n"] {
+            self.hash.update(part);
+            self.file.write_all(part).map_err(failed(&self.path))?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(String, String), BundleError> {
+        let Self { name, path, mut file, hash } = self;
+        file.flush().map_err(failed(&path))?;
+        Ok((name, format!("sha256:{}", hex::encode(hash.finish()))))
+    }
+}
+
+fn begin(to: &Path) -> Result<(), BundleError> {
+    match std::fs::read_dir(to).map(|mut found| found.next().is_some()) {
+        Ok(true) => return Err(BundleError::NotEmpty(to.to_owned())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(to)(error)),
+        _ => {}
+    }
+    atomic::create_dir(to).map_err(failed(to))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
+    let written = path.parent().map_or(Ok(()), atomic::create_dir);
+    written.and_then(|()| atomic::create(path)?.write_all(bytes)).map_err(failed(path))
+}
+
+fn failed(path: &Path) -> impl Fn(io::Error) -> BundleError + use<> {
+    let path = path.to_owned();
+    move |source| BundleError::Io { path: path.clone(), source }
+}
