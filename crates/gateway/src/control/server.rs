@@ -1,7 +1,7 @@
 //! The gateway's end of a connection.
 
 use super::protocol::{Hello, MAX_LINE_BYTES, PROTOCOL, Request, Response};
-use super::{configuration, people};
+use super::{configuration, exports, people};
 use crate::intercept::mcp_stdio;
 use crate::process::Gateway;
 use serde_json::{Value, json};
@@ -159,6 +159,7 @@ async fn answer(gateway: &Arc<Gateway>, peer: Peer, request: Request) -> Respons
             configuration::accept(gateway, &approver, secret, &reason, &Digest::new(candidate)).await
         }
         Request::AgentKey { agent } => agent_key(gateway, &agent),
+        Request::Exported(exported) => exports::record(gateway, &exported).await,
     }
 }
 
@@ -250,6 +251,7 @@ async fn record_rejected(gateway: &Gateway, peer: Peer, request: &Request) {
         Request::PolicyAccept { .. } => "accept a configuration",
         Request::Shutdown => "end the gateway",
         Request::AgentKey { .. } => "make an agent key",
+        Request::Exported(_) => "export the log",
         _ => "use the control socket",
     };
     let pid = peer.pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string());
