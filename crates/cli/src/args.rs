@@ -276,21 +276,21 @@ pub struct TraceExport {
     pub to: PathBuf,
     /// The format of a file: `jsonl`, `csv`, `otlp`, `otlp-proto` or `ocsf` (and `parquet`, in a build that has it).
     #[arg(long = "as", value_name = "FORMAT")]
-    pub format: Option<String>,
+    pub as_format: Option<String>,
     /// Only what this agent did.
-    #[arg(long, requires = "format")]
+    #[arg(long, requires = "as_format")]
     pub agent: Option<String>,
     /// From this time on: `2026-11-28` (UTC) or `2026-11-28T08:00:00Z`.
-    #[arg(long, value_name = "TIME", requires = "format")]
+    #[arg(long, value_name = "TIME", requires = "as_format")]
     pub since: Option<String>,
     /// Before this time.
-    #[arg(long, value_name = "TIME", requires = "format")]
+    #[arg(long, value_name = "TIME", requires = "as_format")]
     pub until: Option<String>,
     /// Wrap each record with its index (`jsonl`).
-    #[arg(long, requires = "format")]
+    #[arg(long, requires = "as_format")]
     pub with_index: bool,
     /// Go on with what an interrupted export left.
-    #[arg(long, requires = "format")]
+    #[arg(long, requires = "as_format")]
     pub resume: bool,
     /// Another log directory.
     #[arg(long, value_name = "DIR")]

@@ -283,6 +283,8 @@ impl Writing {
             self.state.unreadable += u64::from(event.is_none());
             self.state.rows += encoder.take(&record, event.as_ref(), out).map_err(Failure::Record)?;
             self.state.next = record.index + 1;
+            #[cfg(test)]
+            self.stop_where_told()?;
             if self.state.next.is_multiple_of(STEP) {
                 encoder.flush(out).map_err(Failure::Record)?;
                 self.write(out)?;
@@ -335,6 +337,30 @@ impl Writing {
         let (rows, unreadable) = (self.state.rows, self.state.unreadable);
         let sha256 = hex::encode(digest.finish());
         Ok(Done { origin, records: self.state.end, rows, unreadable, bytes, sha256 })
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Bytes after which the next export of this thread stops as if it had been killed.
+    static BUDGET: std::cell::Cell<u64> = const { std::cell::Cell::new(u64::MAX) };
+}
+
+#[cfg(test)]
+impl Writing {
+    fn stop_where_told(&self) -> Result<(), Failure> {
+        if self.state.bytes < BUDGET.get() { Ok(()) } else { Err(Failure::Record("killed".to_owned())) }
+    }
+}
+
+#[cfg(test)]
+impl Job {
+    /// Runs until so many bytes are written. False when there were not so many.
+    pub(super) fn run_until(&self, bytes: u64) -> bool {
+        BUDGET.set(bytes);
+        let stopped = matches!(self.run(false, |_| Ok(())), Err(Failure::Record(_)));
+        BUDGET.set(u64::MAX);
+        stopped
     }
 }
 

@@ -15,7 +15,7 @@ use vocab::Exit;
 
 /// Writes a directory, or a file with `--as`.
 pub(super) fn run(output: &Output, global: &Global, args: &TraceExport, dir: &Path) -> Outcome {
-    let Some(name) = &args.format else { return tiles(output, dir, &args.to) };
+    let Some(name) = &args.as_format else { return tiles(output, dir, &args.to) };
     let format = formats::named(name).ok_or_else(|| {
         let known: Vec<String> = formats::ALL.iter().map(|format| format!("`{}`", format.name)).collect();
         Failure::new(Exit::Usage, format!("`{name}` is no format")).with_help(format!("one of {}", known.join(", ")))

@@ -31,7 +31,7 @@ fn span(span: &Span) -> Json {
             "attributes": pairs(&event.attributes),
         })
     });
-    json!({
+    let mut json = json!({
         "traceId": hex::encode(&span.trace_id),
         "spanId": hex::encode(&span.span_id),
         "name": span.name,
@@ -40,8 +40,11 @@ fn span(span: &Span) -> Json {
         "endTimeUnixNano": span.end_time_unix_nano.to_string(),
         "attributes": pairs(&span.attributes),
         "events": events.collect::<Vec<_>>(),
-        "status": span.status.as_ref().map_or_else(|| json!({}), |status| json!({ "code": status.code })),
-    })
+    });
+    if let (Some(status), Some(members)) = (&span.status, json.as_object_mut()) {
+        members.insert("status".to_owned(), json!({ "code": status.code }));
+    }
+    json
 }
 
 fn pairs(attributes: &[KeyValue]) -> Vec<Json> {

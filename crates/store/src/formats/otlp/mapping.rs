@@ -15,6 +15,7 @@ pub static NAMES: &[(&str, &str)] = &[
     ("session", "gen_ai.conversation.id"),
     ("model_id", "gen_ai.request.model"),
     ("user", "user.id"),
+    ("mortise_version", "mortise.version"),
 ];
 
 /// All the others, and what has no column there.

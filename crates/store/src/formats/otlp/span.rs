@@ -6,6 +6,7 @@ use super::super::time::nanoseconds;
 use super::mapping;
 use super::message::{AnyValue, KIND_CLIENT, KeyValue, STATUS_ERROR, Span, SpanEvent, Status, Value};
 use ring::digest::{SHA256, digest};
+use vocab::event::Kind;
 
 /// What a call of a tool is called in MCP.
 const TOOLS_CALL: &str = "tools/call";
@@ -42,8 +43,14 @@ pub(super) fn from(told: &Told) -> Span {
 
 /// A thing that happened on the way. What all events of a call say is said by the span.
 fn event(step: &Step) -> SpanEvent {
-    let is_own = |column: &Column| !matches!(column.of_call, OfCall::First | OfCall::Nothing);
-    let own = step.cells.iter().filter(|(column, _)| is_own(column) || column.name == "latency_us");
+    let decides = step.kind == Kind::PolicyDecision;
+    let is_own = |column: &Column| match column.of_call {
+        OfCall::Last => true,
+        OfCall::Strictest => decides,
+        OfCall::First => column.name == "latency_us",
+        OfCall::Nothing => false,
+    };
+    let own = step.cells.iter().filter(|(column, _)| is_own(column));
     let attributes = own.map(named).chain([number("mortise.log.index", step.index)]).collect();
     SpanEvent { time_unix_nano: nanoseconds(step.t), name: format!("mortise.{}", step.kind.as_str()), attributes }
 }
