@@ -34,7 +34,7 @@ pub use hasher::LogHasher;
 pub use keys::{Keys, KeysError};
 pub use log::{Log, LogError, LogOptions, OpenError, Recovery};
 pub use prove::{ProveError, prove};
-pub use read::{LogReader, ReadError, Record};
+pub use read::{LogReader, ReadError, Record, Records};
 pub use seal::{SealError, Sealer};
 pub use state::{StateDir, StateEnv, StateError};
 pub use verify::{MAX_STEP_BACK, Place, Report, Verdict, VerifyError, verify};

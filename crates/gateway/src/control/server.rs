@@ -180,6 +180,7 @@ fn status(gateway: &Gateway) -> Value {
         "servers": gateway.shared.pool.len(),
         "waiting_configuration": gateway.configuration.waiting().is_some(),
         "witnesses": witnesses(gateway),
+        "sinks": gateway.sinks.describe(gateway.log.size()),
         "state": gateway.state.path(),
     })
 }

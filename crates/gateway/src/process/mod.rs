@@ -33,6 +33,7 @@ pub use options::{Options, SOCKET};
 pub use policy::prepare;
 
 use crate::intercept::mcp::Shared;
+use crate::sinks::Reports;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
@@ -55,5 +56,7 @@ pub struct Gateway {
     pub(crate) listening: Mutex<Option<SocketAddr>>,
     /// Shims and HTTP requests under way: an on-demand gateway with none of them exits after a while.
     pub(crate) busy: AtomicUsize,
+    /// What is known of the sinks at work.
+    pub(crate) sinks: Reports,
     pub(crate) shutdown: watch::Sender<bool>,
 }

@@ -18,7 +18,7 @@ pub use agent::{Agent, CALLS_PER_MINUTE, Limits, Privileges};
 pub use files::{Files, LOCK, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, ReadError, SETTINGS};
 pub use reference::{ClientRequest, ReferenceError, ToolPattern, ToolRef};
 pub use server::{Access, DeclaredTool, Reach, Server, Start, Text};
-pub use settings::{Ask, Gateway, Log, Naming, Settings, UnknownMethods, Witness};
+pub use settings::{Ask, Gateway, Log, Naming, Settings, Sink, SinkHttp, SinkTo, UnknownMethods, Witness};
 
 use crate::lock::Lock;
 use files::Part;

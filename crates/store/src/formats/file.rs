@@ -136,7 +136,7 @@ impl Job {
         }
         let layout = Layout::new(&self.log);
         let reader = LogReader::open(&self.log)?;
-        let origin = read_line(&layout.origin()).map_err(failed(&layout.origin()))?;
+        let origin = reader.origin()?;
         let fresh = self.begun(origin.clone(), &reader, &layout)?;
         let (mut writing, is_new) = self.open(fresh, resume)?;
         let head = Head { origin, selection: self.selection.clone(), with_index: self.with_index };

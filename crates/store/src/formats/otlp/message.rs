@@ -9,6 +9,20 @@ pub(super) struct ExportTraceServiceRequest {
     pub(super) resource_spans: Vec<ResourceSpans>,
 }
 
+/// `opentelemetry.proto.collector.trace.v1.ExportTraceServiceResponse`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ExportTraceServiceResponse {
+    #[prost(message, optional, tag = "1")]
+    pub(super) partial_success: Option<ExportTracePartialSuccess>,
+}
+
+/// `opentelemetry.proto.collector.trace.v1.ExportTracePartialSuccess`
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ExportTracePartialSuccess {
+    #[prost(int64, tag = "1")]
+    pub(super) rejected_spans: i64,
+}
+
 /// `opentelemetry.proto.trace.v1.ResourceSpans`
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ResourceSpans {

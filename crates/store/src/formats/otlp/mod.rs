@@ -19,7 +19,9 @@ mod span;
 use super::calls::{Calls, Told};
 use super::{Encoder, Format, Head, Selection};
 use crate::read::Record;
-use message::{ExportTraceServiceRequest, InstrumentationScope, Resource, ResourceSpans, ScopeSpans, Span};
+use message::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse, InstrumentationScope, Resource, ResourceSpans, ScopeSpans, Span,
+};
 use prost::Message as _;
 use vocab::Event;
 
@@ -104,6 +106,14 @@ impl Encoder for Spans {
 #[must_use]
 pub fn request(origin: &str, calls: &[Told]) -> Vec<u8> {
     message(origin, calls.iter().map(span::from).collect()).encode_to_vec()
+}
+
+/// How many spans a collector did not want of a request that it took: from the body of its answer.
+#[must_use]
+pub fn rejected(answer: &[u8]) -> u64 {
+    let answer = ExportTraceServiceResponse::decode(answer).ok();
+    let partial = answer.and_then(|answer| answer.partial_success);
+    partial.and_then(|partial| u64::try_from(partial.rejected_spans).ok()).unwrap_or_default()
 }
 
 fn message(origin: &str, spans: Vec<Span>) -> ExportTraceServiceRequest {
