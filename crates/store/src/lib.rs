@@ -13,9 +13,9 @@ mod calls;
 pub mod clock;
 mod cosigned;
 mod export;
-pub mod formats;
 #[cfg(test)]
 mod fixture;
+pub mod formats;
 mod hasher;
 pub mod id;
 pub mod keys;

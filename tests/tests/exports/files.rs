@@ -70,7 +70,11 @@ fn a_spreadsheet_runs_nothing() {
     let path = project.root().join("csv").display().to_string();
     let checked = harness::project::finish(command.args(["-c", check, &path, FORMULA]));
     assert_eq!(checked.code, 0, "{checked:?}");
-    assert_eq!(checked.stdout.trim(), format!("{} {refused}", said["rows"].as_u64().expect("a number") + 1), "{checked:?}");
+    assert_eq!(
+        checked.stdout.trim(),
+        format!("{} {refused}", said["rows"].as_u64().expect("a number") + 1),
+        "{checked:?}"
+    );
 }
 
 #[test]

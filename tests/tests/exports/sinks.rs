@@ -95,7 +95,8 @@ fn nothing_is_lost_while_nobody_is_there_and_the_gateway_is_killed() {
 
     receiver.down();
     search(&mut project.hosted(BOT, "desk"));
-    let failing = wait_for("a sink that says why", || Some(status(&project)).filter(|sink| sink["failure"].is_string()));
+    let failing =
+        wait_for("a sink that says why", || Some(status(&project)).filter(|sink| sink["failure"].is_string()));
     assert!(failing["behind"].as_u64().expect("a number") > 0, "{failing}");
     let doctor = project.run(&["doctor"]).stdout;
     assert!(doctor.contains("`soc` (webhook) is "), "{doctor}");

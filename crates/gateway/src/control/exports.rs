@@ -17,7 +17,8 @@ pub(super) async fn record(gateway: &Gateway, exported: &Exported) -> Response {
     let is_small = |number: u64| number < 1 << 53;
     let numbers = [exported.records, exported.rows, exported.bytes];
     let times = [exported.since_us, exported.until_us];
-    let are_small = numbers.into_iter().all(is_small) && times.into_iter().flatten().all(|us| is_small(us.unsigned_abs()));
+    let are_small =
+        numbers.into_iter().all(is_small) && times.into_iter().flatten().all(|us| is_small(us.unsigned_abs()));
     if !(is_known && is_digest && is_short && are_small) {
         return Response::refused("export/unknown", "this is not an export of this version of Mortise", "");
     }

@@ -101,10 +101,10 @@ impl Gateway {
             });
             self.sinks.keep(|name| wanted.contains_key(name));
             for (name, sink) in wanted {
-                if !running.contains_key(&name) {
-                    let task = tasks.spawn(sending::run(Arc::clone(&self), name.clone(), sink.clone()));
-                    running.insert(name, (sink, task));
-                }
+                running.entry(name.clone()).or_insert_with(|| {
+                    let task = tasks.spawn(sending::run(Arc::clone(&self), name, sink.clone()));
+                    (sink, task)
+                });
             }
             while tasks.try_join_next().is_some() {}
             tokio::time::sleep(LOOK).await;

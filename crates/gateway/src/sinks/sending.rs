@@ -31,7 +31,8 @@ async fn work(gateway: &Arc<Gateway>, name: &str, sink: &Sink) -> Result<std::co
         let (state, name) = (Arc::clone(&gateway.state), name.to_owned());
         let size = gateway.log.size();
         move || {
-            let origin = LogReader::open(&state.log()).and_then(|log| log.origin()).map_err(|error| error.to_string())?;
+            let origin =
+                LogReader::open(&state.log()).and_then(|log| log.origin()).map_err(|error| error.to_string())?;
             let cursor = Cursor::read(&state, &name, &origin, size).map_err(|error| error.to_string())?;
             let reading = Reading::open(&state.log(), shape, &cursor).map_err(|error| error.to_string())?;
             Ok((origin, cursor, reading))
@@ -69,7 +70,14 @@ async fn work(gateway: &Arc<Gateway>, name: &str, sink: &Sink) -> Result<std::co
 }
 
 /// Sends a batch until it is taken. False when it is more than what is taken at once, and can be less.
-async fn deliver(gateway: &Gateway, name: &str, kind: &'static str, target: &Target, origin: &str, batch: &Batch) -> bool {
+async fn deliver(
+    gateway: &Gateway,
+    name: &str,
+    kind: &'static str,
+    target: &Target,
+    origin: &str,
+    batch: &Batch,
+) -> bool {
     let mut failures = 0_u32;
     loop {
         let after = match target.send(origin, batch).await {
@@ -111,8 +119,6 @@ fn chance() -> u64 {
 }
 
 /// Files are read and made durable where nobody waits for the thread.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, String> + Send + 'static,
-) -> Result<T, String> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err("reading the log was interrupted".to_owned()))
 }

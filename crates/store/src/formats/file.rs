@@ -126,11 +126,7 @@ impl Job {
     ///
     /// # Errors
     /// See [`Failure`]. An interrupted file stays, to be gone on with.
-    pub fn run(
-        &self,
-        resume: bool,
-        publish: impl FnOnce(&Done) -> Result<(), Failure>,
-    ) -> Result<Done, Failure> {
+    pub fn run(&self, resume: bool, publish: impl FnOnce(&Done) -> Result<(), Failure>) -> Result<Done, Failure> {
         if self.file.symlink_metadata().is_ok() {
             return Err(Failure::Exists(self.file.clone()));
         }
@@ -224,7 +220,8 @@ impl Job {
             read => read.map_err(failed(path))?,
         };
         let known: State = serde_json::from_slice(&text).map_err(|_| Failure::Other(path.to_owned()))?;
-        let place = |state: &State| State { end: 0, next: 0, from: 0, bytes: 0, rows: 0, unreadable: 0, ..state.clone() };
+        let place =
+            |state: &State| State { end: 0, next: 0, from: 0, bytes: 0, rows: 0, unreadable: 0, ..state.clone() };
         let is_same = serde_json::to_vec(&place(&known)).ok() == serde_json::to_vec(&place(fresh)).ok();
         // A log that is shorter than it was is another log.
         if is_same && known.end <= fresh.end { Ok(known) } else { Err(Failure::Other(path.to_owned())) }

@@ -83,7 +83,9 @@ impl Held {
     fn push(&mut self, cell: Option<Cell<'_>>) {
         self.present.push(i16::from(cell.is_some()));
         match (cell, &mut self.values) {
-            (Some(Cell::Text(text)), Values::Texts(texts)) => texts.push(ByteArray::from(text.into_owned().into_bytes())),
+            (Some(Cell::Text(text)), Values::Texts(texts)) => {
+                texts.push(ByteArray::from(text.into_owned().into_bytes()))
+            }
             (Some(Cell::Number(number)), Values::Numbers(numbers)) => numbers.push(number),
             (Some(Cell::Flag(flag)), Values::Flags(flags)) => flags.push(flag),
             _ => {}
@@ -149,7 +151,8 @@ impl Rows {
 
 impl Encoder for Rows {
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
-        let properties = WriterProperties::builder().set_created_by(format!("mortise {}", vocab::MORTISE_VERSION)).build();
+        let properties =
+            WriterProperties::builder().set_created_by(format!("mortise {}", vocab::MORTISE_VERSION)).build();
         let schema = schema().map_err(|error| error.to_string())?;
         let writer = SerializedFileWriter::new(self.sink.clone(), Arc::new(schema), Arc::new(properties));
         self.writer = Some(writer.map_err(|error| error.to_string())?);
@@ -200,4 +203,50 @@ fn schema() -> Result<Schema, ParquetError> {
         fields.push(column(known.name, kind, logical, Repetition::OPTIONAL)?);
     }
     Schema::group_type_builder("events").with_fields(fields).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Job, Selection, named};
+    use crate::fixture::closed;
+    use std::path::Path;
+    use std::process::Command;
+
+    fn written(dir: &Path, records: u64) -> std::path::PathBuf {
+        let (log, file) = (dir.join("log"), dir.join("events.parquet"));
+        closed(&log, records);
+        let format = named("parquet").unwrap();
+        let job = Job { log, file: file.clone(), format, selection: Selection::default(), with_index: false };
+        assert_eq!(job.run(false, |_| Ok(())).unwrap().rows, records);
+        file
+    }
+
+    #[test]
+    fn rows_hold_the_records_and_their_columns() {
+        use ::parquet::file::reader::FileReader;
+        use ::parquet::file::serialized_reader::SerializedFileReader;
+        use ::parquet::record::RowAccessor;
+        let dir = tempfile::tempdir().unwrap();
+        let reader = SerializedFileReader::new(std::fs::File::open(written(dir.path(), 30)).unwrap()).unwrap();
+        let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+        for (number, row) in (0..30).zip(rows) {
+            assert_eq!(row.get_long(0).unwrap(), number);
+            assert_eq!(row.get_bytes(1).unwrap().data(), crate::fixture::record(number.try_into().unwrap(), 0));
+            assert_eq!(row.get_string(3).unwrap(), "gateway.started");
+        }
+    }
+
+    #[test]
+    #[ignore = "needs `cargo xtask setup`; `cargo xtask test --full` runs it"]
+    fn pyarrow_reads_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = written(dir.path(), 30);
+        let python = Path::new(&std::env::var_os("MORTISE_TEST_PARTS").unwrap()).join("python/bin/python");
+        let script = "import sys, json, pyarrow.parquet as p\nt = p.read_table(sys.argv[1])\nassert t.num_rows == 30\n\
+                      for i, leaf, kind, when in zip(*(t[c].to_pylist() for c in ('index', 'leaf', 'type', 't'))):\n    \
+                      event = json.loads(leaf)\n    assert (event['type'], event['t']) == (kind, when)\n    \
+                      assert event['id'] == 'event-%d' % i\nassert set(t['agent'].to_pylist()) == {None}";
+        let output = Command::new(python).args(["-c", script]).arg(file).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
 }

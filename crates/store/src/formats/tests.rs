@@ -91,7 +91,8 @@ fn lines_are_the_records_byte_for_byte() {
     let dir = tempfile::tempdir().unwrap();
     let records = log(&dir.path().join("log"), 40);
     let (done, bytes) = run(&job(&dir.path().join("log"), &dir.path().join("a"), "jsonl"));
-    let lines: Vec<Vec<u8>> = bytes.split_inclusive(|byte| *byte == b'\n').map(|line| line[..line.len() - 1].to_vec()).collect();
+    let lines: Vec<Vec<u8>> =
+        bytes.split_inclusive(|byte| *byte == b'\n').map(|line| line[..line.len() - 1].to_vec()).collect();
     assert_eq!(lines, records);
     assert_eq!((done.rows, done.records), (records.len() as u64, records.len() as u64));
     let wrapped = Job { with_index: true, ..job(&dir.path().join("log"), &dir.path().join("b"), "jsonl") };
@@ -141,11 +142,11 @@ fn no_format_but_the_records_holds_what_people_wrote() {
 fn an_interrupted_file_is_gone_on_with_and_comes_out_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let log_dir = dir.path().join("log");
-    log(&log_dir, 2_000);
+    log(&log_dir, 1_200);
     for format in ALL {
         let whole = run(&job(&log_dir, &dir.path().join(format!("{}-whole", format.name)), format.name));
         let mut rounds = 0;
-        for budget in [0_u64, 1_500_000, 2_600_000] {
+        for budget in [0_u64, 1_300_000] {
             let file = dir.path().join(format!("{}-{budget}", format.name));
             let (unfinished, state) = partial(&file);
             let stopped = job(&log_dir, &file, format.name).run_until(budget);
@@ -154,7 +155,7 @@ fn an_interrupted_file_is_gone_on_with_and_comes_out_the_same() {
             }
             rounds += 1;
             assert!(unfinished.exists() && !file.exists());
-            if budget > 2_000_000 && format.appends && whole.1.len() > 2_600_000 {
+            if budget > 0 && format.appends {
                 assert!(state.exists(), "{} has saved nothing", format.name);
             }
             // What the system wrote beyond the saved place is cut off.
@@ -198,7 +199,10 @@ fn what_grows_meanwhile_is_not_in_it() {
     let (log, _) = open(&log_dir);
     append(&log, vec![event(Kind::GatewayStarted, 9_000, "", "").to_bytes().unwrap()]).unwrap();
     let done = job(&log_dir, &file, "jsonl").run(true, |_| Ok(())).unwrap();
-    assert_eq!((done.records, LogReader::open(&log_dir).unwrap().len().unwrap()), (records.len() as u64, done.records + 1));
+    assert_eq!(
+        (done.records, LogReader::open(&log_dir).unwrap().len().unwrap()),
+        (records.len() as u64, done.records + 1)
+    );
 }
 
 #[test]

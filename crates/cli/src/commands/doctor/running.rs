@@ -98,14 +98,17 @@ fn sinks(status: &Value, now: i64) -> Vec<Check> {
     let describe = |sink: &Value| {
         let (name, kind) = (text(sink, "name").unwrap_or_default(), text(sink, "kind").unwrap_or_default());
         let ago = sink.get("arrived_s").and_then(Value::as_i64).map(|then| (now / 1_000_000).saturating_sub(then));
-        let last = ago.map_or_else(|| "nothing arrived since the start".to_owned(), |ago| format!("last arrival {ago} s ago"));
+        let last =
+            ago.map_or_else(|| "nothing arrived since the start".to_owned(), |ago| format!("last arrival {ago} s ago"));
         let mut found = format!("`{name}` ({kind}) is {} events behind; {last}", number(sink, "behind"));
         if number(sink, "rejected") > 0 {
             found += &format!("; {} not wanted by the receiver", number(sink, "rejected"));
         }
         match text(sink, "failure") {
             None => Check::ok("sink", found),
-            Some(why) => Check::warn("sink", format!("{found}; {why}"), "nothing is lost: it is sent when it is taken again"),
+            Some(why) => {
+                Check::warn("sink", format!("{found}; {why}"), "nothing is lost: it is sent when it is taken again")
+            }
         }
     };
     status.get("sinks").and_then(Value::as_array).into_iter().flatten().map(describe).collect()

@@ -2,9 +2,9 @@
 //!
 //! What a collector says it rejected of a request it took is counted, and not sent again (OTLP, "partial success").
 
+use super::Sent;
 use super::post::Post;
 use super::reading::Batch;
-use super::Sent;
 use govern::project::SinkHttp;
 use std::collections::BTreeMap;
 use store::formats::otlp;

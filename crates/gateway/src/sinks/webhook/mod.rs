@@ -2,9 +2,9 @@
 //!
 //! A receiver tells what it has already by `origin` and `index`.
 
+use super::Sent;
 use super::post::Post;
 use super::reading::Batch;
-use super::Sent;
 use govern::project::SinkHttp;
 use serde_json::json;
 use std::collections::BTreeMap;

@@ -58,7 +58,10 @@ impl SinkTo {
     }
 }
 
-pub(super) fn sinks(raw: BTreeMap<Spanned<String>, RawSink>, complaints: &mut Complaints<'_>) -> BTreeMap<String, Sink> {
+pub(super) fn sinks(
+    raw: BTreeMap<Spanned<String>, RawSink>,
+    complaints: &mut Complaints<'_>,
+) -> BTreeMap<String, Sink> {
     raw.into_iter().filter_map(|(name, raw)| sink(name, raw, complaints)).collect()
 }
 
@@ -88,7 +91,12 @@ fn http(name: &Spanned<String>, raw: RawSink, complaints: &mut Complaints<'_>) -
     };
     if !(url.as_ref().starts_with("https://") || url.as_ref().starts_with("http://")) {
         let message = format!("`{}` is not an http or https address", url.as_ref());
-        complaints.error_help("config/value", url.span(), message, "write it as `https://collector.example.com/v1/traces`");
+        complaints.error_help(
+            "config/value",
+            url.span(),
+            message,
+            "write it as `https://collector.example.com/v1/traces`",
+        );
     }
     let timeout_s = number(raw.timeout_s, 10, TIMEOUT_SECONDS, complaints);
     let headers = raw.headers.into_iter().filter_map(|(name, value)| header(name, &value, complaints)).collect();

@@ -121,7 +121,9 @@ fn status(told: &Told) -> (u32, &'static str) {
 /// Action and disposition of the security control. What was asked about is allowed or denied by its end.
 fn control(decision: Option<&str>, how: End) -> (u32, &'static str, u32, &'static str) {
     match (decision, how) {
-        (Some("deny"), _) | (_, End::Denied | End::ApprovalDenied | End::ApprovalExpired) => (2, "Denied", 2, "Blocked"),
+        (Some("deny"), _) | (_, End::Denied | End::ApprovalDenied | End::ApprovalExpired) => {
+            (2, "Denied", 2, "Blocked")
+        }
         (Some("sanitize"), _) => (4, "Modified", 11, "Corrected"),
         (Some("sandbox"), _) => (4, "Modified", 4, "Isolated"),
         (Some("ask"), End::Result) => (1, "Allowed", 8, "Approved"),
@@ -142,8 +144,7 @@ fn policy(told: &Told) -> Value {
 
 fn unmapped(told: &Told) -> Value {
     let rest = told.cells.iter().filter(|(column, _)| !PLACED.contains(&column.name));
-    let mut rest: Map<String, Value> =
-        rest.map(|(column, cell)| (column.name.to_owned(), cell.to_json())).collect();
+    let mut rest: Map<String, Value> = rest.map(|(column, cell)| (column.name.to_owned(), cell.to_json())).collect();
     rest.insert("first_index".to_owned(), told.first.into());
     rest.insert("last_index".to_owned(), told.last.into());
     rest.insert("end".to_owned(), told.how.as_str().into());

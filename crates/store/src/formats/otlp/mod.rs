@@ -20,7 +20,8 @@ use super::calls::{Calls, Told};
 use super::{Encoder, Format, Head, Selection};
 use crate::read::Record;
 use message::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse, InstrumentationScope, Resource, ResourceSpans, ScopeSpans, Span,
+    ExportTraceServiceRequest, ExportTraceServiceResponse, InstrumentationScope, Resource, ResourceSpans, ScopeSpans,
+    Span,
 };
 use prost::Message as _;
 use vocab::Event;
@@ -59,7 +60,7 @@ impl Spans {
         Self { origin, selection, wire, calls: Calls::default(), ready: Vec::new() }
     }
 
-    fn add(&mut self, told: Vec<Told>) -> u64 {
+    fn add(&mut self, told: &[Told]) -> u64 {
         let before = self.ready.len();
         self.ready.extend(told.iter().map(span::from));
         (self.ready.len() - before) as u64
@@ -71,7 +72,7 @@ impl Encoder for Spans {
         let Some(event) = event else { return Ok(0) };
         // A call belongs to the time it was meant at; what becomes of it later belongs to it.
         let ended = self.calls.take(record.index, event, self.selection.admits(event));
-        Ok(self.add(ended))
+        Ok(self.add(&ended))
     }
 
     fn flush(&mut self, out: &mut Vec<u8>) -> Result<(), String> {
@@ -96,7 +97,7 @@ impl Encoder for Spans {
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<u64, String> {
         let rest = self.calls.finish();
-        let added = self.add(rest);
+        let added = self.add(&rest);
         self.flush(out)?;
         Ok(added)
     }
