@@ -110,3 +110,67 @@ fn row(index: u64, event: &Event) -> Value {
     row.extend(cells(event).map(|(column, cell)| (column.name.to_owned(), cell.to_json())));
     Value::Object(row)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proof::{KeyName, Signer};
+    use std::time::Duration;
+    use store::{Log, LogOptions};
+    use vocab::event::{Kind, Outcome};
+
+    fn event(kind: Kind, number: u64, call: u64) -> Vec<u8> {
+        let mut event = Event::new(kind, format!("event-{number}"), 1_795_000_000_000_000, "default");
+        event.call = Some(format!("call-{call}").into());
+        event.text = Some("somebody's own words".into());
+        event.outcome = (kind == Kind::ToolResult).then_some(Outcome::Ok);
+        event.to_bytes().unwrap()
+    }
+
+    /// Calls that overlap: call N begins with record 2N, and ends with record 2N + 5.
+    async fn log(dir: &Path, calls: u64) -> Log {
+        let options =
+            LogOptions { checkpoint_interval: Duration::from_secs(3_600), ..LogOptions::new("w.example/log") };
+        let signer = Signer::from_seed(KeyName::parse("w.example/log").unwrap(), &[7; 32]);
+        let (log, _) = Log::open(dir, &options, signer, &mut |_, _| {}).unwrap();
+        let records = (0..2 * calls).map(|index| match (index % 2, index / 2) {
+            (0, call) => event(Kind::ToolIntent, index, call),
+            (_, call) => event(Kind::ToolResult, index, call.saturating_sub(2)),
+        });
+        log.append(records.collect()).await.unwrap();
+        log
+    }
+
+    #[tokio::test]
+    async fn a_batch_has_its_bounds_and_ends_where_the_log_is_durable() {
+        let dir = tempfile::tempdir().unwrap();
+        let _log = log(dir.path(), 10).await;
+        let mut reading = Reading::open(dir.path(), Shape::Rows, &Cursor::start("w.example/log")).unwrap();
+        for (size, next, is_full) in [(0, 0, false), (3, 3, false), (20, 7, true), (20, 11, true), (12, 12, false)] {
+            let batch = reading.batch(4, size).unwrap();
+            assert_eq!((batch.next, batch.from, batch.is_full), (next, next, is_full));
+            assert!(batch.len() <= 4);
+            assert!(batch.rows.iter().all(|row| !row.to_string().contains("words")));
+        }
+    }
+
+    /// Stopped anywhere and begun again from what was remembered: every call comes once.
+    #[tokio::test]
+    async fn calls_under_way_are_known_again_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let _log = log(dir.path(), 10).await;
+        let whole =
+            Reading::open(dir.path(), Shape::calls(), &Cursor::start("w.example/log")).unwrap().batch(99, 20).unwrap();
+        let ids = |calls: &[Told]| calls.iter().map(|told| told.call.clone()).collect::<Vec<_>>();
+        assert_eq!(whole.calls.len(), 8);
+        for most in 1..20 {
+            let (mut cursor, mut found) = (Cursor::start("w.example/log"), Vec::new());
+            while cursor.next < 20 {
+                let batch = Reading::open(dir.path(), Shape::calls(), &cursor).unwrap().batch(most, 20).unwrap();
+                (cursor.next, cursor.from) = (batch.next, batch.from);
+                found.extend(ids(&batch.calls));
+            }
+            assert_eq!(found, ids(&whole.calls), "{most} at once");
+        }
+    }
+}
