@@ -50,6 +50,8 @@ fn other_peoples_programs_read_what_is_written() {
 
     // The lines are the leaves.
     let lines = project.read("jsonl");
+    let last = (lines.lines().count() - 1).to_string();
+    harness::wait_for("sealed records", || (project.run(&["trace", "prove", &last]).code == 0).then_some(()));
     for (index, line) in lines.lines().enumerate() {
         project.ok(&["trace", "prove", &index.to_string(), "--leaf", "leaf"]);
         assert_eq!(line, project.read("leaf"), "record {index}");
