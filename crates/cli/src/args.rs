@@ -286,14 +286,37 @@ pub enum Trace {
         #[arg(long, value_name = "FILE")]
         leaf: Option<PathBuf>,
     },
-    /// Write the sealed events as a tlog-tiles directory: checkpoint, tiles, entries.
-    Export {
-        /// An empty directory, or one to make.
-        directory: PathBuf,
-        /// Another log directory.
-        #[arg(long, value_name = "DIR")]
-        log: Option<PathBuf>,
-    },
+    /// Write the log for others: as a tlog-tiles directory (checkpoint, tiles, entries), or to a file in a format of theirs.
+    Export(TraceExport),
+}
+
+/// `mortise trace export`
+#[derive(Args, Debug, Clone)]
+pub struct TraceExport {
+    /// An empty directory, or one to make; with `--as`, a file that is not there yet.
+    #[arg(value_name = "DIR|FILE")]
+    pub to: PathBuf,
+    /// The format of a file: `jsonl`, `csv`, `otlp`, `otlp-proto` or `ocsf` (and `parquet`, in a build that has it).
+    #[arg(long = "as", value_name = "FORMAT")]
+    pub as_format: Option<String>,
+    /// Only what this agent did.
+    #[arg(long, requires = "as_format")]
+    pub agent: Option<String>,
+    /// From this time on: `2026-11-28` (UTC) or `2026-11-28T08:00:00Z`.
+    #[arg(long, value_name = "TIME", requires = "as_format")]
+    pub since: Option<String>,
+    /// Before this time.
+    #[arg(long, value_name = "TIME", requires = "as_format")]
+    pub until: Option<String>,
+    /// Wrap each record with its index (`jsonl`).
+    #[arg(long, requires = "as_format")]
+    pub with_index: bool,
+    /// Go on with what an interrupted export left.
+    #[arg(long, requires = "as_format")]
+    pub resume: bool,
+    /// Another log directory.
+    #[arg(long, value_name = "DIR")]
+    pub log: Option<PathBuf>,
 }
 
 /// `mortise trace bundle`

@@ -1,10 +1,11 @@
 //! The append-only log and the gateway's durable state.
 //!
 //! What this crate does *not* contain: what an event means beyond which call it belongs to, decisions, sockets, any
-//! text for people, or a database. It holds bytes and says whether they are the bytes that were written.
+//! text for people, or a database. It holds bytes and says whether they are the bytes that were written. Only `formats`
+//! reads events: it writes the log for programs that know no tree.
 //!
 //! Reading order: [`Log`] (append, durable before it answers) → [`LogReader`] (read, follow) → [`verify()`] and
-//! [`prove()`] (believe) → [`export()`] (for others). Beside it, what a gateway keeps: [`Keys`], [`StateDir`], [`Sealer`], [`LogHasher`], and the
+//! [`prove()`] (believe) → [`export()`], [`formats`] (for others). Beside it, what a gateway keeps: [`Keys`], [`StateDir`], [`Sealer`], [`LogHasher`], and the
 //! [`Clock`]. And what a [`Witness`] of other logs keeps.
 
 mod atomic;
@@ -15,6 +16,7 @@ mod cosigned;
 mod export;
 #[cfg(test)]
 mod fixture;
+pub mod formats;
 mod hasher;
 pub mod id;
 pub mod keys;
@@ -34,7 +36,7 @@ pub use hasher::LogHasher;
 pub use keys::{Keys, KeysError};
 pub use log::{Log, LogError, LogOptions, OpenError, Recovery};
 pub use prove::{ProveError, prove};
-pub use read::{LogReader, ReadError, Record};
+pub use read::{LogReader, ReadError, Record, Records};
 pub use seal::{SealError, Sealer};
 pub use state::{StateDir, StateEnv, StateError};
 pub use verify::{

@@ -1,6 +1,7 @@
 //! Reading a log without holding it: while a gateway writes it, or years later.
 
 use crate::log::{
+    identity::read_line,
     layout::Layout,
     scan::{SegmentScan, Step},
 };
@@ -51,6 +52,15 @@ impl LogReader {
     pub fn open(dir: &Path) -> Result<Self, ReadError> {
         let layout = Layout::new(dir);
         if layout.segment_dir().is_dir() { Ok(Self { layout }) } else { Err(ReadError::NoLog(dir.to_owned())) }
+    }
+
+    /// The log's name.
+    ///
+    /// # Errors
+    /// The file system fails.
+    pub fn origin(&self) -> Result<String, ReadError> {
+        let path = self.layout.origin();
+        read_line(&path).map_err(|source| ReadError::Io { path, source })
     }
 
     /// Number of records now.

@@ -10,8 +10,8 @@ pub const REQUIREMENTS: &str = include_str!("../../requirements.txt");
 
 pub const PART: Part = Part {
     folder: "python",
-    says: "MCP servers, the MCP client library, an RFC 6962 verifier and the Go toolchain (PyPI, about 350 MB): peers \
-           that speak the newest protocol, and other people's proof checkers",
+    says: "MCP servers, the MCP client library, an RFC 6962 verifier, the Go toolchain, and readers of OTLP, OCSF and \
+           Parquet (PyPI, about 500 MB): peers that speak the newest protocol, and other people's checkers",
     needs: &[
         Prerequisite { program: "python3", probe: &["--version"], debian: "python3" },
         Prerequisite { program: "python3", probe: &["-c", "import venv, ensurepip"], debian: "python3-venv" },

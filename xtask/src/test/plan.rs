@@ -45,6 +45,11 @@ const LONG: &[Long] = &[
         &[("PROPTEST_CASES", "2000")],
         &["test", "--release", "-p", "mortise-store", "--lib"],
     ),
+    (
+        "Parquet, and what PyArrow reads of it",
+        &[],
+        &["test", "-p", "mortise-store", "--features", "parquet", "--lib", "formats", "--", "--include-ignored"],
+    ),
     ("permits: what the compiler says", &[], &["test", "-p", "mortise-enforce", "--test", "permit", "--", "--ignored"]),
     (
         "end to end: the Rust client",

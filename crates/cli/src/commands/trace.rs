@@ -4,6 +4,8 @@ mod bundle;
 mod payloads;
 mod usage;
 
+mod export;
+
 use crate::args::{Global, Trace, TraceList};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
@@ -15,7 +17,7 @@ use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use store::{ExportError, LogReader, Report, Verdict};
+use store::{LogReader, Report, Verdict};
 use vocab::{Event, Exit};
 
 /// How often a followed log is looked at.
@@ -45,7 +47,7 @@ pub fn run(output: &Output, global: &Global, args: &Trace) -> Outcome {
             usage::run(output, &place.log(), place.settings()?.retention, *days)
         }
         Trace::Prove { index, leaf } => prove(output, &dir(global, None)?, *index, leaf.as_deref()),
-        Trace::Export { directory, log } => export(output, &dir(global, log.as_ref())?, directory),
+        Trace::Export(args) => export::run(output, global, args, &dir(global, args.log.as_ref())?),
     }
 }
 
@@ -292,23 +294,5 @@ fn prove(output: &Output, dir: &Path, index: u64, leaf: Option<&Path>) -> Outcom
         std::fs::write(leaf, bytes.unwrap_or_default())?;
     }
     output.raw(proof);
-    Ok(Exit::Ok)
-}
-
-fn export(output: &Output, dir: &Path, to: &Path) -> Outcome {
-    let events = store::export(dir, to).map_err(|error| match error {
-        ExportError::NotEmpty(_) => {
-            Failure::new(Exit::Usage, error.to_string()).with_help("name a directory that is empty or not there")
-        }
-        ExportError::Unsound(_) => {
-            Failure::new(Exit::Verification, error.to_string()).with_help("`mortise trace verify` says what is wrong")
-        }
-        ExportError::Io { .. } => Failure::new(Exit::Environment, error.to_string()),
-    })?;
-    if output.is_human() {
-        output.line(format!("{events} events written to `{}`: checkpoint, vkey, tile/, tile/entries/", to.display()));
-    } else {
-        output.json(&json!({ "events": events, "directory": to }));
-    }
     Ok(Exit::Ok)
 }

@@ -6,11 +6,13 @@
 //! | `server` | the gateway's end: who is admitted, which request is answered where |
 //! | `people` | calls that wait, secrets that are typed |
 //! | `configuration` | what waits to be accepted |
+//! | `exports` | what is written out of the log, said in the log |
 //! | `client` | the other end |
 
 mod client;
 mod configuration;
 mod evidence;
+mod exports;
 mod people;
 pub mod protocol;
 mod server;

@@ -140,6 +140,30 @@ pub enum Request {
         /// Agent.
         agent: String,
     },
+    /// Something of the log is about to be written out.
+    Exported(Exported),
+}
+
+/// What is about to be written out of the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exported {
+    /// A format of [`store::formats::ALL`].
+    pub format: String,
+    /// Only what this agent did.
+    pub agent: Option<String>,
+    /// From then on, microseconds since the epoch.
+    pub since_us: Option<i64>,
+    /// Before then, microseconds since the epoch.
+    pub until_us: Option<i64>,
+    /// Records that were read: those with an index below this.
+    pub records: u64,
+    /// Rows that were written.
+    pub rows: u64,
+    /// Length of the file.
+    pub bytes: u64,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
 }
 
 impl Request {

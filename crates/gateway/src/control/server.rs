@@ -2,7 +2,7 @@
 
 use super::evidence::{self, Deed};
 use super::protocol::{Hello, MAX_LINE_BYTES, PROTOCOL, Request, Response};
-use super::{configuration, people};
+use super::{configuration, exports, people};
 use crate::intercept::mcp_stdio;
 use crate::process::Gateway;
 use serde_json::{Value, json};
@@ -173,6 +173,7 @@ async fn answer(gateway: &Arc<Gateway>, peer: Peer, request: Request) -> Respons
             evidence::decide(gateway, &approver, secret, &reason, deed).await
         }
         Request::AgentKey { agent } => agent_key(gateway, &agent),
+        Request::Exported(exported) => exports::record(gateway, &exported).await,
     }
 }
 
@@ -194,6 +195,7 @@ fn status(gateway: &Gateway) -> Value {
         "waiting_configuration": gateway.configuration.waiting().is_some(),
         "witnesses": witnesses(gateway),
         "holds": evidence::holds(gateway),
+        "sinks": gateway.sinks.describe(gateway.log.size()),
         "state": gateway.state.path(),
     })
 }
@@ -265,6 +267,7 @@ async fn record_rejected(gateway: &Gateway, peer: Peer, request: &Request) {
         Request::PolicyAccept { .. } => "accept a configuration",
         Request::Shutdown => "end the gateway",
         Request::AgentKey { .. } => "make an agent key",
+        Request::Exported(_) => "export the log",
         _ => "use the control socket",
     };
     let pid = peer.pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string());

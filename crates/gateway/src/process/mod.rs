@@ -35,6 +35,7 @@ pub use retention::{Hold, Removed, RetentionError};
 pub(crate) use retention::{days as retention_days, holds};
 
 use crate::intercept::mcp::Shared;
+use crate::sinks::Reports;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
@@ -63,5 +64,7 @@ pub struct Gateway {
     pub(crate) listening: Mutex<Option<SocketAddr>>,
     /// Shims and HTTP requests under way: an on-demand gateway with none of them exits after a while.
     pub(crate) busy: AtomicUsize,
+    /// What is known of the sinks at work.
+    pub(crate) sinks: Reports,
     pub(crate) shutdown: watch::Sender<bool>,
 }

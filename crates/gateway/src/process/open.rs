@@ -167,6 +167,7 @@ impl Gateway {
             state,
             listening: Mutex::new(None),
             busy: AtomicUsize::new(0),
+            sinks: crate::sinks::Reports::default(),
             shutdown: watch::Sender::new(false),
         });
         gateway.ask_witnesses().await;

@@ -43,6 +43,7 @@ impl Gateway {
         std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600))?;
         let tending = tokio::spawn(Arc::clone(self).tend());
         let witnessing = tokio::spawn(Arc::clone(self).follow_witnesses());
+        let sinking = tokio::spawn(Arc::clone(self).follow_sinks());
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut stop = self.shutdown.subscribe();
         loop {
@@ -63,6 +64,7 @@ impl Gateway {
         }
         tending.abort();
         witnessing.abort();
+        sinking.abort();
         let _ = std::fs::remove_file(&socket);
         self.close().await;
         Ok(())

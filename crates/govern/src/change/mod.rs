@@ -131,6 +131,7 @@ mod tests {
     fn everything_that_is_not_known_to_tighten_loosens() {
         for (path, text) in [
             (SETTINGS, "[ask]\nhold_s = 1\n"),
+            (SETTINGS, "[sinks.soc]\nkind = \"webhook\"\nurl = \"https://c.example/\"\n"),
             (LOCK, &lock(&["close"])),
             ("mortise/tools/desk.toml", &format!("{SERVER}call_timeout_s = 1\n")),
             ("mortise/tools/shop.toml", SERVER),

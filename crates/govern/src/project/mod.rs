@@ -20,7 +20,7 @@ pub use files::{Files, LOCK, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, ReadError, SE
 pub use reference::{ClientRequest, ReferenceError, ToolPattern, ToolRef};
 pub use retention::{Preset, Retention};
 pub use server::{Access, DeclaredTool, Reach, Server, Start, Text};
-pub use settings::{Ask, Gateway, Log, Naming, Settings, UnknownMethods, Witness};
+pub use settings::{Ask, Gateway, Log, Naming, Settings, Sink, SinkHttp, SinkTo, UnknownMethods, Witness};
 
 use crate::lock::Lock;
 use files::Part;

@@ -1,5 +1,9 @@
 //! `mortise.toml`.
 
+mod sinks;
+
+pub use sinks::{Sink, SinkHttp, SinkTo};
+
 use super::complaints::Complaints;
 use super::files::SETTINGS;
 use super::retention::{self, RawRetention, RawStorage, Retention};
@@ -55,6 +59,8 @@ pub struct Settings {
     pub uncertain_below: u8,
     /// Who may answer, with the groups each is in.
     pub approvers: BTreeMap<UserId, BTreeSet<String>>,
+    /// Where the log is sent while it grows, by name.
+    pub sinks: BTreeMap<String, Sink>,
 }
 
 /// `[gateway]`.
@@ -174,6 +180,7 @@ fn settings(raw: Raw, folder: &str, complaints: &mut Complaints<'_>) -> Settings
         max_bytes: retention::max_bytes(raw.storage, complaints),
         uncertain_below: u8::try_from(number(raw.uncertain.below, 50, 0..=100, complaints)).unwrap_or(50),
         approvers: approvers(raw.approvers, complaints),
+        sinks: sinks::sinks(raw.sinks, complaints),
         name,
         tenant: Tenant::new(tenant),
     }
@@ -301,6 +308,7 @@ struct Raw {
     storage: RawStorage,
     uncertain: RawUncertain,
     approvers: BTreeMap<Spanned<String>, RawApprover>,
+    sinks: BTreeMap<Spanned<String>, sinks::RawSink>,
 }
 
 #[derive(Default, Deserialize)]

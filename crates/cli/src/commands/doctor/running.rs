@@ -16,7 +16,9 @@ const LATE_ROUNDS: u64 = 4;
 
 pub(super) fn checks(place: &Place) -> Vec<Check> {
     let mut checks = vec![gateway(place), log(&place.log())];
-    checks.extend(witnesses(&status(place).unwrap_or_default(), store::Clock::system().now()));
+    let (status, now) = (status(place).unwrap_or_default(), store::Clock::system().now());
+    checks.extend(witnesses(&status, now));
+    checks.extend(sinks(&status, now));
     checks
 }
 
@@ -89,6 +91,29 @@ fn witnesses(status: &Value, now: i64) -> Vec<Check> {
     status.get("witnesses").and_then(Value::as_array).into_iter().flatten().map(describe).collect()
 }
 
+/// What the running gateway says of its sinks.
+fn sinks(status: &Value, now: i64) -> Vec<Check> {
+    let number = |sink: &Value, key: &str| sink.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let text = |sink: &Value, key: &str| sink.get(key).and_then(Value::as_str).map(str::to_owned);
+    let describe = |sink: &Value| {
+        let (name, kind) = (text(sink, "name").unwrap_or_default(), text(sink, "kind").unwrap_or_default());
+        let ago = sink.get("arrived_s").and_then(Value::as_i64).map(|then| (now / 1_000_000).saturating_sub(then));
+        let last =
+            ago.map_or_else(|| "nothing arrived since the start".to_owned(), |ago| format!("last arrival {ago} s ago"));
+        let mut found = format!("`{name}` ({kind}) is {} events behind; {last}", number(sink, "behind"));
+        if number(sink, "rejected") > 0 {
+            found += &format!("; {} not wanted by the receiver", number(sink, "rejected"));
+        }
+        match text(sink, "failure") {
+            None => Check::ok("sink", found),
+            Some(why) => {
+                Check::warn("sink", format!("{found}; {why}"), "nothing is lost: it is sent when it is taken again")
+            }
+        }
+    };
+    status.get("sinks").and_then(Value::as_array).into_iter().flatten().map(describe).collect()
+}
+
 fn log(dir: &Path) -> Check {
     if !dir.exists() {
         return Check::ok("log", "there is none yet");
@@ -155,6 +180,23 @@ mod tests {
         assert_eq!(with(json!(null), json!(null)).level, Level::Warn);
         assert!(with(json!(5), json!(990)).found.starts_with("`team` cosigned 5 events 10 s ago; 12 came since"));
         assert!(witnesses(&json!({}), 0).is_empty());
+    }
+
+    #[test]
+    fn a_sink_that_is_behind_says_why() {
+        let with = |failure: Value, arrived: Value| {
+            let sink = json!({
+                "name": "soc", "kind": "otlp", "behind": 12, "arrived_s": arrived, "failure": failure, "rejected": 0,
+            });
+            sinks(&json!({ "sinks": [sink] }), 1_000_000_000).remove(0)
+        };
+        let fine = with(json!(null), json!(990));
+        assert_eq!(fine.level, Level::Ok);
+        assert_eq!(fine.found, "`soc` (otlp) is 12 events behind; last arrival 10 s ago");
+        let failing = with(json!("no answer in time"), json!(null));
+        assert_eq!(failing.level, Level::Warn);
+        assert!(failing.found.ends_with("nothing arrived since the start; no answer in time"), "{}", failing.found);
+        assert!(sinks(&json!({}), 0).is_empty());
     }
 
     #[test]

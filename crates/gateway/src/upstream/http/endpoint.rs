@@ -81,6 +81,12 @@ impl Endpoint {
         &self.url
     }
 
+    /// What is told with every message.
+    #[must_use]
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// Trusts the certificates of a PEM file beside those of the system.
     #[must_use]
     pub fn with_ca_file(self, file: impl Into<PathBuf>) -> Self {

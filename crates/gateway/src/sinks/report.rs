@@ -1,0 +1,54 @@
+//! What is said of a sink: by `mortise doctor`, and on standard error.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// What is known of each sink at work.
+#[derive(Default)]
+pub(crate) struct Reports(Mutex<BTreeMap<String, Report>>);
+
+/// What is known of one.
+#[derive(Clone, Debug)]
+pub(super) struct Report {
+    pub(super) kind: &'static str,
+    /// The first record that did not arrive yet.
+    pub(super) next: u64,
+    /// When a batch arrived last, microseconds since the epoch.
+    pub(super) arrived_us: Option<i64>,
+    /// Why the last attempt failed, if it did.
+    pub(super) failure: Option<String>,
+    /// What the receiver took and did not want, since the gateway started.
+    pub(super) rejected: u64,
+}
+
+impl Reports {
+    pub(super) fn change(&self, name: &str, kind: &'static str, change: impl FnOnce(&mut Report)) {
+        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Report { kind, next: 0, arrived_us: None, failure: None, rejected: 0 };
+        let report = reports.entry(name.to_owned()).or_insert_with(new);
+        report.kind = kind;
+        change(report);
+    }
+
+    pub(super) fn keep(&self, is_wanted: impl Fn(&str) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| is_wanted(name));
+    }
+
+    /// All of them, in a log of `size` records.
+    pub(crate) fn describe(&self, size: u64) -> Vec<Value> {
+        let reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let describe = |(name, report): (&String, &Report)| {
+            json!({
+                "name": name,
+                "kind": report.kind,
+                "next": report.next,
+                "behind": size.saturating_sub(report.next),
+                "arrived_s": report.arrived_us.map(|us| us / 1_000_000),
+                "failure": report.failure,
+                "rejected": report.rejected,
+            })
+        };
+        reports.iter().map(describe).collect()
+    }
+}

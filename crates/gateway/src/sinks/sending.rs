@@ -1,0 +1,124 @@
+//! A sink at work.
+
+use super::cursor::Cursor;
+use super::pause::pause;
+use super::reading::{Batch, Reading};
+use super::{Sent, Target};
+use crate::process::Gateway;
+use govern::project::Sink;
+use std::sync::Arc;
+use std::time::Duration;
+use store::LogReader;
+
+/// Works until aborted. Whatever fails is tried again.
+pub(super) async fn run(gateway: Arc<Gateway>, name: String, sink: Sink) {
+    let kind = sink.to.as_str();
+    let mut failures = 0_u32;
+    loop {
+        let Err(why) = work(&gateway, &name, &sink).await;
+        failures = failures.saturating_add(1);
+        failed(&gateway, &name, kind, &why);
+        tokio::time::sleep(pause(failures, None, chance())).await;
+    }
+}
+
+/// Ends only when the log or the state cannot be used, or the target cannot be made.
+async fn work(gateway: &Arc<Gateway>, name: &str, sink: &Sink) -> Result<std::convert::Infallible, String> {
+    let target = Target::new(gateway, sink)?;
+    let kind = sink.to.as_str();
+    let shape = target.shape();
+    let (origin, mut cursor, mut reading) = blocking({
+        let (state, name) = (Arc::clone(&gateway.state), name.to_owned());
+        let size = gateway.log.size();
+        move || {
+            let origin =
+                LogReader::open(&state.log()).and_then(|log| log.origin()).map_err(|error| error.to_string())?;
+            let cursor = Cursor::read(&state, &name, &origin, size).map_err(|error| error.to_string())?;
+            let reading = Reading::open(&state.log(), shape, &cursor).map_err(|error| error.to_string())?;
+            Ok((origin, cursor, reading))
+        }
+    })
+    .await?;
+    gateway.sinks.change(name, kind, |report| report.next = cursor.next);
+    let mut most = sink.batch;
+    loop {
+        let size = gateway.log.size();
+        let (back, batch) = blocking(move || {
+            let batch = reading.batch(most, size).map_err(|error| error.to_string())?;
+            Ok((reading, batch))
+        })
+        .await?;
+        reading = back;
+        let (is_full, is_new) = (batch.is_full, batch.next > cursor.next);
+        if batch.len() > 0 && !deliver(gateway, name, kind, &target, &origin, &batch).await {
+            // Less of it at once: read again from where it was, as after a restart.
+            most = (most / 2).max(1);
+            let (state, again, shape) = (Arc::clone(&gateway.state), cursor.clone(), target.shape());
+            reading = blocking(move || Reading::open(&state.log(), shape, &again).map_err(|e| e.to_string())).await?;
+            continue;
+        }
+        if is_new {
+            (cursor.next, cursor.from) = (batch.next, batch.from);
+            let (state, sink, there) = (Arc::clone(&gateway.state), name.to_owned(), cursor.clone());
+            blocking(move || there.write(&state, &sink)).await?;
+            gateway.sinks.change(name, kind, |report| report.next = cursor.next);
+        }
+        if !is_full {
+            tokio::time::sleep(Duration::from_secs(sink.every_s)).await;
+        }
+    }
+}
+
+/// Sends a batch until it is taken. False when it is more than what is taken at once, and can be less.
+async fn deliver(
+    gateway: &Gateway,
+    name: &str,
+    kind: &'static str,
+    target: &Target,
+    origin: &str,
+    batch: &Batch,
+) -> bool {
+    let mut failures = 0_u32;
+    loop {
+        let after = match target.send(origin, batch).await {
+            Sent::Taken { rejected } => {
+                let now = gateway.shared.pipeline.recorder().clock().now();
+                if rejected > 0 {
+                    tracing::warn!(sink = name, rejected, "the receiver did not want some of what it was sent");
+                }
+                gateway.sinks.change(name, kind, |report| {
+                    report.arrived_us = Some(now);
+                    report.failure = None;
+                    report.rejected += rejected;
+                });
+                return true;
+            }
+            Sent::TooLarge if batch.len() > 1 => return false,
+            Sent::TooLarge => {
+                failed(gateway, name, kind, "a single record is more than the receiver takes");
+                None
+            }
+            Sent::Failed { why, after } => {
+                failed(gateway, name, kind, &why);
+                after
+            }
+        };
+        failures = failures.saturating_add(1);
+        tokio::time::sleep(pause(failures, after, chance())).await;
+    }
+}
+
+fn failed(gateway: &Gateway, name: &str, kind: &'static str, why: &str) {
+    tracing::warn!(sink = name, why, "not sent; it is tried again");
+    gateway.sinks.change(name, kind, |report| report.failure = Some(why.to_owned()));
+}
+
+/// Chance for pauses. Without any, all of them are the shortest.
+fn chance() -> u64 {
+    getrandom::u64().unwrap_or_default()
+}
+
+/// Files are read and made durable where nobody waits for the thread.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err("reading the log was interrupted".to_owned()))
+}
