@@ -118,7 +118,8 @@ impl Pipeline {
         let Effective { decision, latency_us, redactions, .. } = effective;
         let mut decided = Recorder::decision(stamp, &case.call, &case.columns, decision, *latency_us);
         decided.event.redactions.clone_from(redactions);
-        decided.event.approval = case.approved.as_ref().map(|approved| (&approved.id).into());
+        decided.event.approval = case.approved.as_ref().map(Into::into);
+        self.keep(case).put_into(&mut decided.event);
         decided.encode()
     }
 
@@ -156,7 +157,7 @@ impl Pipeline {
         let (columns, labels) = (&case.columns, case.in_flight.labels());
         let mut result = Recorder::result(&mut self.recorder.stamp(), &effective.call, columns, outcome, labels);
         let event = &mut result.event;
-        event.approval = case.approved.as_ref().map(|approved| (&approved.id).into());
+        event.approval = case.approved.as_ref().map(Into::into);
         match &answer {
             Answer::Failed(failure) => event.text = Some(failure.text.as_str().into()),
             _ => event.confinement = Some(confinement.as_str().into()),
