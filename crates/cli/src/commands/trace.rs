@@ -1,4 +1,6 @@
-//! `mortise trace`: reads, verifies, proves and exports the log. None of it needs a gateway.
+//! `mortise trace`: reads, verifies, proves, compares and exports the log. None of it needs a gateway.
+
+mod diff;
 
 use crate::args::{Global, Trace, TraceList};
 use crate::failure::{Failure, Outcome};
@@ -33,6 +35,7 @@ pub fn run(output: &Output, global: &Global, args: &Trace) -> Outcome {
             cosigned(output, &dir, &report, &trusted)
         }
         Trace::Prove { index, leaf } => prove(output, &dir(global, None)?, *index, leaf.as_deref()),
+        Trace::Diff(args) => diff::run(output, global, args),
         Trace::Export { directory, log } => export(output, &dir(global, log.as_ref())?, directory),
     }
 }
