@@ -117,7 +117,8 @@ impl<'a> Trial<'a> {
         }
         self.check_schema(target, arguments, BuiltIn::Schema)?;
         // A relative path is read from the project's folder, where servers start unless their file says otherwise.
-        let touches = self.seen.protected.unwrap_or_else(|| screening::protected(self.snapshot, "", tool, arguments).is_err());
+        let touches =
+            self.seen.protected.unwrap_or_else(|| screening::protected(self.snapshot, "", tool, arguments).is_err());
         if touches {
             return Err(self.stop(BuiltIn::ProtectedFiles));
         }
@@ -224,7 +225,11 @@ impl<'a> Trial<'a> {
                     left.decision.verdict = Verdict::Ask;
                     self.person(left)
                 }
-                (true, true) if sanitizing::is_agreed(&self.snapshot.bundle, &left.decision, &self.probe.facts.discharges) => Ok(left),
+                (true, true)
+                    if sanitizing::is_agreed(&self.snapshot.bundle, &left.decision, &self.probe.facts.discharges) =>
+                {
+                    Ok(left)
+                }
                 _ => {
                     left.decision.verdict = Verdict::Deny;
                     Ok(left)

@@ -101,7 +101,13 @@ struct Matched<'a> {
 }
 
 /// Combines what evaluating the rules gave.
-pub(crate) fn combine(call: &Call<'_>, evaluated: &Evaluated<'_>, live: &Live, facts: &Facts, bundle: &Digest) -> Decision {
+pub(crate) fn combine(
+    call: &Call<'_>,
+    evaluated: &Evaluated<'_>,
+    live: &Live,
+    facts: &Facts,
+    bundle: &Digest,
+) -> Decision {
     let mut answer = Answer::default();
     for &rule in &evaluated.satisfied {
         answer.add(rule, false, call.mode, facts);

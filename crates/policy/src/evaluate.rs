@@ -143,8 +143,19 @@ impl<'a> Call<'a> {
     }
 
     /// Facts of a call whose arguments are gone, and were checked when they were there.
-    pub(crate) fn known_without_arguments(&self, arguments: &'a Map<String, Value>, unrepresentable: bool) -> Known<'a> {
-        Known::without_arguments(self.shape, self.request.facts, arguments, self.mode, &self.live.names, unrepresentable)
+    pub(crate) fn known_without_arguments(
+        &self,
+        arguments: &'a Map<String, Value>,
+        unrepresentable: bool,
+    ) -> Known<'a> {
+        Known::without_arguments(
+            self.shape,
+            self.request.facts,
+            arguments,
+            self.mode,
+            &self.live.names,
+            unrepresentable,
+        )
     }
 
     /// Facts and arguments, checked.

@@ -18,8 +18,9 @@ use vocab::{Event, Exit};
 /// Decides again, and says what came out otherwise.
 pub fn run(output: &Output, place: &Place, args: &args::Replay) -> Outcome {
     if output.format == Format::Junit {
-        return Err(Failure::new(Exit::Usage, "a replay is not written as `junit`")
-            .with_help("`human`, `json` or `ndjson`"));
+        return Err(
+            Failure::new(Exit::Usage, "a replay is not written as `junit`").with_help("`human`, `json` or `ndjson`")
+        );
     }
     let now_us = store::Clock::system().now();
     let since_us = args.since.as_deref().map(|since| since::parse(since, now_us)).transpose()?;
@@ -37,9 +38,8 @@ pub fn run(output: &Output, place: &Place, args: &args::Replay) -> Outcome {
     let report = replay.finish();
     if let Some(path) = &args.html {
         let page = lab::replay::html(&report, aim, &time);
-        std::fs::write(path, page).map_err(|error| {
-            Failure::new(Exit::Environment, format!("cannot write `{}`: {error}", path.display()))
-        })?;
+        std::fs::write(path, page)
+            .map_err(|error| Failure::new(Exit::Environment, format!("cannot write `{}`: {error}", path.display())))?;
     }
     if output.is_human() {
         output.raw(lab::replay::human(&report, aim, &time, &|tone, text| paint(output, tone, text)));

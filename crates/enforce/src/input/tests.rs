@@ -43,7 +43,6 @@ prop_compose! {
     }
 }
 
-
 prop_compose! {
     fn state()(
         counts in vec(0_i64..1 << 53, 8), limits in (option::of(0_i64..1 << 53), option::of(0_i64..1 << 53)),

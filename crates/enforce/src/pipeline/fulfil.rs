@@ -60,7 +60,8 @@ impl Pipeline {
     fn sanitize(&self, case: &mut Case, first: Judgement) -> Result<Effective, Box<Stop>> {
         let Judgement { decision, latency_us } = first;
         let stop = |case: &Case, rule: BuiltIn| Box::new(Stop::built_in(rule, case));
-        let new = sanitizing::argument_terms(&decision, &case.gathered.facts.fulfilled).map_err(|rule| stop(case, rule))?;
+        let new =
+            sanitizing::argument_terms(&decision, &case.gathered.facts.fulfilled).map_err(|rule| stop(case, rule))?;
         let redact_result = sanitizing::result_terms(&decision).map_err(|rule| stop(case, rule))?;
         let (call, fulfilled) = (case.call.clone(), case.gathered.facts.fulfilled.clone());
         if new.is_empty() {
@@ -96,7 +97,11 @@ impl Pipeline {
                 }
                 // Approved: it runs unconfined, which approver and log are told. Only guards that were asked about count.
                 Some(Verdict::Ask)
-                    if sanitizing::is_agreed(&case.snapshot.bundle, &effective.decision, &case.gathered.facts.discharges) =>
+                    if sanitizing::is_agreed(
+                        &case.snapshot.bundle,
+                        &effective.decision,
+                        &case.gathered.facts.discharges,
+                    ) =>
                 {
                     let permit = self.permit(&case, &effective, Confinement::None);
                     self.dispatch(case, effective, permit, Commit::Twice).await

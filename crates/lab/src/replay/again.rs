@@ -158,7 +158,9 @@ impl<'a> Replay<'a> {
     /// Whether the same policies stood among other files, and one of the answers is due to those: what the inventory
     /// declares, and what is pinned, is beside the bundle.
     fn is_of_other_files(&self, event: &Event<'_>, now: &Redecided) -> bool {
-        let beside = |rule: &str| ["inventory/", "pin/", "schema/", "sandbox/", "approval/"].iter().any(|first| rule.starts_with(first));
+        let beside = |rule: &str| {
+            ["inventory/", "pin/", "schema/", "sandbox/", "approval/"].iter().any(|first| rule.starts_with(first))
+        };
         let reasons = event.reasons.iter().chain(&now.decision.reasons);
         event.config_revision.as_deref() != Some(self.snapshot.revision().as_str())
             && !compare::is_same(event, now, self.aim)

@@ -67,7 +67,9 @@ pub(super) fn is_same(event: &Event<'_>, now: &Redecided, aim: Aim) -> bool {
         && event.reasons.len() == decision.reasons.len()
         && event.reasons.iter().zip(&decision.reasons).all(|(then, now)| is_same_reason(then, now, aim))
         && (aim == Aim::Others
-            || (*event.permits == *decision.permits && *event.would == *decision.would && *event.faults == *decision.faults))
+            || (*event.permits == *decision.permits
+                && *event.would == *decision.would
+                && *event.faults == *decision.faults))
 }
 
 /// A rule that moved within its file is the same rule. With other policies, another wording changes nothing either.

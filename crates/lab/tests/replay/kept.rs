@@ -21,7 +21,8 @@ impl Folder {
 
     /// The files kept, in order.
     pub fn files(&self) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(&self.dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(&self.dir).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         files
     }

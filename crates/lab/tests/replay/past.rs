@@ -2,7 +2,9 @@
 
 use crate::fixture;
 use crate::kept::Folder;
-use enforce::{Alive, Answer, Boxed, Live, Lost, Pipeline, Recorder, Reply, Route, Routes, Sessions, Snapshot, Submission};
+use enforce::{
+    Alive, Answer, Boxed, Live, Lost, Pipeline, Recorder, Reply, Route, Routes, Sessions, Snapshot, Submission,
+};
 use govern::approval::{Approvals, Say, SealedApprovals};
 use govern::project::Files;
 use serde_json::{Value, json};
@@ -30,7 +32,11 @@ pub struct Past {
 impl Past {
     /// A project that serves, with a keeper or without.
     pub fn begin(dir: &Path, keeps: bool) -> Self {
-        let files = fixture::files();
+        Self::begin_with(dir, keeps, fixture::files())
+    }
+
+    /// The same with other files.
+    pub fn begin_with(dir: &Path, keeps: bool, files: Files) -> Self {
         let state = Arc::new(StateDir::open(&dir.join("state")).unwrap());
         let keys = Keys::open(&state.keys(), ORIGIN).unwrap();
         let options = LogOptions::new(ORIGIN);
@@ -54,8 +60,17 @@ impl Past {
     }
 
     /// One call. Nobody waits for its answer, so nobody is held.
-    pub async fn call(&self, number: usize, session: usize, agent: &str, tool: &str, arguments: Value, confidence: Option<u8>) -> Answer {
-        self.clock.advance(700_000);
+    pub async fn call(
+        &self,
+        number: usize,
+        session: usize,
+        agent: &str,
+        tool: &str,
+        arguments: Value,
+        confidence: Option<u8>,
+    ) -> Answer {
+        // Now and then faster than the agent may.
+        self.clock.advance(if number / 50 % 4 == 3 { 700_000 } else { 2_300_000 });
         let operation = match tool.strip_prefix('#') {
             Some("read") => Operation::ReadResource,
             Some(_) => Operation::GetPrompt,
@@ -64,7 +79,7 @@ impl Past {
         let principal = Principal {
             agent: AgentId::new(agent),
             parents: if number % 7 == 0 { vec![AgentId::new("mouse")] } else { Vec::new() },
-            user: Some(UserId::new("ada")),
+            user: Some(UserId::new("lin")),
             authn: if number % 2 == 0 { Authn::Local } else { Authn::AgentKey },
         };
         let call = Call::new(CallParts {
@@ -99,7 +114,8 @@ impl Past {
             let answer = self.call(number, number / 40, agent, tool, arguments, confidence).await;
             if let Answer::Refused(refusal) = answer
                 && let Some(ticket) = refusal.ticket
-                && number % 5 != 4
+                // In some sessions nobody answers, until there are too many.
+                && number / 40 % 3 != 2
             {
                 self.answer(&ticket, if number % 5 == 3 { Say::Refuse } else { Say::Approve }).await;
             }
@@ -108,12 +124,9 @@ impl Past {
 
     async fn answer(&self, ticket: &ApprovalId, say: Say) {
         // One that was answered before is the same call again.
-        if self.pipeline.answer(ticket, &UserId::new("ada"), say, "").await.is_ok() {
-            // What was approved runs as a task of its own.
-            for _ in 0..50 {
-                tokio::task::yield_now().await;
-            }
-            self.pipeline.tend_approvals().await;
+        if self.pipeline.answer(ticket, &UserId::new("ada"), say, "looked at").await.is_ok() {
+            // What was approved runs as a task of its own, and waits for the log.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }
 
@@ -141,7 +154,9 @@ pub fn arguments(number: usize) -> (&'static str, Value) {
         5 => ("run", json!({"script": "purge", "force": true})),
         6 => ("run", json!({"script": "purge"})),
         7 => ("mail", json!({"to": "a@example.com", "note": "between us"})),
-        8 => ("mail", json!({"to": "a@example.com", "file": (["notes.txt", "/srv/shop/mortise.toml"][number / 12 % 2])})),
+        8 => {
+            ("mail", json!({"to": "a@example.com", "file": (["notes.txt", "/srv/shop/mortise.toml"][number / 12 % 2])}))
+        }
         9 => ("close", json!({"ticket": 5})),
         10 => ("#read", json!({"uri": "desk://readme"})),
         _ => ("secret_tool", json!({})),

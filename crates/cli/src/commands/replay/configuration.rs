@@ -58,9 +58,8 @@ fn with_policies(mut files: Files, dir: &Path) -> Result<Files, Failure> {
 }
 
 fn collect(files: &mut Files, dir: &Path, below: &str, depth: usize) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::new(Exit::Configuration, format!("cannot read `{}`: {error}", dir.display()))
-    };
+    let failed =
+        |error: std::io::Error| Failure::new(Exit::Configuration, format!("cannot read `{}`: {error}", dir.display()));
     let bounded = |what: &str| Failure::new(Exit::Configuration, format!("`{}` holds {what}", dir.display()));
     if depth > MAX_DEPTH {
         return Err(bounded("folders that lie too deep"));

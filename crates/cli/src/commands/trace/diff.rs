@@ -26,8 +26,9 @@ pub fn run(output: &Output, global: &Global, args: &TraceDiff) -> Outcome {
     for (steps, name, log) in [(&a, &args.a, &first), (&b, &args.b, &second)] {
         if steps.is_empty() {
             let name = name.as_deref().map_or_else(|| format!("`{}`", log.display()), |name| format!("`{name}`"));
-            return Err(Failure::new(Exit::Nothing, format!("there is no call of {name}"))
-                .with_help("`mortise trace ls --format json` says the session of each call; a run is named by its id"));
+            return Err(Failure::new(Exit::Nothing, format!("there is no call of {name}")).with_help(
+                "`mortise trace ls --format json` says the session of each call; a run is named by its id",
+            ));
         }
     }
     let hashes = Hashes::of(&first, &second);
