@@ -3,6 +3,13 @@
 //! `cargo bench -p mortise-lab --bench replay [-- <decisions>]`. Prints what reading the records and deciding alone cost
 //! in the same run, and the resident memory after a tenth and after all of the decisions.
 #![expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a fixture that breaks ends the benchmark"
+)]
 
 #[path = "../tests/lab/fixture.rs"]
 #[expect(dead_code, reason = "shared with the tests of suites, which use other parts of it")]

@@ -34,7 +34,10 @@ pub fn run(output: &Output, place: &Place, args: &args::Replay) -> Outcome {
     let hash = hasher.as_ref().map(|hasher| |bytes: &[u8]| hasher.hash(bytes));
     let hash = hash.as_ref().map(|hash| hash as &dyn Fn(&[u8]) -> String);
     let mut replay = Replay::new(&snapshot, aim, selection, &*inputs, hash);
-    read(&log, &mut replay)?;
+    let unread = read(&log, &mut replay)?;
+    if unread > 0 {
+        output.message(format!("{unread} records are none that this version reads: they were not looked at"));
+    }
     let report = replay.finish();
     if let Some(path) = &args.html {
         let page = lab::replay::html(&report, aim, &time);
@@ -65,17 +68,20 @@ fn hasher(place: &Place) -> Option<store::LogHasher> {
     Some(Keys::open(&keys, origin.trim_end()).ok()?.hasher())
 }
 
-fn read(log: &Path, replay: &mut Replay<'_>) -> Result<(), Failure> {
+/// Reads the log; the number of records that this version does not read.
+fn read(log: &Path, replay: &mut Replay<'_>) -> Result<u64, Failure> {
     let reader = LogReader::open(log).map_err(|error| {
         Failure::new(Exit::Nothing, error.to_string()).with_help("nothing has been recorded for this project yet")
     })?;
+    let mut unread = 0;
     for record in reader.iter_from(0) {
         let record = record.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
-        if let Ok(event) = Event::from_bytes(&record.bytes) {
-            replay.take(record.index, &event);
+        match Event::from_bytes(&record.bytes) {
+            Ok(event) => replay.take(record.index, &event),
+            Err(_) => unread += 1,
         }
     }
-    Ok(())
+    Ok(unread)
 }
 
 fn exit(report: &Report, aim: Aim) -> Outcome {

@@ -5,8 +5,8 @@ use super::remains;
 use super::report::{Difference, How, Report};
 use enforce::replay::{Declared, Redecided, redecide, redecide_without_arguments};
 use enforce::{DecisionInput, Inputs, Kept, Snapshot};
-use vocab::FaultKind;
 use vocab::event::{Event, Kind, PayloadClass};
+use vocab::{FaultKind, Target};
 
 /// Under which policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +34,12 @@ pub struct Replay<'a> {
     aim: Aim,
     selection: Selection,
     inputs: &'a dyn Inputs,
-    /// The log's keyed hash of bytes, where the key is there: by it a document's arguments are those of the record.
-    hash: Option<&'a dyn Fn(&[u8]) -> String>,
+    hash: Option<KeyedHash<'a>>,
     report: Report,
 }
+
+/// The log's keyed hash of bytes, where the key is there: by it a document's arguments are those of the record.
+pub type KeyedHash<'a> = &'a dyn Fn(&[u8]) -> String;
 
 /// How a decision's document was found.
 enum Found {
@@ -55,7 +57,7 @@ impl<'a> Replay<'a> {
         aim: Aim,
         selection: Selection,
         inputs: &'a dyn Inputs,
-        hash: Option<&'a dyn Fn(&[u8]) -> String>,
+        hash: Option<KeyedHash<'a>>,
     ) -> Self {
         let report = Report::new(snapshot.bundle.digest().to_string(), snapshot.revision().to_string());
         Self { snapshot, aim, selection, inputs, hash, report }
@@ -146,7 +148,8 @@ impl<'a> Replay<'a> {
             && event.agent.as_deref() == Some(call.agent.as_str())
             && event.session.as_deref() == Some(call.session.as_str())
             && event.authn == Some(call.authn)
-            && remains::target(event) == call.target();
+            && event.server.as_deref() == Some(call.server.as_str())
+            && event.tool_name.as_deref() == call.target().as_ref().map(Target::tool_name);
         // A stored call may have been redacted before it was stored: the record's hash is of what came in.
         let hashed = match (self.hash, &event.args_hash, input.seen.approved.is_none()) {
             (Some(hash), Some(recorded), true) => hash(&canon::json::canonical(&call.arguments)) == **recorded,

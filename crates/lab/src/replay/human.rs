@@ -26,6 +26,10 @@ pub fn human(report: &Report, aim: Aim, time: &dyn Fn(i64) -> String, paint: Pai
         let altered = paint(Tone::Fail, "ALTERED");
         let _ = writeln!(text, "{altered}  the input of call {} (#{index}) is not the recorded one", printable(call));
     }
+    let more = summary.altered.saturating_sub(u64::try_from(report.altered.len()).unwrap_or(u64::MAX));
+    if more > 0 {
+        let _ = writeln!(text, "  {}", paint(Tone::Quiet, &format!("and {more} more")));
+    }
     for group in &report.groups {
         text.push('\n');
         of_group(&mut text, group, time, paint);

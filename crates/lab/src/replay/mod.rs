@@ -19,7 +19,7 @@ mod json;
 mod remains;
 mod report;
 
-pub use again::{Aim, Replay, Selection};
+pub use again::{Aim, KeyedHash, Replay, Selection};
 pub use compare::{Change, Side};
 pub use html::html;
 pub use human::human;

@@ -60,11 +60,12 @@ pub(super) fn of(event: &Event<'_>, snapshot: &Snapshot, aim: Aim) -> Result<Rem
     })
 }
 
-/// What was called. A tool and an operation of the same name are told apart by the definition, which only tools have.
+/// What was called. A tool and an operation of the same name are told apart by the definition, which only tools have, and
+/// by the effect, which of a tool without a definition is one that no operation has.
 pub(super) fn target(event: &Event<'_>) -> Option<Target> {
     let (server, name) = event.server.as_deref().zip(event.tool_name.as_deref())?;
     let fixed = Operation::FIXED.into_iter().find(|operation| operation.suffix().trim_start_matches('#') == name);
-    let operation = fixed.filter(|_| event.definition.is_none());
+    let operation = fixed.filter(|fixed| event.definition.is_none() && event.effect == fixed.effect());
     let operation = operation.unwrap_or_else(|| Operation::Tool(ToolName::new(name)));
     Some(Target { server: ServerId::new(server), operation })
 }

@@ -1,5 +1,13 @@
 //! Calls taken through the pipeline, then decided again from what was kept of them.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a fixture that breaks is a failed test"
+)]
+
 #[path = "../lab/fixture.rs"]
 #[expect(dead_code, reason = "shared with the tests of suites, which use other parts of it")]
 mod fixture;

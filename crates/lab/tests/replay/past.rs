@@ -78,9 +78,9 @@ impl Past {
         };
         let principal = Principal {
             agent: AgentId::new(agent),
-            parents: if number % 7 == 0 { vec![AgentId::new("mouse")] } else { Vec::new() },
+            parents: if number.is_multiple_of(7) { vec![AgentId::new("mouse")] } else { Vec::new() },
             user: Some(UserId::new("lin")),
-            authn: if number % 2 == 0 { Authn::Local } else { Authn::AgentKey },
+            authn: if number.is_multiple_of(2) { Authn::Local } else { Authn::AgentKey },
         };
         let call = Call::new(CallParts {
             id: CallId::new(format!("call-{number}")),
@@ -90,7 +90,7 @@ impl Past {
             run: None,
             target: Target { server: ServerId::new("desk"), operation },
             arguments: Untrusted::new(arguments),
-            purpose: (number % 3 == 0).then(|| Untrusted::new("to see".to_owned())),
+            purpose: (number.is_multiple_of(3)).then(|| Untrusted::new("to see".to_owned())),
             confidence,
             received_us: 1_795_000_000_000_000,
         });
