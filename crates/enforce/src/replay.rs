@@ -3,6 +3,7 @@
 //! Contains no log and no comparison: what was read then comes in as a document, or as what a record still says of it.
 
 use crate::input::{DecisionInput, RecordedFacts};
+use crate::permit::Confinement;
 use crate::preview::Probe;
 use crate::snapshot::Snapshot;
 use crate::trial::{Trial, Tried};
@@ -28,6 +29,8 @@ pub struct Redecided {
     pub decision: Decision,
     /// Argument redactions made, by term.
     pub redactions: BTreeMap<String, u64>,
+    /// How the tool is confined; `None` when the call does not leave.
+    pub confinement: Option<Confinement>,
 }
 
 /// Decides a call again on everything that was read then.
@@ -40,8 +43,8 @@ pub fn redecide(snapshot: &Snapshot, input: &DecisionInput, declared: Declared) 
     }
     let (agent, authn, arguments) = (&input.call.agent, input.call.authn, &input.call.arguments);
     let probe = Probe { agent, authn, target: &target, arguments, facts: &facts };
-    let Tried { decision, redactions, .. } = Trial { snapshot, probe: &probe, seen: &input.seen }.run();
-    Some(Redecided { decision, redactions })
+    let Tried { decision, redactions, confinement, .. } = Trial { snapshot, probe: &probe, seen: &input.seen }.run();
+    Some(Redecided { decision, redactions, confinement })
 }
 
 /// What a record says of a call whose document is gone.
@@ -105,7 +108,7 @@ pub fn redecide_without_arguments(
     let seen = crate::input::Seen::default();
     let trial = Trial { snapshot, probe: &probe, seen: &seen };
     if let Some(refused) = trial.undeclared() {
-        return Ok(Redecided { decision: refused, redactions: BTreeMap::new() });
+        return Ok(Redecided { decision: refused, redactions: BTreeMap::new(), confinement: None });
     }
     let request = Request {
         agent,
@@ -125,7 +128,8 @@ pub fn redecide_without_arguments(
         _ if decision.obligations.sandbox.is_some() => return Err(Lacking::Verdict(Verdict::Sandbox)),
         Verdict::Allow | Verdict::Sanitize | Verdict::Ask => {}
     }
-    Ok(Redecided { decision, redactions: BTreeMap::new() })
+    let confinement = Some(Confinement::None).filter(|_| decision.verdict < Verdict::Ask);
+    Ok(Redecided { decision, redactions: BTreeMap::new(), confinement })
 }
 
 /// Whether a member of the context is in the records.

@@ -5,6 +5,7 @@
 
 use crate::built_in::BuiltIn;
 use crate::input::{LiveThen, Seen};
+use crate::permit::Confinement;
 use crate::preview::Probe;
 use crate::snapshot::{Snapshot, ToolEntry};
 use crate::validate::Complaint;
@@ -37,6 +38,8 @@ pub(crate) struct Tried {
     pub(crate) complaints: Vec<Complaint>,
     /// Argument redactions made, by term, as they would be recorded.
     pub(crate) redactions: BTreeMap<String, u64>,
+    /// How the tool is confined; `None` when the call does not leave.
+    pub(crate) confinement: Option<Confinement>,
 }
 
 /// The end of a call outside the policies.
@@ -52,21 +55,30 @@ struct Left {
     decision: Decision,
     arguments: Value,
     redactions: BTreeMap<String, u64>,
+    confinement: Confinement,
+}
+
+impl Left {
+    fn unredacted(decision: Decision, arguments: Value) -> Self {
+        Self { decision, arguments, redactions: BTreeMap::new(), confinement: Confinement::None }
+    }
 }
 
 impl<'a> Trial<'a> {
     /// Takes the call through.
     pub(crate) fn run(&self) -> Tried {
         match self.screen().and_then(|()| self.decide()) {
-            Ok(Left { decision, redactions, .. }) => {
+            Ok(Left { decision, redactions, confinement, .. }) => {
                 let redactions = if decision.verdict == Verdict::Deny { BTreeMap::new() } else { redactions };
-                Tried { decision, stopped: None, complaints: Vec::new(), redactions }
+                let confinement = Some(confinement).filter(|_| decision.verdict < Verdict::Ask);
+                Tried { decision, stopped: None, complaints: Vec::new(), redactions, confinement }
             }
             Err(stopped) => Tried {
                 decision: self.refusal(&stopped),
                 stopped: stopped.by,
                 complaints: stopped.complaints,
                 redactions: BTreeMap::new(),
+                confinement: None,
             },
         }
     }
@@ -148,7 +160,7 @@ impl<'a> Trial<'a> {
             first = late::refused(first, us);
         }
         if first.verdict == Verdict::Deny {
-            return Ok(Left { decision: first, arguments: Value::Null, redactions: BTreeMap::new() });
+            return Ok(Left::unredacted(first, Value::Null));
         }
         let left = self.sanitize(first)?;
         match left.decision.verdict {
@@ -180,7 +192,7 @@ impl<'a> Trial<'a> {
         sanitizing::result_terms(&first).map_err(stop)?;
         if terms.is_empty() {
             let arguments = self.probe.arguments.clone();
-            return Ok(Left { decision: first, arguments, redactions: BTreeMap::new() });
+            return Ok(Left::unredacted(first, arguments));
         }
         let (arguments, redactions) = self.redact(&terms);
         self.check_schema(self.probe.target, &arguments, BuiltIn::SanitizeSchema)?;
@@ -191,7 +203,7 @@ impl<'a> Trial<'a> {
             second = late::refused(second, us);
         }
         let decision = sanitizing::merge(first, second, &fulfilled).map_err(stop)?;
-        Ok(Left { decision, arguments, redactions })
+        Ok(Left { decision, arguments, redactions, confinement: Confinement::None })
     }
 
     /// The arguments without what is taken out; those that were left then, if the same was taken out.
@@ -243,6 +255,6 @@ impl<'a> Trial<'a> {
             return Err(self.stop(BuiltIn::Twin));
         }
         self.check_schema(&twin, &left.arguments, BuiltIn::Twin)?;
-        Ok(left)
+        Ok(Left { confinement: Confinement::DryRun, ..left })
     }
 }

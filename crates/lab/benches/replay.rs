@@ -29,6 +29,15 @@ use vocab::event::{Kind, Payload, PayloadClass};
 /// Different records; the log is made of them again and again.
 const DISTINCT: usize = 5_000;
 
+const UNSEEING: &str = r#"
+@id("roles/work") permit(principal, action, resource);
+@id("guards/secrets")
+forbid(principal, action == Action::"desk/mail", resource)
+when { context.labels.confidentiality.contains(Confidentiality::"secret") };
+@id("guards/long") @decision("ask")
+forbid(principal, action == Action::"desk/run", resource) when { context.session.calls > 80 };
+"#;
+
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
@@ -53,7 +62,11 @@ fn main() -> Outcome<()> {
         }
     });
     past.replay("exact", &snapshot, decisions, &past)?;
-    past.replay("from facts", &snapshot, decisions, &())?;
+    // Rules that look at no argument, as far as that goes.
+    let mut files = fixture::files();
+    files.texts.insert("mortise/policies/a.cedar".to_owned(), UNSEEING.to_owned());
+    let snapshot = fixture::snapshot_of(&files);
+    Past::of(&snapshot)?.replay("from facts", &snapshot, decisions, &())?;
     Ok(())
 }
 

@@ -4,7 +4,8 @@ use super::compare::{self, Side};
 use super::remains;
 use super::report::{Difference, How, Report};
 use enforce::replay::{Declared, Redecided, redecide, redecide_without_arguments};
-use enforce::{DecisionInput, Inputs, Kept, Snapshot};
+use enforce::{Confinement, DecisionInput, Inputs, Kept, Snapshot};
+use std::collections::HashMap;
 use vocab::event::{Event, Kind, PayloadClass};
 use vocab::{FaultKind, Target};
 
@@ -36,7 +37,20 @@ pub struct Replay<'a> {
     inputs: &'a dyn Inputs,
     hash: Option<KeyedHash<'a>>,
     report: Report,
+    /// Calls that were decided to leave and have not yet, by id: at most [`MAX_LEAVING`].
+    leaving: HashMap<String, Leaving>,
 }
+
+/// A call that was decided again and leaves.
+struct Leaving {
+    how: How,
+    now: Redecided,
+    confinement: Confinement,
+}
+
+/// Calls whose dispatch is waited for. Far more than are in flight: what is left of those before never left, and is
+/// forgotten.
+const MAX_LEAVING: usize = 4_096;
 
 /// The log's keyed hash of bytes, where the key is there: by it a document's arguments are those of the record.
 pub type KeyedHash<'a> = &'a dyn Fn(&[u8]) -> String;
@@ -60,11 +74,14 @@ impl<'a> Replay<'a> {
         hash: Option<KeyedHash<'a>>,
     ) -> Self {
         let report = Report::new(snapshot.bundle.digest().to_string(), snapshot.revision().to_string());
-        Self { snapshot, aim, selection, inputs, hash, report }
+        Self { snapshot, aim, selection, inputs, hash, report, leaving: HashMap::new() }
     }
 
     /// Takes the next record.
     pub fn take(&mut self, index: u64, event: &Event<'_>) {
+        if event.kind == Kind::ToolDispatch {
+            self.dispatched(index, event);
+        }
         if event.kind != Kind::PolicyDecision || !self.is_selected(event) {
             return;
         }
@@ -73,7 +90,12 @@ impl<'a> Replay<'a> {
             Ok((how, now)) => {
                 self.report.count(how);
                 if !compare::is_same(event, &now, self.aim) {
-                    self.differs(index, event, how, now);
+                    self.differs(index, event, how, now, None);
+                } else if let (Aim::Same, Some(confinement), Some(call)) = (self.aim, now.confinement, &event.call) {
+                    if self.leaving.len() >= MAX_LEAVING {
+                        self.leaving.clear();
+                    }
+                    self.leaving.insert(call.as_ref().to_owned(), Leaving { how, now, confinement });
                 }
             }
             Err(why) => self.report.not_replayable(why),
@@ -170,10 +192,23 @@ impl<'a> Replay<'a> {
             && reasons.into_iter().any(|reason| reason.place.is_none() && beside(reason.rule.as_str()))
     }
 
-    fn differs(&mut self, index: u64, event: &Event<'_>, how: How, now: Redecided) {
-        let Some(then) = Side::recorded(event) else { return };
+    /// The tool has to have been confined as the decision says.
+    fn dispatched(&mut self, index: u64, event: &Event<'_>) {
+        let Some(leaving) = event.call.as_deref().and_then(|call| self.leaving.remove(call)) else { return };
+        let Leaving { how, now, confinement } = leaving;
+        let then = event.confinement.as_deref().unwrap_or_default();
+        if then != confinement.as_str() {
+            let line = format!("confined: then {then}, now {}", confinement.as_str());
+            self.differs(index, event, how, now, Some(line));
+        }
+    }
+
+    fn differs(&mut self, index: u64, event: &Event<'_>, how: How, now: Redecided, confined: Option<String>) {
         let now = Side::now(now);
-        let change = compare::change(&then, &now, self.aim);
+        // A dispatch says nothing of the decision, which was the same.
+        let Some(then) = Side::recorded(event).or_else(|| confined.is_some().then(|| now.clone())) else { return };
+        let mut change = compare::change(&then, &now, self.aim);
+        change.because.extend(confined);
         let text = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
         let action = remains::target(event).map(|target| target.action()).unwrap_or_default();
         let (call, agent) = (text(&event.call), text(&event.agent));

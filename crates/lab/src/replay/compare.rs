@@ -52,7 +52,7 @@ impl Side {
 
     /// The answer given now.
     pub(super) fn now(now: Redecided) -> Self {
-        let Redecided { decision, redactions } = now;
+        let Redecided { decision, redactions, .. } = now;
         let Decision { verdict, reasons, permits, would, faults, .. } = decision;
         let permits = permits.iter().map(ToString::to_string).collect();
         Self { verdict, reasons, permits, would, faults, redactions }

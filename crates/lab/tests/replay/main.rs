@@ -19,7 +19,7 @@ use enforce::{DecisionInput, Inputs, Kept, Snapshot};
 use lab::replay::{Aim, Replay, Report, Selection};
 use past::Past;
 use std::collections::BTreeSet;
-use vocab::event::{Event, Payload};
+use vocab::event::{Event, Kind, Payload};
 use vocab::{Fault, Verdict};
 
 const CALLS: usize = 400;
@@ -221,6 +221,24 @@ async fn a_record_that_says_otherwise_is_a_difference() {
         let report = replay(&decisions, &past.pipeline.snapshot(), Aim::Same, &*past.folder, &past);
         assert_eq!(report.summary.differences, 1, "{number}: {}", said(&report));
         assert!(!report.groups[0].examples[0].change.because.is_empty() || number == 0, "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_tool_that_was_not_confined_as_decided_is_a_difference() {
+    let dir = tempfile::tempdir().unwrap();
+    let past = Past::begin(dir.path(), true);
+    past.serve(24).await;
+    let snapshot = past.pipeline.snapshot();
+    for (from, to) in [("dry_run", "none"), ("none", "dry_run")] {
+        let mut events = past.events();
+        let is_it = |event: &Event<'_>| event.kind == Kind::ToolDispatch && event.confinement.as_deref() == Some(from);
+        let dispatch = events.iter_mut().find(|(_, event)| is_it(event)).unwrap();
+        dispatch.1.confinement = Some(to.into());
+        let report = replay(&events, &snapshot, Aim::Same, &*past.folder, &past);
+        assert_eq!(report.summary.differences, 1, "{}", said(&report));
+        let because = &report.groups[0].examples[0].change.because;
+        assert_eq!(because, &[format!("confined: then {to}, now {from}")]);
     }
 }
 
