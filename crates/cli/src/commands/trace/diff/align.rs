@@ -99,8 +99,8 @@ fn divide<'a, T>(a: &'a [T], b: &'a [T], weights: &Weights<'_, T>, pairs: &mut V
         }
         _ => {
             let (first, second) = a.split_at(a.len() / 2);
-            let forward = last_row(first.iter(), b.iter(), weights);
-            let backward = last_row(second.iter().rev(), b.iter().rev(), weights);
+            let forward = last_row(first.iter(), &b.iter(), weights);
+            let backward = last_row(second.iter().rev(), &b.iter().rev(), weights);
             let sums = forward.iter().zip(backward.iter().rev()).map(|(before, after)| before + after);
             let at = sums.enumerate().max_by_key(|(at, sum)| (*sum, std::cmp::Reverse(*at))).map_or(0, |(at, _)| at);
             let (before, after) = b.split_at(at.min(b.len()));
@@ -113,7 +113,7 @@ fn divide<'a, T>(a: &'a [T], b: &'a [T], weights: &Weights<'_, T>, pairs: &mut V
 /// How much the best pairing of all of `a` with the first 0, 1, 2, ... of `b` weighs.
 fn last_row<'a, T: 'a>(
     a: impl Iterator<Item = &'a T>,
-    b: impl ExactSizeIterator<Item = &'a T> + Clone,
+    b: &(impl ExactSizeIterator<Item = &'a T> + Clone),
     weights: &Weights<'_, T>,
 ) -> Vec<u32> {
     let mut row = vec![0_u32; b.len() + 1];
