@@ -73,6 +73,8 @@ pub enum Command {
     Run(Run),
     /// Run the project's policy cases.
     Test(Test),
+    /// Decide the recorded calls again: under the policies that decided, or under others.
+    Replay(Replay),
     /// Explain, compare and accept policies.
     #[command(subcommand)]
     Policy(Policy),
@@ -212,6 +214,29 @@ pub struct Test {
     pub strict: bool,
 }
 
+/// `mortise replay`
+#[derive(Args, Debug)]
+pub struct Replay {
+    /// What other policies would have answered: a folder of `.cedar` files, or another project.
+    #[arg(long, value_name = "DIR")]
+    pub policies: Option<PathBuf>,
+    /// Only decisions of this long ago or less, such as `7d`, `12h` or `30m`.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only this agent.
+    #[arg(long)]
+    pub agent: Option<String>,
+    /// At most this many examples of each difference.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub examples: usize,
+    /// Write a page for a browser here as well.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Another log directory.
+    #[arg(long, value_name = "DIR")]
+    pub log: Option<PathBuf>,
+}
+
 /// `mortise policy`
 #[derive(Subcommand, Debug)]
 pub enum Policy {
@@ -286,6 +311,8 @@ pub enum Trace {
         #[arg(long, value_name = "FILE")]
         leaf: Option<PathBuf>,
     },
+    /// Compare the calls of two sessions or runs, or of two logs; exit 10 if they differ.
+    Diff(TraceDiff),
     /// Write the log for others: as a tlog-tiles directory (checkpoint, tiles, entries), or to a file in a format of theirs.
     Export(TraceExport),
 }
@@ -379,6 +406,20 @@ pub struct Decision {
     /// The reason, recorded.
     #[arg(long)]
     pub reason: String,
+}
+
+/// `mortise trace diff`
+#[derive(Args, Debug, Clone)]
+pub struct TraceDiff {
+    /// A session or a run.
+    #[arg(required_unless_present = "logs")]
+    pub a: Option<String>,
+    /// Another one.
+    #[arg(required_unless_present = "logs")]
+    pub b: Option<String>,
+    /// Another log directory; given twice, the first is compared with the second.
+    #[arg(long = "log", value_name = "DIR")]
+    pub logs: Vec<PathBuf>,
 }
 
 /// What a listing shows.

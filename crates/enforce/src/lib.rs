@@ -15,25 +15,33 @@
 //! | `columns` | what they say alike |
 //! | `refusal` | what an agent is told |
 //! | `recovery` | what the log says after a restart |
+//! | `input` | everything one decision read, as a document |
+//! | `trial` | a call decided on stated facts: `preview` of one to come, `replay` of one that was |
 
 mod built_in;
 mod columns;
+pub mod input;
 mod inspect;
+mod late;
+mod owner;
 mod permit;
 mod pipeline;
 pub mod preview;
 mod record;
 mod recovery;
 mod refusal;
+pub mod replay;
 mod route;
 mod sanitizing;
 mod screening;
 mod session;
 mod snapshot;
 mod stored;
+mod trial;
 mod validate;
 
 pub use columns::Columns;
+pub use input::{DecisionInput, InputKeeper, Inputs, Keeping, Kept, StoreKeeper, StoredInputs};
 pub use inspect::META_CONFINEMENT;
 pub use permit::{Confinement, Permit, Stale};
 pub use pipeline::{Alive, Answer, AnswerError, Answered, Failure, ForwardError, Pipeline, Submission};

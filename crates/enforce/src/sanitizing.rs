@@ -2,8 +2,9 @@
 
 use crate::built_in::BuiltIn;
 use detect::{Redaction, Root, parse_redactions};
+use policy::Bundle;
 use std::collections::BTreeSet;
-use vocab::{Decision, Verdict};
+use vocab::{Decision, Discharge, Verdict};
 
 /// The redactions of the arguments that are still to be made.
 pub(crate) fn argument_terms(decision: &Decision, fulfilled: &BTreeSet<String>) -> Result<Vec<Redaction>, BuiltIn> {
@@ -49,4 +50,13 @@ pub(crate) fn merge(first: Decision, second: Decision, fulfilled: &BTreeSet<Stri
     let mut obligations = second.obligations;
     obligations.redact.extend(first.obligations.redact);
     Ok(Decision { verdict, reasons, faults, obligations, ..second })
+}
+
+/// Whether every sandbox guard that matches now is one that the person agreed to run without.
+pub(crate) fn is_agreed(bundle: &Bundle, decision: &Decision, discharges: &[Discharge]) -> bool {
+    let mut sandbox = decision.reasons.iter().filter(|reason| reason.verdict == Verdict::Sandbox);
+    sandbox.all(|reason| {
+        let text = bundle.guard_text_digest(&reason.rule);
+        discharges.iter().any(|discharge| discharge.rule == reason.rule && Some(&discharge.text) == text)
+    })
 }

@@ -1,11 +1,16 @@
 //! What is refused before any policy is asked, as far as it needs no live server.
 
 use crate::built_in::BuiltIn;
+use crate::input::LiveThen;
 use crate::snapshot::{Snapshot, ToolEntry};
 use crate::validate::Complaint;
 use serde_json::Value;
 use vocab::id::AgentId;
 use vocab::{Operation, Target};
+
+/// The rule and reason of an approved call whose tool is not the one that the person was shown.
+pub(crate) const APPROVED_OTHERWISE: (&str, &str) =
+    ("approval/definition", "the tool's definition changed after the call was approved");
 
 /// The outer bound. What the inventory does not declare and what does not exist answer alike. `tool` is the target's, if
 /// it is pinned.
@@ -28,6 +33,15 @@ pub(crate) fn inventory(
     // INVARIANT: a declared tool that is not pinned has no schema, so it cannot be validated, so it cannot run.
     let is_pinned = !matches!(target.operation, Operation::Tool(_)) || tool.is_some();
     if allowed.is_ok() && is_pinned { Ok(()) } else { Err(BuiltIn::Inventory) }
+}
+
+/// The live definition must be the pinned one.
+pub(crate) fn pin(tool: &ToolEntry, live: &LiveThen) -> Result<(), &'static str> {
+    match live {
+        LiveThen::Definition(digest) if *digest == tool.description.definition => Ok(()),
+        LiveThen::Definition(_) => Err("the tool's definition differs from the pinned one: quarantined"),
+        LiveThen::Unpinned | LiveThen::Absent => Err("the server no longer offers the tool as it was pinned"),
+    }
 }
 
 /// The arguments against the tool's pinned schema. Operations that are no tool have none.

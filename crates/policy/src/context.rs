@@ -65,6 +65,20 @@ impl<'a> Known<'a> {
         Ok(Self { action, arguments, facts: request.facts, mode, names, fit, origins: OnceCell::new() })
     }
 
+    /// Takes the place of arguments that are gone. `arguments` is empty; whoever decides on this has made sure that no
+    /// rule looks at them.
+    pub(crate) fn without_arguments(
+        action: &'a ActionShape,
+        facts: &'a Facts,
+        arguments: &'a Map<String, Value>,
+        mode: Mode,
+        names: &'a Names,
+        unrepresentable: bool,
+    ) -> Self {
+        let fit = if unrepresentable { Fit::Lossy } else { Fit::Whole };
+        Self { action, arguments, facts, mode, names, fit, origins: OnceCell::new() }
+    }
+
     /// Builds the context, as far as it is looked at.
     pub(crate) fn context(&self, parts: &Parts) -> Result<Context, ContextError> {
         let mut pairs = Pairs::with_capacity(Part::ALL.len());

@@ -70,7 +70,7 @@ enum Reach {
 }
 
 /// Runs the decision; a panic in it is a refusal.
-fn guarded(bundle: &Digest, decide: impl FnOnce() -> Decision) -> Decision {
+pub(crate) fn guarded(bundle: &Digest, decide: impl FnOnce() -> Decision) -> Decision {
     catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| {
         refusal(bundle, UNDECIDABLE, "this call cannot be decided", FaultKind::Panic, "deciding panicked")
     })
@@ -101,7 +101,13 @@ struct Matched<'a> {
 }
 
 /// Combines what evaluating the rules gave.
-fn combine(call: &Call<'_>, evaluated: &Evaluated<'_>, live: &Live, facts: &Facts, bundle: &Digest) -> Decision {
+pub(crate) fn combine(
+    call: &Call<'_>,
+    evaluated: &Evaluated<'_>,
+    live: &Live,
+    facts: &Facts,
+    bundle: &Digest,
+) -> Decision {
     let mut answer = Answer::default();
     for &rule in &evaluated.satisfied {
         answer.add(rule, false, call.mode, facts);

@@ -4,12 +4,14 @@ use crate::bundle::Live;
 use crate::compiled::Scene;
 use crate::condition::Outcome;
 use crate::context::Known;
-use crate::index::Standing;
+use crate::index::{Slice, Standing};
 use crate::parts::Parts;
 use crate::request::Request;
 use crate::rule::{Rule, RuleKind, RuleMode};
 use crate::schema::ActionShape;
 use cedar_policy::{Authorizer, Decision, EntityUid, Policy, PolicyId, PolicySet, Schema};
+use serde_json::{Map, Value};
+use std::sync::Arc;
 use vocab::{Effect, Mode, Verdict};
 
 /// What evaluating the rules gave, in no order.
@@ -55,10 +57,23 @@ impl<'a> Call<'a> {
 
     /// Evaluates the rules that can speak about the call, as far as that is not settled.
     pub(crate) fn evaluate(&self) -> Result<Evaluated<'a>, String> {
+        let slice = self.slice()?;
+        self.evaluate_on(&slice, &self.known()?)
+    }
+
+    /// The rules that can speak about the call.
+    pub(crate) fn slice(&self) -> Result<Arc<Slice>, String> {
+        self.live.index.slice(&self.standing).ok_or_else(|| "an entity has no name".to_owned())
+    }
+
+    /// A rule that is not settled, and what it looks at.
+    pub(crate) fn open(&self, number: usize) -> Option<(&'a Rule, &'a Parts)> {
+        Some((self.live.rules.get(number)?, &self.live.index.rule(number)?.looks))
+    }
+
+    pub(crate) fn evaluate_on(&self, slice: &Slice, known: &Known<'_>) -> Result<Evaluated<'a>, String> {
         let index = &self.live.index;
-        let slice = index.slice(&self.standing).ok_or("an entity has no name")?;
-        let known = self.known()?;
-        let scene = self.scene(&known)?;
+        let scene = self.scene(known)?;
         let satisfied = Vec::with_capacity(slice.settled.satisfied.len() + slice.open.len());
         let mut evaluated = Evaluated { satisfied, failed: Vec::new() };
         let rule = |number: usize| self.live.rules.get(number);
@@ -74,7 +89,7 @@ impl<'a> Call<'a> {
                 // fits the schema. Checking that again would double the cost; the evaluation of everything does, and every
                 // test compares the two.
                 None => {
-                    let request = self.in_cedars_terms(&known, &filed.looks, None)?;
+                    let request = self.in_cedars_terms(known, &filed.looks, None)?;
                     filed.condition.outcome_in_cedar(&request, self.standing.entities)
                 }
             };
@@ -125,6 +140,22 @@ impl<'a> Call<'a> {
         let Standing { agent, action, server, entities, .. } = self.standing;
         let (principal, action) = agent.1.first().zip(action.1.first()).ok_or("an entity has no name")?;
         Ok(Scene::new(known, [principal, action, server], entities, &self.live.names))
+    }
+
+    /// Facts of a call whose arguments are gone, and were checked when they were there.
+    pub(crate) fn known_without_arguments(
+        &self,
+        arguments: &'a Map<String, Value>,
+        unrepresentable: bool,
+    ) -> Known<'a> {
+        Known::without_arguments(
+            self.shape,
+            self.request.facts,
+            arguments,
+            self.mode,
+            &self.live.names,
+            unrepresentable,
+        )
     }
 
     /// Facts and arguments, checked.

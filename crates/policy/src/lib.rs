@@ -8,6 +8,7 @@
 //! those that can speak, and settles what is the same for every call of a kind; `evaluate` asks `condition` for the
 //! answers of the others, which `compiled` gives from facts and arguments as they are; for what is left to Cedar, `parts`
 //! says what it looks at and `context` turns facts into that; `decide` combines these.
+//! `partial` decides again when a part of what was known is gone.
 //! `tightening` tells a change that only tightens from one that waits.
 
 mod arguments;
@@ -22,6 +23,7 @@ mod entities;
 mod evaluate;
 mod index;
 mod load;
+mod partial;
 mod parts;
 mod request;
 mod rule;
@@ -34,6 +36,7 @@ pub use bundle::Bundle;
 pub use compile::{compile, compile_known};
 pub use decide::{NO_PERMIT, NO_POLICY, UNCERTAIN, UNDECIDABLE};
 pub use load::prepare;
+pub use partial::{Gone, LooksAtUnknown};
 pub use request::{Facts, Findings, Request, Targets};
 pub use rule::{Rule, RuleKind, RuleMode};
 pub use schema::Invisible;

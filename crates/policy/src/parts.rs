@@ -104,6 +104,17 @@ impl Parts {
         self.0.get(part as usize)?.as_ref()
     }
 
+    /// Something that is looked at and for which `is_known` is false: `part.member`, or `part` for a whole one.
+    pub(crate) fn unknown(&self, is_known: &dyn Fn(&str, Option<&str>) -> bool) -> Option<String> {
+        let looks = Part::ALL.into_iter().filter_map(|part| Some((part.as_str(), self.of(part)?)));
+        looks.into_iter().find_map(|(part, members)| match members {
+            Members::All => (!is_known(part, None)).then(|| part.to_owned()),
+            Members::Only(names) => {
+                names.iter().find(|name| !is_known(part, Some(name))).map(|name| format!("{part}.{name}"))
+            }
+        })
+    }
+
     /// Whether nothing is looked at: then no fact and no argument can change the answer.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(Option::is_none)

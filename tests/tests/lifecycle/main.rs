@@ -2,6 +2,7 @@
 
 mod asking;
 mod by_command;
+mod compared;
 mod crash;
 mod demo;
 mod governed;

@@ -9,6 +9,7 @@ mod init;
 mod lock;
 mod policy;
 mod proxy;
+mod replay;
 mod retention;
 mod run;
 mod test;
@@ -36,6 +37,7 @@ pub fn run(output: &Output, cli: &Cli) -> Outcome {
         Command::Proxy(args) => proxy::run(&place()?, args),
         Command::Run(args) => run::run(&place()?, args),
         Command::Test(args) => test::run(output, &place()?.root, args),
+        Command::Replay(args) => replay::run(output, &place()?, args),
         Command::Policy(args) => policy::run(output, &place()?, args),
         Command::Trace(args) => trace::run(output, &cli.global, args),
         Command::Retention(args) => retention::run(output, &place()?, args),

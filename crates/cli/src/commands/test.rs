@@ -53,7 +53,7 @@ fn snapshot(output: &Output, root: &Path, project: Project) -> Result<Snapshot, 
 }
 
 /// What no tool may be pointed at on this machine.
-fn protected(root: &Path) -> Result<Protected, Failure> {
+pub fn protected(root: &Path) -> Result<Protected, Failure> {
     let Place { root, state } = Place::at(root)?;
     let home = std::env::var("HOME").ok().filter(|home| home.starts_with('/'));
     Protected::new(&root.to_string_lossy(), &state.to_string_lossy(), home.as_deref())
@@ -69,7 +69,8 @@ fn print(output: &Output, report: &Report, strict: bool) {
     }
 }
 
-fn paint(output: &Output, tone: Tone, text: &str) -> String {
+/// A report's text in its colour.
+pub fn paint(output: &Output, tone: Tone, text: &str) -> String {
     let style = match tone {
         Tone::Pass => AnsiColor::Green.on_default(),
         Tone::Fail => AnsiColor::Red.on_default().bold(),

@@ -1,10 +1,13 @@
-//! `mortise trace`: reads, verifies, proves and exports the log. Only what reveals payloads needs a gateway: that is recorded.
+//! `mortise trace`: reads, verifies, proves, compares and exports the log. Only what reveals payloads needs a gateway: that
+//! is recorded.
 
 mod bundle;
+mod diff;
+mod export;
 mod payloads;
 mod usage;
 
-mod export;
+pub(super) use payloads::keys as data_keys;
 
 use crate::args::{Global, Trace, TraceList};
 use crate::failure::{Failure, Outcome};
@@ -47,6 +50,7 @@ pub fn run(output: &Output, global: &Global, args: &Trace) -> Outcome {
             usage::run(output, &place.log(), place.settings()?.retention, *days)
         }
         Trace::Prove { index, leaf } => prove(output, &dir(global, None)?, *index, leaf.as_deref()),
+        Trace::Diff(args) => diff::run(output, global, args),
         Trace::Export(args) => export::run(output, global, args, &dir(global, args.log.as_ref())?),
     }
 }

@@ -1,17 +1,21 @@
 //! While a person is waited for: the stored call, the caller that is held, the answer, and the run that follows it.
 
-use super::case::{Approved, Case, InFlight};
+use super::case::{Case, InFlight};
 use super::fulfil::Effective;
 use super::held::{decode, encode};
+use super::keep::Writing;
 use super::screen::Stop;
 use super::{Answer, Failure, Pipeline};
 use crate::columns::Columns;
+use crate::input::{AskedBefore, NotAsked, Seen};
 use crate::record::{CallEvent, Recorder};
 use crate::refusal::{Refusal, Standing};
 use crate::route::Route;
+use crate::screening;
 use crate::session::lock;
 use crate::stored::StoredCall;
 use govern::approval::{self, Approval, Asked, AskedGuard, CallBytes, RequestError, Requested, Say, State};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use vocab::event::Kind;
@@ -45,7 +49,13 @@ impl Pipeline {
         let id = approval_id(&store::id::new_uuid7(self.recorder.clock()));
         let requested = match self.request(&case, &effective, id) {
             Ok(requested) => requested,
-            Err(error) => return self.stop(&mut case, not_asked(&error)).await,
+            Err(error) => {
+                let why = not_asked(&error);
+                case.seen.not_asked = Some(why);
+                let (rule, reason) = why.rule();
+                let stop = Stop { how_to_ask: "wait for the answers that are due", ..Stop::new(rule, reason) };
+                return self.stop(&mut case, stop).await;
+            }
         };
         let (id, is_new) = match requested {
             Requested::New(id) => (id, true),
@@ -178,7 +188,8 @@ impl Pipeline {
         id: &ApprovalId,
         is_new: bool,
     ) -> Result<(), store::LogError> {
-        self.recorder.records(self.asked(case, effective, id, is_new)).await
+        let (records, writing) = self.asked(case, effective, id, is_new)?;
+        self.recorded(writing, Ok(records)).await
     }
 
     /// The records of a call that a person is asked about.
@@ -188,20 +199,21 @@ impl Pipeline {
         effective: &Effective,
         id: &ApprovalId,
         is_new: bool,
-    ) -> Result<Vec<Vec<u8>>, store::LogError> {
+    ) -> Result<(Vec<Vec<u8>>, Writing), store::LogError> {
         let mut stamp = self.recorder.stamp();
         let mut records = self.opening(case, &mut stamp)?;
         let Effective { decision, latency_us, redactions, .. } = effective;
         let mut decided = Recorder::decision(&mut stamp, &case.call, &case.columns, decision, *latency_us);
         decided.event.redactions.clone_from(redactions);
         decided.event.approval = Some(id.into());
+        let writing = self.keep(case).put_into(&mut decided.event);
         records.push(decided.encode()?);
         if is_new {
             let mut requested = Recorder::call_event(Kind::ApprovalRequested, &mut stamp, &case.call, &case.columns);
             requested.event.approval = Some(id.into());
             records.push(requested.encode()?);
         }
-        Ok(records)
+        Ok((records, writing))
     }
 
     /// Holds the caller until the approval is settled, the hold is over, or the caller is gone.
@@ -272,20 +284,20 @@ impl Pipeline {
             Ok(route) => route,
             Err(text) => return Answer::Failed(Failure { call: call.id.clone(), text, may_have_run: false }),
         };
-        let approved = Approved { id: approval.id.clone(), discharges: approval.discharges() };
-        let mut case = match self.reopen(call, route, args_hash, approved, fulfilled) {
+        let mut case = match self.reopen(call, route, args_hash, approval, fulfilled) {
             Ok(case) => case,
             Err(answer) => return answer,
         };
-        if let Err(stop) = self.screen(&case) {
+        if let Err(stop) = Self::screen(&mut case) {
             return self.stop(&mut case, stop).await;
         }
         let asked_about = &approval.asked.definition;
         if case.columns.definition.as_ref().is_some_and(|definition| definition != asked_about) {
-            let stop = Stop::new("approval/definition", "the tool's definition changed after the call was approved");
+            let (rule, reason) = screening::APPROVED_OTHERWISE;
+            let stop = Stop::new(rule, reason);
             return self.stop(&mut case, stop).await;
         }
-        let judgement = self.judge(&case);
+        let judgement = Self::judge(&mut case);
         Box::pin(self.fulfil(case, judgement)).await
     }
 
@@ -295,8 +307,8 @@ impl Pipeline {
         call: Call,
         route: Arc<dyn Route>,
         args_hash: String,
-        approved: Approved,
-        fulfilled: std::collections::BTreeSet<String>,
+        approval: &Approval,
+        fulfilled: BTreeSet<String>,
     ) -> Result<Box<Case>, Answer> {
         let snapshot = self.snapshot();
         let clock = self.recorder.clock().clone();
@@ -307,9 +319,11 @@ impl Pipeline {
         let tool = snapshot.tool(&call.target).cloned();
         let columns = Columns::of(&snapshot, tool.as_deref(), &call, args_hash);
         let in_flight = InFlight::begin(session, &call, clock, now_us);
+        let gathered = self.gather(&snapshot, &call, &in_flight.session, fulfilled, approval.discharges());
         let (alive, begins) = (super::Alive::default(), false);
-        let approved = Some(approved);
-        Ok(Box::new(Case { call, route, alive, snapshot, tool, columns, in_flight, begins, approved, fulfilled }))
+        let asked = AskedBefore { id: approval.id.clone(), definition: approval.asked.definition.clone() };
+        let (approved, seen) = (Some(approval.id.clone()), Seen { approved: Some(asked), ..Seen::default() });
+        Ok(Box::new(Case { call, route, alive, snapshot, tool, columns, in_flight, begins, approved, gathered, seen }))
     }
 
     /// An event about an approval, with who said what to it, if somebody did.
@@ -352,17 +366,14 @@ fn approval_id(uuid: &str) -> ApprovalId {
     ApprovalId::new(format!("ap-{tail}"))
 }
 
-/// Nobody is asked: the call is denied, and why.
-fn not_asked(error: &RequestError) -> Stop {
-    let (rule, reason) = match error {
-        RequestError::RefusedBefore => ("approval/refused-before", "a person refused this call in this session"),
-        RequestError::TooManyOpen => ("approval/too-many-open", "too many calls of this session wait for a person"),
-        RequestError::TooManyThisHour => ("approval/too-many", "this agent has asked too often within the hour"),
-        RequestError::TooLong | RequestError::Full | RequestError::Id | RequestError::File(_) => {
-            ("approval/not-kept", "the call cannot be kept for a person to look at")
-        }
-    };
-    Stop { how_to_ask: "wait for the answers that are due", ..Stop::new(rule, reason) }
+/// Why nobody is asked: the call is denied.
+fn not_asked(error: &RequestError) -> NotAsked {
+    match error {
+        RequestError::RefusedBefore => NotAsked::RefusedBefore,
+        RequestError::TooManyOpen => NotAsked::TooManyOpen,
+        RequestError::TooManyThisHour => NotAsked::TooMany,
+        RequestError::TooLong | RequestError::Full | RequestError::Id | RequestError::File(_) => NotAsked::NotKept,
+    }
 }
 
 fn waiting(case: &Case, decision: &Decision, id: ApprovalId, standing: Standing) -> Refusal {

@@ -1,12 +1,15 @@
 //! One call on its way, with what is known of it.
 
+use super::judge::Gathered;
 use super::{Answer, Pipeline};
 use crate::columns::Columns;
+use crate::input::Seen;
 use crate::record::Recorder;
 use crate::refusal::Refusal;
 use crate::route::Route;
 use crate::session::{Session, lock};
 use crate::snapshot::{Snapshot, ToolEntry};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use store::LogError;
@@ -14,7 +17,7 @@ use store::clock::Clock;
 use store::id::Stamp;
 use tokio::sync::Semaphore;
 use vocab::event::{Kind, SessionLabels};
-use vocab::id::RuleId;
+use vocab::id::{ApprovalId, RuleId};
 use vocab::{Call, Verdict};
 
 /// A call handed in by a transport.
@@ -85,17 +88,13 @@ pub(super) struct Case {
     pub(super) in_flight: InFlight,
     /// Whether its session begins with it: said in the log before or with the decision.
     pub(super) begins: bool,
-    /// The approval that lets a stored call run, with the guards it discharges.
-    pub(super) approved: Option<Approved>,
-    /// Redaction terms applied before the call was stored.
-    pub(super) fulfilled: std::collections::BTreeSet<String>,
-}
-
-/// What a person agreed to.
-#[derive(Clone)]
-pub(super) struct Approved {
-    pub(super) id: vocab::id::ApprovalId,
-    pub(super) discharges: Vec<vocab::Discharge>,
+    /// The approval that lets a stored call run.
+    pub(super) approved: Option<ApprovalId>,
+    /// What it is decided on: the guards that the approval discharges and the redaction terms applied before the call was
+    /// stored among it.
+    pub(super) gathered: Gathered,
+    /// What was found on the way.
+    pub(super) seen: Seen,
 }
 
 /// Counts a call as in flight in its session for as long as it lives.
@@ -182,9 +181,9 @@ impl Pipeline {
         let columns = Columns::of(&snapshot, tool.as_deref(), &call, args_hash);
         let in_flight = InFlight::begin(session, &call, self.recorder.clock().clone(), now_us);
         self.count(&snapshot, &call, now_us);
-        let fulfilled = std::collections::BTreeSet::new();
-        let approved = None;
-        Ok(Box::new(Case { call, route, alive, snapshot, tool, columns, in_flight, begins, approved, fulfilled }))
+        let gathered = self.gather(&snapshot, &call, &in_flight.session, BTreeSet::new(), Vec::new());
+        let (approved, seen) = (None, Seen::default());
+        Ok(Box::new(Case { call, route, alive, snapshot, tool, columns, in_flight, begins, approved, gathered, seen }))
     }
 
     /// Counts the call for its agent, over all its sessions. Only agents of the inventory are counted, so the table

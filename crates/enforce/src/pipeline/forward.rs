@@ -2,7 +2,8 @@
 
 use super::case::Case;
 use super::fulfil::{Commit, Effective};
-use super::keep::Text;
+use super::keep::Writing;
+use super::text::Text;
 use super::{Answer, Failure, Pipeline};
 use crate::inspect::{self, Inspected};
 use crate::permit::{Confinement, Permit, Stale};
@@ -105,9 +106,10 @@ impl Pipeline {
         // The session and the intent of an approved call were recorded when it was asked about.
         let mut stamp = self.recorder.stamp();
         let mut records = if case.approved.is_none() { self.opening(case, &mut stamp)? } else { Vec::new() };
-        records.push(self.decided(case, effective, &mut stamp)?);
+        let (decided, mut writing) = self.decided(case, effective, &mut stamp)?;
+        records.push(decided);
         if commit == Commit::Twice {
-            self.recorder.records(Ok(std::mem::take(&mut records))).await?;
+            self.recorded(writing.take(), Ok(std::mem::take(&mut records))).await?;
             stamp = self.recorder.stamp();
         }
         let text = self.argument_text(case, &permit.effective)?;
@@ -117,17 +119,23 @@ impl Pipeline {
         records.push(dispatch.encode()?);
         drop(dispatch);
         // Both at once: what one says of the other counts for nothing before both are durable, and nothing leaves before.
-        let (kept, recorded) = tokio::join!(self.write_text(text), self.recorder.records(Ok(records)));
+        let (kept, recorded) = tokio::join!(self.write_text(text), self.recorded(writing, Ok(records)));
         kept.and(recorded)
     }
 
     /// The record of a decision that lets the call leave.
-    fn decided(&self, case: &Case, effective: &Effective, stamp: &mut Stamp) -> Result<Vec<u8>, store::LogError> {
+    fn decided(
+        &self,
+        case: &Case,
+        effective: &Effective,
+        stamp: &mut Stamp,
+    ) -> Result<(Vec<u8>, Writing), store::LogError> {
         let Effective { decision, latency_us, redactions, .. } = effective;
         let mut decided = Recorder::decision(stamp, &case.call, &case.columns, decision, *latency_us);
         decided.event.redactions.clone_from(redactions);
-        decided.event.approval = case.approved.as_ref().map(|approved| (&approved.id).into());
-        decided.encode()
+        decided.event.approval = case.approved.as_ref().map(Into::into);
+        let writing = self.keep(case).put_into(&mut decided.event);
+        Ok((decided.encode()?, writing))
     }
 
     /// What the answer does to the session, the log and the agent.
@@ -168,7 +176,7 @@ impl Pipeline {
         let (columns, labels) = (&case.columns, case.in_flight.labels());
         let mut result = Recorder::result(&mut self.recorder.stamp(), &effective.call, columns, outcome, labels);
         let event = &mut result.event;
-        event.approval = case.approved.as_ref().map(|approved| (&approved.id).into());
+        event.approval = case.approved.as_ref().map(Into::into);
         match &answer {
             Answer::Failed(failure) => event.text = Some(failure.text.as_str().into()),
             _ => event.confinement = Some(confinement.as_str().into()),

@@ -2,6 +2,7 @@
 
 use super::case::Case;
 use super::judge::Judgement;
+use super::keep::{Noted, Writing};
 use super::screen::Stop;
 use super::{Answer, Pipeline};
 use crate::built_in::BuiltIn;
@@ -36,7 +37,7 @@ impl Pipeline {
         if first.decision.verdict == Verdict::Deny {
             return self.refuse_decided(&mut case, &first.decision).await;
         }
-        let effective = match self.sanitize(&case, first) {
+        let effective = match self.sanitize(&mut case, first) {
             Ok(effective) => effective,
             Err(stop) => return self.stop(&mut case, *stop).await,
         };
@@ -56,29 +57,31 @@ impl Pipeline {
     }
 
     /// Applies the argument redactions, checks the schema again and decides once more.
-    fn sanitize(&self, case: &Case, first: Judgement) -> Result<Effective, Box<Stop>> {
+    fn sanitize(&self, case: &mut Case, first: Judgement) -> Result<Effective, Box<Stop>> {
         let Judgement { decision, latency_us } = first;
-        let stop = |rule: BuiltIn| Box::new(Stop::built_in(rule, case));
-        let new = sanitizing::argument_terms(&decision, &case.fulfilled).map_err(stop)?;
-        let redact_result = sanitizing::result_terms(&decision).map_err(stop)?;
-        let (call, fulfilled) = (case.call.clone(), case.fulfilled.clone());
+        let stop = |case: &Case, rule: BuiltIn| Box::new(Stop::built_in(rule, case));
+        let new =
+            sanitizing::argument_terms(&decision, &case.gathered.facts.fulfilled).map_err(|rule| stop(case, rule))?;
+        let redact_result = sanitizing::result_terms(&decision).map_err(|rule| stop(case, rule))?;
+        let (call, fulfilled) = (case.call.clone(), case.gathered.facts.fulfilled.clone());
         if new.is_empty() {
             return Ok(Effective { call, decision, latency_us, redactions: BTreeMap::new(), fulfilled, redact_result });
         }
         let mut arguments = case.call.arguments.examine().clone();
         let applied = detect::apply(Root::Args, &mut arguments, &new, &self.pseudonyms);
         let redactions = applied.into_iter().map(|made| (made.redaction.to_string(), made.count)).collect();
+        self.note_redacted(case, &new, &arguments);
         screening::schema(case.tool.as_deref(), &arguments)
             .map_err(|schema| Box::new(Stop { schema, ..Stop::built_in(BuiltIn::SanitizeSchema, case) }))?;
         let call = call.with_arguments(arguments);
         let mut fulfilled = fulfilled;
         fulfilled.extend(decision.obligations.redact.iter().cloned());
         fulfilled.extend(new.iter().map(ToString::to_string));
-        let second = self.judge_effective(case, &call, &fulfilled);
+        let second = Self::judge_effective(case, &call, &fulfilled);
         let latency_us = latency_us.saturating_add(second.latency_us);
-        let decision = sanitizing::merge(decision, second.decision, &fulfilled).map_err(stop)?;
+        let decision = sanitizing::merge(decision, second.decision, &fulfilled).map_err(|rule| stop(case, rule))?;
         // The merged obligations are those of both decisions.
-        let redact_result = sanitizing::result_terms(&decision).map_err(stop)?;
+        let redact_result = sanitizing::result_terms(&decision).map_err(|rule| stop(case, rule))?;
         Ok(Effective { call, decision, latency_us, redactions, fulfilled, redact_result })
     }
 
@@ -93,7 +96,13 @@ impl Pipeline {
                     self.ask(case, effective).await
                 }
                 // Approved: it runs unconfined, which approver and log are told. Only guards that were asked about count.
-                Some(Verdict::Ask) if was_asked_about(&case, &effective.decision) => {
+                Some(Verdict::Ask)
+                    if sanitizing::is_agreed(
+                        &case.snapshot.bundle,
+                        &effective.decision,
+                        &case.gathered.facts.discharges,
+                    ) =>
+                {
                     let permit = self.permit(&case, &effective, Confinement::None);
                     self.dispatch(case, effective, permit, Commit::Twice).await
                 }
@@ -107,6 +116,7 @@ impl Pipeline {
         let twin = case.snapshot.tool(&call.target).cloned();
         let fits = twin.as_ref().is_some_and(|twin| {
             let live = case.route.live(&call.target);
+            case.seen.twin = Some((&live).into());
             live == crate::route::Live::Definition(twin.description.definition.clone())
                 && twin.input.check(call.arguments.examine()).is_ok()
         });
@@ -130,7 +140,7 @@ impl Pipeline {
             expires_us: self.recorder.clock().now().saturating_add(LIFETIME_US),
             redact_result: effective.redact_result.clone(),
             confinement,
-            approval: case.approved.as_ref().map(|approved| approved.id.clone()),
+            approval: case.approved.clone(),
             route: Arc::clone(&case.route),
         }
     }
@@ -149,9 +159,13 @@ impl Pipeline {
     ) -> Answer {
         let leading = decision.reasons.iter().find(|reason| reason.discharged_by.is_none());
         let rule = leading.map_or_else(|| vocab::id::RuleId::new("default/deny"), |reason| reason.rule.clone());
+        let kept = self.keep(case);
         case.in_flight.deny();
         let explain = lock(&case.in_flight.session).repeats.explain(rule.as_str());
-        let records = self.refused(case, decision);
+        let (records, writing) = match self.refused(case, decision, kept) {
+            Ok((records, writing)) => (Ok(records), writing),
+            Err(error) => (Err(error), None),
+        };
         let mut refusal = Refusal {
             call: case.call.id.clone(),
             verdict: decision.verdict,
@@ -165,30 +179,26 @@ impl Pipeline {
             approval: None,
         };
         adjust(&mut refusal);
-        if let Err(error) = self.recorder.records(records).await {
+        if let Err(error) = self.recorded(writing, records).await {
             tracing::error!(%error, "refusal could not be recorded");
         }
         Answer::Refused(Box::new(refusal))
     }
 
     /// The records of a call that is refused.
-    fn refused(&self, case: &Case, decision: &Decision) -> Result<Vec<Vec<u8>>, store::LogError> {
+    fn refused(
+        &self,
+        case: &Case,
+        decision: &Decision,
+        noted: Noted,
+    ) -> Result<(Vec<Vec<u8>>, Writing), store::LogError> {
         let mut stamp = self.recorder.stamp();
         let mut records = self.opening(case, &mut stamp)?;
-        records.push(Recorder::decision(&mut stamp, &case.call, &case.columns, decision, 0).encode()?);
-        Ok(records)
+        let mut decided = Recorder::decision(&mut stamp, &case.call, &case.columns, decision, 0);
+        let writing = noted.put_into(&mut decided.event);
+        records.push(decided.encode()?);
+        Ok((records, writing))
     }
-}
-
-/// Whether every sandbox guard that matches now is one that the person agreed to run without.
-fn was_asked_about(case: &Case, decision: &Decision) -> bool {
-    let sandbox = decision.reasons.iter().filter(|reason| reason.verdict == Verdict::Sandbox);
-    let agreed = |rule: &vocab::id::RuleId| {
-        let text = case.snapshot.bundle.guard_text_digest(rule);
-        let discharges = case.approved.iter().flat_map(|approved| &approved.discharges);
-        discharges.into_iter().any(|discharge| discharge.rule == *rule && Some(&discharge.text) == text)
-    };
-    sandbox.into_iter().all(|reason| agreed(&reason.rule))
 }
 
 /// How many commits lie before the bytes leave.

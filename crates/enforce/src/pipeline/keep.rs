@@ -1,86 +1,93 @@
-//! What of a call is kept apart from its records, and when.
+//! What a decision was made on goes to the keeper; references to it, and the facts, go into the decision's record.
 
 use super::Pipeline;
 use super::case::Case;
-use crate::route::Reply;
+use crate::input::{DecisionInput, InputKeeper, Keeping, RecordedFacts, Redacted, State};
+use crate::route::Boxed;
+use detect::Redaction;
+use policy::Request;
+use serde_json::Value;
 use std::sync::Arc;
 use store::LogError;
-use store::payload::{Content, Kept, Owner, PayloadStore, PutError};
-use vocab::event::{Payload, PayloadClass};
-use vocab::{Call, Capture};
+use vocab::{Capture, Event};
 
-/// Whose payloads those of a call are that nobody is known to stand behind.
-const NOBODY: &str = "none";
-
-/// Text of the trace on its way to the store, if there is any.
-#[derive(Debug, Default)]
-pub(super) struct Text {
-    kept: Option<Kept>,
-    /// Why there is none although it was wanted: it is longer than a payload may be.
-    pub(super) left_out: Option<String>,
+/// What the record of a decision says of what it was made on. Nothing, where nothing is kept.
+#[derive(Default)]
+pub(super) struct Noted {
+    kept: Keeping,
+    facts: Option<Value>,
 }
 
-impl Text {
-    /// What the record says of it.
-    pub(super) fn payloads(&self) -> Vec<Payload<'static>> {
-        self.kept.as_ref().map(|kept| kept.payloads.clone()).unwrap_or_default()
+/// Resolves when what a decision was made on is durable.
+pub(super) type Writing = Option<Boxed<'static, Result<(), LogError>>>;
+
+impl Noted {
+    /// Puts it into the decision's event. What is given back is waited for together with the record.
+    #[must_use]
+    pub(super) fn put_into(self, event: &mut Event<'_>) -> Writing {
+        event.payloads = self.kept.payloads;
+        if let Some(facts) = self.facts {
+            event.detail.insert(RecordedFacts::MEMBER.to_owned(), facts);
+        }
+        self.kept.writing
     }
 }
 
 impl Pipeline {
-    /// The arguments as they leave.
-    pub(super) fn argument_text(&self, case: &Case, effective: &Call) -> Result<Text, LogError> {
-        self.text(case, "arguments", || canon::json::canonical(effective.arguments.examine()))
+    /// Says who keeps what decisions are made on. Set once; without, no document is ever built.
+    pub fn set_keeper(&self, keeper: Arc<dyn InputKeeper>) {
+        let _ = self.keeper.set(keeper);
     }
 
-    /// The result as the agent gets it.
-    pub(super) fn result_text(&self, case: &Case, reply: &Reply) -> Result<Text, LogError> {
-        self.text(case, "result", || reply.bytes().to_vec())
+    /// Has the keeper keep what the call was decided on. Before the refusal is counted, which is no part of it.
+    pub(super) fn keep(&self, case: &Case) -> Noted {
+        let Some(keeper) = self.keeper.get().filter(|_| keeps(case)) else { return Noted::default() };
+        let (call, facts) = (&case.call, &case.gathered.facts);
+        let state = State::of(facts, case.gathered.validation_failures, case.columns.tier);
+        let document = || DecisionInput::of(call, facts, state.clone(), &case.seen).to_bytes();
+        let kept = keeper.keep(call, &document);
+        let unrepresentable = case.snapshot.bundle.is_unrepresentable(&Request {
+            agent: &call.principal.agent,
+            authn: call.principal.authn,
+            action: call.action(),
+            server: &call.target.server,
+            arguments: call.arguments.examine(),
+            facts,
+        });
+        let recorded = RecordedFacts { state, unrepresentable: unrepresentable.unwrap_or_default() };
+        Noted { kept, facts: serde_json::to_value(recorded).ok() }
     }
 
-    fn text(&self, case: &Case, name: &'static str, bytes: impl FnOnce() -> Vec<u8>) -> Result<Text, LogError> {
-        let Some(store) = self.wants(case, Capture::Full) else { return Ok(Text::default()) };
-        let bytes = bytes();
-        match store.seal(&owner(&case.call), PayloadClass::TraceText, &[Content { name, bytes: &bytes }]) {
-            Ok(kept) => Ok(Text { kept: Some(kept), left_out: None }),
-            // A record without its text says more than no record.
-            Err(error @ PutError::TooLong { .. }) => Ok(Text { kept: None, left_out: Some(error.to_string()) }),
-            Err(PutError::Log(error)) => Err(error),
-            Err(error) => Err(LogError::Dead(Arc::from(error.to_string()))),
-        }
-    }
-
-    /// The store, if so much is kept of the agent's calls.
-    fn wants(&self, case: &Case, capture: Capture) -> Option<&PayloadStore> {
-        let agent = case.snapshot.agent(&case.call.principal.agent)?;
-        self.payloads.get().filter(|_| agent.capture >= capture).map(AsRef::as_ref)
-    }
-
-    /// Resolves when the text is durable.
-    pub(super) fn write_text(&self, text: Text) -> impl Future<Output = Result<(), LogError>> + Send + use<> {
-        let writing = self.payloads.get().zip(text.kept).map(|(store, kept)| store.write(kept));
+    /// Records, with what a decision was made on. Both at once: what one says of the other counts for nothing before both
+    /// are durable.
+    pub(super) fn recorded(
+        &self,
+        writing: Writing,
+        records: Result<Vec<Vec<u8>>, LogError>,
+    ) -> impl Future<Output = Result<(), LogError>> + Send + use<> {
+        let recording = self.recorder.records(records);
         async move {
             match writing {
-                Some(writing) => writing.await,
-                None => Ok(()),
+                None => recording.await,
+                Some(writing) => {
+                    let (written, recorded) = tokio::join!(writing, recording);
+                    written.and(recorded)
+                }
             }
         }
     }
 
-    /// Resolves when the text has its place in the next commit.
-    pub(super) fn write_text_soon(&self, text: Text) -> impl Future<Output = Result<(), LogError>> + Send + use<> {
-        let writing = self.payloads.get().zip(text.kept).map(|(store, kept)| store.write_soon(kept));
-        async move {
-            match writing {
-                Some(writing) => writing.await,
-                None => Ok(()),
-            }
+    /// Notes what redacting gave, where it is kept.
+    pub(super) fn note_redacted(&self, case: &mut Case, terms: &[Redaction], arguments: &Value) {
+        if self.keeper.get().is_some() && keeps(case) {
+            let terms = terms.iter().map(ToString::to_string).collect();
+            case.seen.redacted = Some(Redacted { terms, arguments: arguments.clone() });
         }
     }
 }
 
-/// Whose payloads those of a call are: who they can be erased for.
-fn owner(call: &Call) -> Owner {
-    let subject = call.principal.user.as_ref().map_or(NOBODY, |user| user.as_str());
-    Owner { tenant: call.tenant.as_str().to_owned(), subject: subject.to_owned() }
+/// Whether what decisions are made on is kept of the agent's calls.
+fn keeps(case: &Case) -> bool {
+    let agent = case.snapshot.agent(&case.call.principal.agent);
+    agent.is_some_and(|agent| agent.capture >= Capture::Arguments)
 }

@@ -10,12 +10,15 @@ mod held;
 mod judge;
 mod keep;
 mod screen;
+mod text;
 
 pub use answer::{Answer, Failure};
 pub use asking::{AnswerError, Answered};
 pub use case::{Alive, Submission};
 pub use forward::ForwardError;
+pub(crate) use screen::UNCERTAIN_AFTER_FAILURES;
 
+use crate::input::InputKeeper;
 use crate::record::Recorder;
 use crate::route::Routes;
 use crate::session::{Sessions, lock};
@@ -43,6 +46,7 @@ pub struct Pipeline {
     routes: OnceLock<Arc<dyn Routes>>,
     /// Where what is kept apart from records goes; nothing is kept without.
     payloads: OnceLock<Arc<PayloadStore>>,
+    keeper: OnceLock<Arc<dyn InputKeeper>>,
     kill_epoch: AtomicU64,
     pseudonyms: PseudonymKey,
 }
@@ -67,6 +71,7 @@ impl Pipeline {
             approvals_changed: watch::Sender::new(0),
             routes: OnceLock::new(),
             payloads: OnceLock::new(),
+            keeper: OnceLock::new(),
             kill_epoch: AtomicU64::new(0),
             pseudonyms,
         }
@@ -132,10 +137,10 @@ impl Pipeline {
         {
             return answer;
         }
-        if let Err(stop) = self.screen(&case) {
+        if let Err(stop) = Self::screen(&mut case) {
             return Box::pin(self.stop(&mut case, stop)).await;
         }
-        let judgement = self.judge(&case);
+        let judgement = Self::judge(&mut case);
         // Failures before this call made the agent uncertain about this one; the next starts with a clean sheet.
         lock(&case.in_flight.session).facts.validated(case.call.action());
         self.fulfil(case, judgement).await

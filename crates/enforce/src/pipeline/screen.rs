@@ -3,8 +3,8 @@
 use super::case::Case;
 use super::{Answer, Pipeline};
 use crate::built_in::BuiltIn;
+use crate::input::LiveThen;
 use crate::refusal::Refusal;
-use crate::route::Live;
 use crate::screening;
 use crate::session::lock;
 use crate::validate::Complaint;
@@ -12,7 +12,7 @@ use vocab::id::RuleId;
 use vocab::{Decision, Fault, Obligations, Reason, Verdict};
 
 /// Failed validations of one tool after which the agent counts as uncertain.
-pub(super) const UNCERTAIN_AFTER_FAILURES: u64 = 2;
+pub(crate) const UNCERTAIN_AFTER_FAILURES: u64 = 2;
 
 /// A refusal by a rule that is built in.
 pub(super) struct Stop {
@@ -74,19 +74,29 @@ impl Stop {
 
 impl Pipeline {
     /// The checks that come before policy, cheapest and widest first.
-    pub(super) fn screen(&self, case: &Case) -> Result<(), Stop> {
+    pub(super) fn screen(case: &mut Case) -> Result<(), Stop> {
         let (snapshot, call) = (&case.snapshot, &case.call);
         let arguments = call.arguments.examine();
         let tool = case.tool.as_deref();
         screening::inventory(snapshot, &call.principal.agent, &call.target, tool, arguments)
             .map_err(|rule| Stop::built_in(rule, case))?;
-        check_pin(case)?;
+        if let Some(tool) = tool {
+            let live = LiveThen::from(&case.route.live(&call.target));
+            let pinned = screening::pin(tool, &live);
+            case.seen.live = Some(live);
+            pinned.map_err(|reason| Stop {
+                how_to_ask: "ask the operator to review the change and run `mortise lock`",
+                ..Stop::new(format!("pin/{}", case.call.action()), reason)
+            })?;
+        }
+        let tool = case.tool.as_deref();
         screening::schema(tool, arguments).map_err(|schema| {
             lock(&case.in_flight.session).facts.validation_failed(case.call.action());
             Stop { schema, ..Stop::built_in(BuiltIn::Schema, case) }
         })?;
-        screening::protected(snapshot, &case.route.working_directory(), tool, arguments)
-            .map_err(|rule| Stop::built_in(rule, case))
+        let touches = screening::protected(snapshot, &case.route.working_directory(), tool, arguments);
+        case.seen.protected = Some(touches.is_err());
+        touches.map_err(|rule| Stop::built_in(rule, case))
     }
 
     /// Records a refusal by a built-in rule and tells the agent.
@@ -100,19 +110,5 @@ impl Pipeline {
             stop.how_to_ask.clone_into(&mut refusal.how_to_ask);
         })
         .await
-    }
-}
-
-/// The live definition must be the pinned one.
-fn check_pin(case: &Case) -> Result<(), Stop> {
-    let Some(tool) = &case.tool else { return Ok(()) };
-    let quarantined = |reason: &str| Stop {
-        how_to_ask: "ask the operator to review the change and run `mortise lock`",
-        ..Stop::new(format!("pin/{}", case.call.action()), reason)
-    };
-    match case.route.live(&case.call.target) {
-        Live::Definition(digest) if digest == tool.description.definition => Ok(()),
-        Live::Definition(_) => Err(quarantined("the tool's definition differs from the pinned one: quarantined")),
-        Live::Unpinned | Live::Absent => Err(quarantined("the server no longer offers the tool as it was pinned")),
     }
 }

@@ -152,7 +152,9 @@ impl Gateway {
         let pseudonyms = detect::PseudonymKey::new(*keys.pseudonym().expose());
         let pipeline = Arc::new(Pipeline::new(snapshot, sessions, recorder, approvals, pseudonyms));
         let payloads = PayloadStore::new(&state.log(), &keys, clock, settings.log.segment_bytes);
-        pipeline.set_payloads(Arc::new(payloads));
+        let payloads = Arc::new(payloads);
+        pipeline.set_payloads(Arc::clone(&payloads));
+        pipeline.set_keeper(Arc::new(enforce::StoreKeeper::new(payloads)));
         let guardian = Guardian::new().map_err(|error| StartError::System(error.to_string()))?;
         let max = settings.gateway.max_message_bytes;
         let pool = Arc::new(Pool::new(guardian, options.root.clone(), options.environment.clone(), max));

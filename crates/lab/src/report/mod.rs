@@ -8,3 +8,4 @@ mod printable;
 pub use human::{Tone, human};
 pub use json::{json, ndjson};
 pub use junit::junit;
+pub use printable::printable;

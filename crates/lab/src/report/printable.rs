@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 /// The text with everything that does not show written as an escape: control characters, and the marks that change the
 /// direction of writing.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
