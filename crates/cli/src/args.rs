@@ -360,7 +360,8 @@ pub fn with_negations(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
                 return negate(word);
             }
             let text = word.to_str().unwrap_or_default();
-            let skip = std::mem::replace(&mut is_value, MORE.contains(&text)) || text.starts_with("--") && text.len() > 2;
+            let skip =
+                std::mem::replace(&mut is_value, MORE.contains(&text)) || text.starts_with("--") && text.len() > 2;
             if !skip {
                 is_over = path.next() != Some(text);
             }
@@ -461,7 +462,9 @@ mod tests {
         ] {
             assert_eq!(rewritten(line), expected);
         }
-        for line in ["mortise trace ls -x", "mortise run --agent trace -- search -x", "mortise search trace -x", "mortise"] {
+        for line in
+            ["mortise trace ls -x", "mortise run --agent trace -- search -x", "mortise search trace -x", "mortise"]
+        {
             assert_eq!(rewritten(line), line);
         }
     }

@@ -90,7 +90,11 @@ fn run(dir: &Path, events: u64) -> Result<(), Failure> {
         ("read every event, nothing else", read, 0.0, 0),
     ] {
         let seconds = took.as_secs_f64();
-        println!("| {what} | {:.0} | {seconds:.1} | {size:.1} | {:.0} |", events as f64 / seconds, peak as f64 / 1024.0);
+        println!(
+            "| {what} | {:.0} | {seconds:.1} | {size:.1} | {:.0} |",
+            events as f64 / seconds,
+            peak as f64 / 1024.0
+        );
     }
 
     let mut caught = Vec::new();
@@ -105,7 +109,9 @@ fn run(dir: &Path, events: u64) -> Result<(), Failure> {
     println!("\nreading one more call into it: {middle:.1} ms, at most {greatest:.1} ms\n");
 
     let now = BEGIN + i64::try_from(events)? * STEP;
-    println!("| filter | what it selects | page of {PAGE}, ms | at most | calls of it | counted by verdict, ms | calls |");
+    println!(
+        "| filter | what it selects | page of {PAGE}, ms | at most | calls of it | counted by verdict, ms | calls |"
+    );
     println!("|---|---|---:|---:|---:|---:|---:|");
     for (text, what) in SEARCHES {
         let filter = Filter::parse(text, now).map_err(|found| format!("{text}: {found:?}"))?;

@@ -1,11 +1,12 @@
 //! The append-only log and the gateway's durable state.
 //!
-//! What this crate does *not* contain: what an event means beyond which call it belongs to, decisions, sockets, any
-//! text for people, or a database. It holds bytes and says whether they are the bytes that were written.
+//! What this crate does *not* contain: what an event means beyond which call it belongs to and what it is found by,
+//! decisions, sockets, or any text for people but what is wrong with a filter. It holds bytes and says whether they are
+//! the bytes that were written. No database holds any of them: the one there is, [`search`]'s, can be deleted.
 //!
 //! Reading order: [`Log`] (append, durable before it answers) → [`LogReader`] (read, follow) → [`verify()`] and
-//! [`prove()`] (believe) → [`export()`] (for others). Beside it, what a gateway keeps: [`Keys`], [`StateDir`], [`Sealer`], [`LogHasher`], and the
-//! [`Clock`]. And what a [`Witness`] of other logs keeps.
+//! [`prove()`] (believe) → [`export()`] (for others) → [`search`] (find). Beside it, what a gateway keeps: [`Keys`],
+//! [`StateDir`], [`Sealer`], [`LogHasher`], and the [`Clock`]. And what a [`Witness`] of other logs keeps.
 
 mod atomic;
 mod calls;
@@ -20,8 +21,8 @@ pub mod keys;
 pub mod log;
 mod prove;
 pub mod read;
-pub mod search;
 pub mod seal;
+pub mod search;
 pub mod state;
 mod verify;
 mod witness;
@@ -34,8 +35,8 @@ pub use keys::{Keys, KeysError};
 pub use log::{Log, LogError, LogOptions, OpenError, Recovery};
 pub use prove::{ProveError, prove};
 pub use read::{LogReader, ReadError, Record};
-pub use search::{Filter, SearchError, SearchIndex};
 pub use seal::{SealError, Sealer};
+pub use search::{Filter, SearchError, SearchIndex};
 pub use state::{StateDir, StateEnv, StateError};
 pub use verify::{MAX_STEP_BACK, Place, Report, Verdict, VerifyError, verify};
 pub use witness::{NotCosigned, Witness, WitnessError};

@@ -79,8 +79,8 @@ mod tests {
     /// What a code may begin with.
     const KINDS: [&str; 24] = [
         "agent", "approval", "approver", "builtin", "caller", "config", "control", "default", "fault", "limits",
-        "listen", "lock", "log", "policy", "project", "run", "sandbox", "sanitize", "schema", "search", "server", "shipped",
-        "tests", "tool",
+        "listen", "lock", "log", "policy", "project", "run", "sandbox", "sanitize", "schema", "search", "server",
+        "shipped", "tests", "tool",
     ];
 
     /// Looks like a code and is none: a method of MCP.

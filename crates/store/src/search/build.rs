@@ -259,8 +259,7 @@ impl Batch<'_> {
 }
 
 fn read_call(conn: &Connection, id: &str) -> Step<Option<Call>> {
-    let mut select =
-        conn.prepare_cached("SELECT first, more, decided, verdict, outcome FROM call WHERE id = ?1")?;
+    let mut select = conn.prepare_cached("SELECT first, more, decided, verdict, outcome FROM call WHERE id = ?1")?;
     let found = select.query_row([id], |row| {
         let first: i64 = row.get(0)?;
         let more = docs::unseal(first, row.get_ref(1)?.as_blob()?).map(docs::from_bytes);
@@ -289,7 +288,8 @@ fn write_call(conn: &Connection, id: &str, call: &Call) -> Step<()> {
 pub(super) fn read_times(conn: &Connection, block: u64) -> Step<Option<Vec<i64>>> {
     let mut select = conn.prepare_cached("SELECT times FROM time WHERE block = ?1")?;
     let block = signed(block);
-    let found = select.query_row([block], |row| Ok(docs::unseal(block, row.get_ref(0)?.as_blob()?).map(docs::from_bytes)));
+    let found =
+        select.query_row([block], |row| Ok(docs::unseal(block, row.get_ref(0)?.as_blob()?).map(docs::from_bytes)));
     match found.optional()? {
         None => Ok(None),
         Some(Some(times)) => Ok(Some(times)),
@@ -299,8 +299,8 @@ pub(super) fn read_times(conn: &Connection, block: u64) -> Step<Option<Vec<i64>>
 
 fn write_times(conn: &Connection, block: u64, times: &[i64]) -> Step<()> {
     let (least, greatest) = (times.iter().min(), times.iter().max());
-    let mut insert = conn
-        .prepare_cached("INSERT OR REPLACE INTO time (block, least, greatest, times) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut insert =
+        conn.prepare_cached("INSERT OR REPLACE INTO time (block, least, greatest, times) VALUES (?1, ?2, ?3, ?4)")?;
     let block = signed(block);
     insert.execute((block, least, greatest, docs::seal(block, &docs::to_bytes(times))))?;
     Ok(())

@@ -33,11 +33,7 @@ pub(super) struct IndexFile {
 
 impl IndexFile {
     /// Opens the index in a directory; makes it where it is not there. Says which file it is, also when it is of no use.
-    pub(super) fn open(
-        dir: &Path,
-        wait: Duration,
-        log: (&str, &str),
-    ) -> Result<(FileId, Step<Self>), SearchError> {
+    pub(super) fn open(dir: &Path, wait: Duration, log: (&str, &str)) -> Result<(FileId, Step<Self>), SearchError> {
         let path = dir.join(FILE);
         let id = ensure(dir).map_err(|source| SearchError::Io { path: path.clone(), source })?;
         Ok((id, schema::open(&path, wait, log.0, log.1).map(|conn| Self { conn, id })))

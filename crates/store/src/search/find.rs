@@ -228,8 +228,7 @@ fn everything(conn: &Connection, space: Space) -> Step<Source> {
 /// Values of a field that are like this.
 fn values_of(conn: &Connection, field: Field, value: &Pattern) -> Step<Vec<i64>> {
     let (first, last) = range(value);
-    let mut select =
-        conn.prepare_cached("SELECT id FROM term WHERE field = ?1 AND value >= ?2 AND value <= ?3")?;
+    let mut select = conn.prepare_cached("SELECT id FROM term WHERE field = ?1 AND value >= ?2 AND value <= ?3")?;
     let found = select.query_map((field.number(), first, last), |row| row.get(0))?;
     Ok(found.collect::<Result<_, _>>()?)
 }

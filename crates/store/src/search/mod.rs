@@ -152,9 +152,9 @@ impl SearchIndex {
             let wanted = calls.iter().flat_map(|(_, indices)| indices.iter().copied()).collect();
             let records = read(&tx, log, &wanted)?;
             let hit = |(call, indices): (Option<String>, Vec<u64>)| {
-                let records = indices.iter().filter_map(|index| {
-                    records.get(index).map(|bytes| Record { index: *index, bytes: bytes.clone() })
-                });
+                let records = indices
+                    .iter()
+                    .filter_map(|index| records.get(index).map(|bytes| Record { index: *index, bytes: bytes.clone() }));
                 Hit { call, records: records.collect() }
             };
             let next = found.last().copied().filter(|_| more);

@@ -79,8 +79,9 @@ pub(super) fn open(path: &Path, wait: Duration, origin: &str, vkey: &str) -> Ste
     if version(&conn)? != (APPLICATION, VERSION) {
         return Err(Stop::useless("the index has another version"));
     }
-    let log = conn
-        .query_row("SELECT origin, vkey FROM state", [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
+    let log = conn.query_row("SELECT origin, vkey FROM state", [], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+    });
     match log.optional()? {
         Some((its_origin, its_vkey)) if its_origin == origin && its_vkey == vkey => Ok(conn),
         _ => Err(Stop::useless("the index is one of another log")),
@@ -114,7 +115,9 @@ impl State {
             let last: Option<Vec<u8>> = row.get(2)?;
             let last = match last {
                 None => None,
-                Some(digest) => Some((digest, position(row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))),
+                Some(digest) => {
+                    Some((digest, position(row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?)))
+                }
             };
             Ok(Self { kept: unsigned(row.get(0)?), next: unsigned(row.get(1)?), last })
         });

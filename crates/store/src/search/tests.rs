@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::os::unix::fs::MetadataExt;
 use vocab::Verdict;
-use vocab::{Reason, Would};
 use vocab::event::{Kind, Outcome};
 use vocab::id::RuleId;
+use vocab::{Reason, Would};
 
 const NOW: i64 = 1_795_000_000_000_000;
 const SECOND: i64 = 1_000_000;
@@ -100,7 +100,8 @@ fn call(number: u64, agent: &str, tool: &str, verdict: Verdict, rule: &str) -> V
         if kind == Kind::PolicyDecision {
             event.decision = Some(verdict);
             let text = (verdict != Verdict::Allow).then(|| "tickets of others stay closed".into());
-            event.reasons = vec![Reason { rule: RuleId::new(rule), verdict, text, place: None, discharged_by: None }].into();
+            event.reasons =
+                vec![Reason { rule: RuleId::new(rule), verdict, text, place: None, discharged_by: None }].into();
         }
         event.outcome = (kind == Kind::ToolResult).then_some(Outcome::Ok);
         event
@@ -329,7 +330,11 @@ fn an_index_that_is_deleted_in_use_is_made_anew() {
     let bench = Bench::with(&three_calls());
     let mut index = bench.fresh();
     for gone in [bench.path(), bench.dir()] {
-        if gone.is_dir() { std::fs::remove_dir_all(&gone).unwrap() } else { std::fs::remove_file(&gone).unwrap() }
+        if gone.is_dir() {
+            std::fs::remove_dir_all(&gone).unwrap()
+        } else {
+            std::fs::remove_file(&gone).unwrap()
+        }
         assert_eq!(calls(&mut index, "rule:guards/*"), [6, 4]);
         assert!(bench.path().exists());
         bench.append(&call(3, "late-bot", "refund", Verdict::Deny, "late"));
@@ -487,7 +492,8 @@ struct Made {
 }
 
 fn made() -> impl Strategy<Value = Made> {
-    let who = (prop::option::weighted(0.8, 0..6_u8), select(Kind::ALL.to_vec()), prop::option::of(select(AGENTS.to_vec())));
+    let who =
+        (prop::option::weighted(0.8, 0..6_u8), select(Kind::ALL.to_vec()), prop::option::of(select(AGENTS.to_vec())));
     let how = (prop::option::of(select(Verdict::ALL.to_vec())), prop::option::of(select(Outcome::ALL.to_vec())));
     let why = (vec(select(RULES.to_vec()), 0..3), vec(select(RULES.to_vec()), 0..2));
     (who, how, why, prop::option::of(select(TEXTS.to_vec())), -100..0_i64).prop_map(
@@ -514,9 +520,11 @@ impl Made {
         (event.decision, event.outcome) = (self.verdict, self.outcome);
         event.text = self.text.map(Into::into);
         let verdict = Verdict::Deny;
-        let reason = |rule: &&str| Reason { rule: RuleId::new(*rule), verdict, text: None, place: None, discharged_by: None };
+        let reason =
+            |rule: &&str| Reason { rule: RuleId::new(*rule), verdict, text: None, place: None, discharged_by: None };
         event.reasons = self.rules.iter().map(reason).collect::<Vec<_>>().into();
-        event.would = self.would.iter().map(|rule| Would { rule: RuleId::new(*rule), verdict }).collect::<Vec<_>>().into();
+        event.would =
+            self.would.iter().map(|rule| Would { rule: RuleId::new(*rule), verdict }).collect::<Vec<_>>().into();
         event
     }
 
@@ -570,7 +578,12 @@ fn asked() -> impl Strategy<Value = Asked> {
         // Where the ending stands for any other, there is one letter less.
         values: values
             .into_iter()
-            .map(|(value, cut)| if cut { (value[..value.len() - 1].to_owned(), true) } else { (value, false) })
+            .map(|(mut value, cut)| {
+                if cut {
+                    value.pop();
+                }
+                (value, cut)
+            })
             .collect(),
     })
 }

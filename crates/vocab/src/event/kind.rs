@@ -167,15 +167,8 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, in the order of the reference.
-    pub const ALL: [Self; 7] = [
-        Self::Ok,
-        Self::ToolError,
-        Self::Withheld,
-        Self::Refused,
-        Self::Expired,
-        Self::Cancelled,
-        Self::Unknown,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Ok, Self::ToolError, Self::Withheld, Self::Refused, Self::Expired, Self::Cancelled, Self::Unknown];
 
     /// The word in the `outcome` member.
     #[must_use]

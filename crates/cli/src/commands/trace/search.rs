@@ -27,13 +27,13 @@ pub(super) fn run(output: &Output, place: &Place, args: &TraceSearch) -> Outcome
     let space = if args.events { Space::Events } else { Space::Calls };
     let is_any = match args.count_by {
         Some(by) => {
-            let counts = index.count(&filter, space, facet(by)).map_err(failed)?;
+            let counts = index.count(&filter, space, facet(by))?;
             count(output, by, &counts);
             counts.total > 0
         }
         None => {
             let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-            let page = index.search(&filter, space, limit, args.after).map_err(failed)?;
+            let page = index.search(&filter, space, limit, args.after)?;
             match space {
                 Space::Events => print_events(output, &page),
                 Space::Calls => print_calls(output, &page),
@@ -71,18 +71,23 @@ fn parse(output: &Output, words: &[String]) -> Result<Filter, Failure> {
 
 fn open(place: &Place) -> Result<SearchIndex, Failure> {
     SearchIndex::new(&place.state.join("search"), &place.log()).map_err(|error| match error {
-        SearchError::Log(store::ReadError::NoLog(_)) => Failure::new(Exit::Nothing, error.to_string())
-            .with_help("nothing has been recorded for this project yet"),
-        error => failed(error),
+        SearchError::Log(store::ReadError::NoLog(_)) => {
+            Failure::new(Exit::Nothing, error.to_string()).with_help("nothing has been recorded for this project yet")
+        }
+        error => error.into(),
     })
 }
 
-fn failed(error: SearchError) -> Failure {
-    let failure = Failure::new(Exit::Environment, error.to_string());
-    match error {
-        SearchError::Busy => failure.with_help("another search is reading a long log into it; try again when it is done"),
-        SearchError::Record(_) => failure.with_help("`mortise trace verify` says whether the log is whole"),
-        _ => failure,
+impl From<SearchError> for Failure {
+    fn from(error: SearchError) -> Self {
+        let failure = Self::new(Exit::Environment, error.to_string());
+        match error {
+            SearchError::Busy => {
+                failure.with_help("another search is reading the log into it; try again when it is done")
+            }
+            SearchError::Record(_) => failure.with_help("`mortise trace verify` says whether the log is whole"),
+            _ => failure,
+        }
     }
 }
 
@@ -95,7 +100,7 @@ fn catch_up(output: &Output, index: &mut SearchIndex) -> Result<(), Failure> {
             said = Instant::now();
         }
     };
-    index.catch_up(&mut say).map_err(failed)?;
+    index.catch_up(&mut say)?;
     Ok(())
 }
 
@@ -189,7 +194,7 @@ fn nothing(output: &Output, index: &mut SearchIndex, filter: &Filter, space: Spa
         Space::Events => "no event matches",
         Space::Calls => "no call matches",
     });
-    for (term, near) in index.unknown(filter, space).map_err(failed)? {
+    for (term, near) in index.unknown(filter, space)? {
         let near: Vec<String> = near.iter().map(|value| format!("`{value}`")).collect();
         let meant = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
         output.message(format!("  nothing recorded fits `{term}`{meant}"));

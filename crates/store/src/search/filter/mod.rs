@@ -73,7 +73,7 @@ impl Filter {
         let mut reader = Reader { source: text, now, filter: Self::default(), complaints: Vec::new() };
         for item in Scanner::new(text) {
             match item {
-                Ok(item) => reader.take(item),
+                Ok(item) => reader.take(&item),
                 Err(scan::Wrong { span, what, help }) => {
                     let found = complaint("search/syntax", what).at(text, span);
                     reader.complaints.push(match help {
@@ -98,13 +98,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn take(&mut self, item: Item<'_>) {
+    fn take(&mut self, item: &Item<'_>) {
         match item.key {
-            None => self.words(&item),
+            None => self.words(item),
             Some((name, span)) => match Word::find(name) {
-                Some(Word::Key(key)) => self.values(&item, key),
-                Some(Word::Since) => self.moment(&item, name),
-                Some(Word::Until) => self.moment(&item, name),
+                Some(Word::Key(key)) => self.values(item, key),
+                Some(Word::Since | Word::Until) => self.moment(item, name),
                 None => self.unknown(name, span),
             },
         }
@@ -126,10 +125,10 @@ impl Reader<'_> {
         for value in &item.values {
             self.check_word(key, value);
         }
-        let patterns = item.values.iter().map(|value| Pattern {
-            text: super::terms::clip(value.text).to_owned(),
-            is_prefix: value.is_prefix,
-        });
+        let patterns = item
+            .values
+            .iter()
+            .map(|value| Pattern { text: super::terms::clip(value.text).to_owned(), is_prefix: value.is_prefix });
         self.push(item, Test::Is(key, patterns.collect()));
     }
 

@@ -83,11 +83,17 @@ impl<'a> Scanner<'a> {
         match self.peek() {
             Some(found) if !found.is_whitespace() => {
                 let place = (self.at, self.at + found.len_utf8());
-                Err(wrong(place, format!("`{found}` stands directly behind a text in quotes"), Some("a space, or a comma")))
+                Err(wrong(
+                    place,
+                    format!("`{found}` stands directly behind a text in quotes"),
+                    Some("a space, or a comma"),
+                ))
             }
-            _ if key.is_none() && values.len() > 1 => {
-                Err(wrong(span, "words are not joined by commas".to_owned(), Some("words beside each other all have to be there")))
-            }
+            _ if key.is_none() && values.len() > 1 => Err(wrong(
+                span,
+                "words are not joined by commas".to_owned(),
+                Some("words beside each other all have to be there"),
+            )),
             _ => Ok(Item { negated, key, values, span }),
         }
     }

@@ -16,7 +16,10 @@ fn complaints(text: &str) -> Vec<(&'static str, u32, String)> {
     let found = Filter::parse(text, NOW).expect_err(text);
     found
         .into_iter()
-        .map(|one| (one.code, one.column, one.span.map_or_else(String::new, |(from, to)| text[from..to].to_owned())))
+        .map(|one| {
+            let marked = one.span.and_then(|(from, to)| text.get(from..to)).unwrap_or_default();
+            (one.code, one.column, marked.to_owned())
+        })
         .collect()
 }
 
@@ -70,10 +73,10 @@ fn complaints_say_where_and_what_was_meant() {
     assert_eq!(complaints("since:yesterday"), [("search/time", 7, "yesterday".to_owned())]);
     assert_eq!(complaints("since:1d since:2d"), [("search/time", 10, "since:2d".to_owned())]);
     assert_eq!(complaints("-until:1d"), [("search/time", 1, "-until:1d".to_owned())]);
-    assert_eq!(complaints("cost:5 finding:pii"), [
-        ("search/not-recorded", 1, "cost".to_owned()),
-        ("search/not-recorded", 8, "finding".to_owned())
-    ]);
+    assert_eq!(
+        complaints("cost:5 finding:pii"),
+        [("search/not-recorded", 1, "cost".to_owned()), ("search/not-recorded", 8, "finding".to_owned())]
+    );
     for (text, column, marked) in [
         ("agent:", 1, "agent:"),
         ("agent:a,", 1, "agent:a,"),

@@ -4,8 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-pub(super) const HELP: &str =
-    "`30m`, `12h`, `7d` or `2w` ago, or a date and time in UTC: `2026-11-28`, `2026-11-28T10:00`, `2026-11-28T11:00+01:00`";
+pub(super) const HELP: &str = "`30m`, `12h`, `7d` or `2w` ago, or a date and time in UTC: `2026-11-28`, `2026-11-28T10:00`, `2026-11-28T11:00+01:00`";
 
 /// Microseconds since the epoch. A date without an offset is in UTC, as listings are.
 pub(super) fn parse(text: &str, now: i64) -> Option<i64> {
@@ -15,7 +14,7 @@ pub(super) fn parse(text: &str, now: i64) -> Option<i64> {
     let moment = text.parse::<Timestamp>().ok();
     let moment = moment.or_else(|| {
         let civil = text.parse::<DateTime>().ok()?;
-        Some(TimeZone::UTC.to_timestamp(civil).ok()?)
+        TimeZone::UTC.to_timestamp(civil).ok()
     });
     moment.map(Timestamp::as_microsecond)
 }
