@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Calls of a recorded log, newest first, as a search gives them.
 fn search(project: &Project, filter: &[&str]) -> (Vec<Value>, String) {
@@ -77,34 +77,28 @@ fn an_index_that_is_damaged_foreign_or_gone_is_made_anew() {
 fn an_index_deleted_while_several_search_and_the_log_grows() {
     let project = project();
     let before = ids(&listed(&project));
-    let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let (project, before, is_over) = (&project, &before, &is_over);
-        let searches: Vec<_> = (0..3)
-            .map(|_| {
-                scope.spawn(move || {
-                    for _ in 0..8 {
-                        let (found, _) = search(project, &["tool:echo,no_such_tool"]);
-                        assert!(ids(&found).ends_with(before), "{found:#?}");
-                    }
-                })
-            })
-            .collect();
+        let (project, before) = (&project, &before);
+        for _ in 0..3 {
+            scope.spawn(move || {
+                for _ in 0..6 {
+                    let (found, _) = search(project, &["tool:echo,no_such_tool"]);
+                    assert!(ids(&found).ends_with(before), "{found:#?}");
+                }
+            });
+        }
         scope.spawn(move || {
-            while !is_over.load(Ordering::Relaxed) {
+            for _ in 0..8 {
                 let _ = fs::remove_file(index(project));
-                std::thread::sleep(std::time::Duration::from_millis(15));
+                std::thread::sleep(Duration::from_millis(60));
             }
         });
         scope.spawn(move || {
             let mut client = project.proxy("tester", "faulty");
-            while !is_over.load(Ordering::Relaxed) {
-                client.call("echo", json!({"n": 1}));
+            for number in 0..20 {
+                client.call("echo", json!({"n": number}));
             }
         });
-        let ends: Vec<_> = searches.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
-        is_over.store(true, Ordering::Relaxed);
-        assert!(ends.iter().all(Result::is_ok));
     });
     project.events();
     assert_eq!(search(&project, &[]).0, listed(&project));
@@ -145,7 +139,7 @@ fn filters_select_and_negate() {
         (&["-verdict:deny"], having("allow")),
         (&["tool:faulty/echo", "outcome:ok"], having("allow")),
         (&["rule:inventory/*"], having("deny")),
-        (&["-n", "9", "-echo"], having("deny")),
+        (&["-echo"], having("deny")),
         (&["agent:tester since:1h -rule:base"], having("deny")),
         (&["verdict:deny verdict:allow"], Vec::new()),
         (&["until:1h"], Vec::new()),

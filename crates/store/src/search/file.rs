@@ -53,11 +53,16 @@ pub(super) fn share(dir: &Path, wait: Duration) -> Result<File, SearchError> {
     lock(dir, wait, File::try_lock_shared)
 }
 
-/// Removes the file, if it still is that one.
-pub(super) fn remove(dir: &Path, wait: Duration, id: FileId) -> Result<(), SearchError> {
+/// Removes the file, if it still is that one; says whether it was.
+pub(super) fn remove(dir: &Path, wait: Duration, id: FileId) -> Result<bool, SearchError> {
+    let is_there = || identify(dir).is_ok_and(|found| found == id);
+    // Looked at before and behind the lock: nobody waits to be alone for nothing.
+    if !is_there() {
+        return Ok(false);
+    }
     let _alone = lock(dir, wait, File::try_lock)?;
-    if !identify(dir).is_ok_and(|found| found == id) {
-        return Ok(());
+    if !is_there() {
+        return Ok(false);
     }
     for name in std::iter::once("").chain(BESIDE) {
         let path = dir.join(format!("{FILE}{name}"));
@@ -66,7 +71,7 @@ pub(super) fn remove(dir: &Path, wait: Duration, id: FileId) -> Result<(), Searc
             _ => {}
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The file's identity, after making it where it is not there: SQLite would make it for everybody to read.

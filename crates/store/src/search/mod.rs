@@ -38,8 +38,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use terms::Field;
 
-/// How often an operation is tried on an index that was made anew.
-const TRIES: usize = 3;
+/// How often an index is made anew for one operation because it turned out to be of no use.
+const MOST_REMADE: usize = 2;
+/// The same because somebody removed it meanwhile.
+const MOST_REMOVED: usize = 10;
 
 /// The index of one log. Several processes may have it open.
 pub struct SearchIndex {
@@ -206,8 +208,8 @@ impl SearchIndex {
         &mut self,
         mut work: impl FnMut(&mut IndexFile, &LogReader, &mut Memory) -> Step<T>,
     ) -> Result<T, SearchError> {
-        let mut why = String::new();
-        for attempt in 0..TRIES {
+        let (mut remade, mut removed) = (0, 0);
+        loop {
             let held = file::share(&self.dir, self.wait)?;
             let (id, opened) = match self.file.take() {
                 Some(file) => (file.id, file.check_in_place(&self.dir).map(|()| file)),
@@ -218,28 +220,31 @@ impl SearchIndex {
             };
             let (log, memory) = (&self.log, &mut self.memory);
             let done = opened.and_then(|mut file| {
-                if attempt > 0 {
+                if remade + removed > 0 {
                     fill(&mut file.conn, log, memory)?;
                 }
                 let done = work(&mut file, log, memory)?;
                 Ok((file, done))
             });
-            match done {
+            let why = match done {
                 Ok((file, done)) => {
                     self.file = Some(file);
                     return Ok(done);
                 }
                 Err(Stop::Failed(error)) => return Err(error),
-                Err(Stop::Useless(found)) => {
-                    tracing::debug!(why = %found, "search index is made anew");
-                    drop(held);
-                    file::remove(&self.dir, self.wait, id)?;
-                    self.rebuilt = Some(found.clone());
-                    why = found;
-                }
+                Err(Stop::Useless(why)) => why,
+            };
+            drop(held);
+            match file::remove(&self.dir, self.wait, id)? {
+                true => remade += 1,
+                false => removed += 1,
             }
+            if remade > MOST_REMADE || removed > MOST_REMOVED {
+                return Err(SearchError::Index(why));
+            }
+            tracing::debug!(%why, "search index is made anew");
+            self.rebuilt = Some(why);
         }
-        Err(SearchError::Index(why))
     }
 }
 
