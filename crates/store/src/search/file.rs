@@ -1,7 +1,8 @@
 //! The index's file: made, opened, and removed when it is of no use, whoever else uses it meanwhile.
 //!
-//! Who uses the file holds `lock` shared while he does; who removes it holds it alone, so that nobody loses a journal
-//! that is still needed. People delete files without asking: who finds his file gone opens whatever is in its place.
+//! Who reads the file holds `lock` shared while he does; who makes, opens, writes or removes it holds it alone. People
+//! delete files without asking: who finds his file gone opens whatever is in its place. INVARIANT: no file is made while
+//! somebody writes one that was deleted: both would have the same journal, and SQLite would take one's for the other's.
 
 use super::error::{SearchError, Step, Stop};
 use super::schema;
@@ -48,9 +49,14 @@ impl IndexFile {
     }
 }
 
-/// Holds the directory for using what is in it; makes it where it is not there.
+/// Holds the directory for reading what is in it; makes it where it is not there.
 pub(super) fn share(dir: &Path, wait: Duration) -> Result<File, SearchError> {
     lock(dir, wait, File::try_lock_shared)
+}
+
+/// Holds the directory alone.
+pub(super) fn hold(dir: &Path, wait: Duration) -> Result<File, SearchError> {
+    lock(dir, wait, File::try_lock)
 }
 
 /// Removes the file, if it still is that one; says whether it was.
@@ -60,7 +66,7 @@ pub(super) fn remove(dir: &Path, wait: Duration, id: FileId) -> Result<bool, Sea
     if !is_there() {
         return Ok(false);
     }
-    let _alone = lock(dir, wait, File::try_lock)?;
+    let _alone = hold(dir, wait)?;
     if !is_there() {
         return Ok(false);
     }
@@ -81,6 +87,13 @@ pub(super) fn remove(dir: &Path, wait: Duration, id: FileId) -> Result<bool, Sea
 fn ensure(dir: &Path) -> io::Result<FileId> {
     if let Ok(found) = identify(dir) {
         return Ok(found);
+    }
+    // Of one that was deleted while somebody wrote it and was killed.
+    for name in BESIDE {
+        match std::fs::remove_file(dir.join(format!("{FILE}{name}"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
     let scratch = dir.join(format!(".{FILE}.{}-{:?}", std::process::id(), std::thread::current().id()));
     drop(OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&scratch)?);

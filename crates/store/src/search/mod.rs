@@ -55,6 +55,13 @@ pub struct SearchIndex {
     rebuilt: Option<String>,
 }
 
+/// How the index is held while something is done with it.
+#[derive(Clone, Copy)]
+enum Hold {
+    Shared,
+    Alone,
+}
+
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Facet {
@@ -117,17 +124,21 @@ impl SearchIndex {
     /// # Errors
     /// The log cannot be read; the index is held by somebody for too long; the file system fails.
     pub fn catch_up(&mut self, progress: &mut dyn FnMut(u64)) -> Result<u64, SearchError> {
-        self.with(|file, log, memory| {
-            loop {
+        loop {
+            // Only who has something to write keeps the others waiting.
+            let known = self.with(Hold::Shared, |file, log, _| {
                 let state = State::read(&file.conn)?;
-                // Only who has something to write waits for those who write.
-                if build::resume(log, &state)?.next().transpose()?.is_none() {
-                    return Ok(state.next);
-                }
-                build::batch(&mut file.conn, log, memory)?;
-                progress(State::read(&file.conn)?.next);
+                let is_behind = build::resume(log, &state)?.next().transpose()?.is_some();
+                Ok((!is_behind).then_some(state.next))
+            })?;
+            if let Some(next) = known {
+                return Ok(next);
             }
-        })
+            progress(self.with(Hold::Alone, |file, log, memory| {
+                build::batch(&mut file.conn, log, memory)?;
+                Ok(State::read(&file.conn)?.next)
+            })?);
+        }
     }
 
     /// The newest of what a filter selects: at most `limit`, and older than `after`, the `next` of the page before.
@@ -141,7 +152,7 @@ impl SearchIndex {
         limit: usize,
         after: Option<u64>,
     ) -> Result<Page, SearchError> {
-        self.with(|file, log, _| {
+        self.with(Hold::Shared, |file, log, _| {
             let tx = file.conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
             let (found, more) = Query::new(&tx, filter, space)?.page(limit, after)?;
             let mut calls = Vec::new();
@@ -176,7 +187,7 @@ impl SearchIndex {
             Facet::Rule => Field::Rule,
             Facet::Outcome => Field::Outcome,
         };
-        self.with(|file, _, _| {
+        self.with(Hold::Shared, |file, _, _| {
             let tx = file.conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
             Query::new(&tx, filter, space)?.count(field)
         })
@@ -187,7 +198,7 @@ impl SearchIndex {
     /// # Errors
     /// Those of [`catch_up`](Self::catch_up).
     pub fn unknown(&mut self, filter: &Filter, space: Space) -> Result<Vec<(String, Vec<String>)>, SearchError> {
-        self.with(|file, _, _| {
+        self.with(Hold::Shared, |file, _, _| {
             let tx = file.conn.transaction_with_behavior(TransactionBehavior::Deferred)?;
             find::unknown(&tx, filter, space)
         })
@@ -199,18 +210,22 @@ impl SearchIndex {
     /// # Errors
     /// Those of [`catch_up`](Self::catch_up).
     pub fn forget(&mut self, before: u64) -> Result<(), SearchError> {
-        self.with(|file, _, _| forget::forget(&mut file.conn, before))
+        self.with(Hold::Alone, |file, _, _| forget::forget(&mut file.conn, before))
     }
 
     /// Does something with the index; where that shows that it is of no use, once more with a new one, which knows
     /// everything that the log has.
     fn with<T>(
         &mut self,
+        hold: Hold,
         mut work: impl FnMut(&mut IndexFile, &LogReader, &mut Memory) -> Step<T>,
     ) -> Result<T, SearchError> {
         let (mut remade, mut removed) = (0, 0);
         loop {
-            let held = file::share(&self.dir, self.wait)?;
+            let held = match (hold, &self.file) {
+                (Hold::Shared, Some(_)) => file::share(&self.dir, self.wait)?,
+                _ => file::hold(&self.dir, self.wait)?,
+            };
             let (id, opened) = match self.file.take() {
                 Some(file) => (file.id, file.check_in_place(&self.dir).map(|()| file)),
                 None => {
