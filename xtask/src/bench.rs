@@ -15,12 +15,13 @@ struct Bench {
 }
 
 /// In the order of a call: what a figure further down is made of stands above it.
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     Bench { says: "deciding", seconds: 15, target: ("mortise-policy", "bench", "decide") },
     Bench { says: "allocations of deciding", seconds: 5, target: ("mortise-policy", "bench", "allocations") },
     Bench { says: "appending to the log", seconds: 70, target: ("mortise-store", "bench", "append") },
     Bench { says: "verifying a log", seconds: 20, target: ("mortise-store", "bench", "verify") },
     Bench { says: "deciding a log again", seconds: 60, target: ("mortise-lab", "bench", "replay") },
+    Bench { says: "searching a log", seconds: 15, target: ("mortise-store", "bench", "search") },
     Bench { says: "reading messages", seconds: 15, target: ("mortise-canon", "bench", "scan") },
     Bench { says: "a gateway under load", seconds: 360, target: ("mortise-tests", "bin", "load") },
 ];

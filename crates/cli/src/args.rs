@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Security built into AI agents: every tool call validated, decided, enforced and proved.
@@ -272,6 +273,8 @@ pub enum Trace {
     },
     /// Follow the log.
     Tail(TraceList),
+    /// Find calls, newest first: `mortise trace search agent:support-bot verdict:deny since:7d refund`.
+    Search(TraceSearch),
     /// Verify the whole log offline.
     Verify {
         /// Another log directory.
@@ -442,6 +445,91 @@ pub struct TraceList {
     pub log: Option<PathBuf>,
 }
 
+/// `mortise trace search`
+#[derive(Args, Debug, Clone)]
+#[command(after_help = SEARCH_HELP)]
+pub struct TraceSearch {
+    /// What has to hold; without any, everything is found.
+    #[arg(value_name = "FILTER")]
+    pub filter: Vec<String>,
+    /// At most this many.
+    #[arg(long, short = 'n', default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub limit: u32,
+    /// Go on behind this one: the number that the page before ended with.
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<u64>,
+    /// Events that fit by themselves, not calls whose events fit together.
+    #[arg(long)]
+    pub events: bool,
+    /// Only how many there are, by this.
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["after", "limit"])]
+    pub count_by: Option<CountBy>,
+}
+
+const SEARCH_HELP: &str = "\
+A filter is KEY:VALUE or a word. VALUE,VALUE is either, VALUE* is any end, a dash before it turns it round.
+Keys: agent, user, session, run, call, tenant, server, tool, verdict, outcome, rule, kind, label, tier,
+effect, mode, model, approver, approval; since and until take `7d` or `2026-11-28T10:00`.
+A word is looked for in names of agents, servers, tools and rules, in reasons and in what events say.
+Arguments and results are not in the log, so they cannot be found. More: docs/guides/search.md";
+
+/// What is counted.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountBy {
+    /// The five answers.
+    Verdict,
+    /// Agents.
+    Agent,
+    /// Tools.
+    Tool,
+    /// Rules that spoke, permitted or would have spoken.
+    Rule,
+    /// How calls ended.
+    Outcome,
+}
+
+/// `-verdict:deny` looks like options. Behind `trace search`, what cannot be any is handed on with another mark, which
+/// the command knows: clap's own way of taking such values would take the options behind them as well.
+pub fn with_negations(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    const MORE: [&str; 3] = ["--project", "--format", "--color"];
+    let mut path = ["trace", "search"].into_iter().peekable();
+    let (mut is_value, mut is_over) = (true, false);
+    let negate = |word: OsString| match word.to_str().and_then(|text| text.strip_prefix('-')) {
+        Some(rest) if is_negation(rest) => OsString::from(format!("{NEGATED}{rest}")),
+        _ => word,
+    };
+    words
+        .map(|word| {
+            if is_over {
+                return word;
+            }
+            if path.peek().is_none() {
+                is_over = word == "--";
+                return negate(word);
+            }
+            let text = word.to_str().unwrap_or_default();
+            let skip =
+                std::mem::replace(&mut is_value, MORE.contains(&text)) || text.starts_with("--") && text.len() > 2;
+            if !skip {
+                is_over = path.next() != Some(text);
+            }
+            word
+        })
+        .collect()
+}
+
+/// What stands for the dash of a negated term on its way through clap.
+pub const NEGATED: char = '!';
+
+/// What stands behind a dash: not the options of `trace search`, and not another dash.
+fn is_negation(rest: &str) -> bool {
+    let is_option = match rest.strip_prefix('n') {
+        Some(number) => number.trim_start_matches('=').bytes().all(|byte| byte.is_ascii_digit()),
+        None => rest == "h",
+    };
+    !rest.is_empty() && !rest.starts_with('-') && !is_option
+}
+
 /// `mortise approvals`
 #[derive(Subcommand, Debug)]
 pub enum Approvals {
@@ -501,4 +589,40 @@ pub struct Gateway {
     /// Exit when idle.
     #[arg(long)]
     pub on_demand: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn negated_terms_are_no_options_and_options_stay_what_they_are() {
+        let rewritten = |line: &str| {
+            let words = with_negations(line.split(' ').map(OsString::from));
+            words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+        };
+        for (line, expected) in [
+            ("mortise trace search -verdict:deny -n 5", "mortise trace search !verdict:deny -n 5"),
+            ("mortise --format json trace search -note -n5 -h", "mortise --format json trace search !note -n5 -h"),
+            ("mortise --project trace trace search -x --events", "mortise --project trace trace search !x --events"),
+            ("mortise trace --format=json search -x -- -y", "mortise trace --format=json search !x -- -y"),
+            ("mortise trace search -", "mortise trace search -"),
+        ] {
+            assert_eq!(rewritten(line), expected);
+        }
+        for line in
+            ["mortise trace ls -x", "mortise run --agent trace -- search -x", "mortise search trace -x", "mortise"]
+        {
+            assert_eq!(rewritten(line), line);
+        }
+    }
+
+    #[test]
+    fn a_search_is_parsed_with_terms_and_options_in_any_order() {
+        let line = "mortise trace search agent:a -verdict:deny -n 7 -refund --events";
+        let words = with_negations(line.split(' ').map(OsString::from));
+        let Command::Trace(Trace::Search(search)) = Cli::try_parse_from(words).unwrap().command else { panic!() };
+        assert_eq!(search.filter, ["agent:a", "!verdict:deny", "!refund"]);
+        assert_eq!((search.limit, search.events), (7, true));
+    }
 }

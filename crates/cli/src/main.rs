@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     if let Some(code) = gateway::guardian::guardian_main(std::env::args_os()) {
         return code;
     }
-    let cli = match args::Cli::try_parse() {
+    let cli = match args::Cli::try_parse_from(args::with_negations(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();

@@ -134,7 +134,7 @@ impl Row {
             call: call.to_owned(),
             t: event.t,
             agent: part(&event.agent),
-            action: if tool.contains('/') { format!("{server}#{tool}") } else { format!("{server}/{tool}") },
+            action: store::search::action(&server, &tool),
             verdict: None,
             rule: String::new(),
             place: None,
@@ -205,18 +205,31 @@ impl Row {
 
     /// The row for people: one line, and a second with the reason where there is one.
     pub fn render(&self, output: &Output) -> String {
-        let verdict = self.verdict.map_or_else(|| format!("{:<8}", "-"), |verdict| output.verdict(verdict));
         let index = self.decision_index.map_or_else(|| "-".to_owned(), |index| format!("#{index}"));
+        self.lines(output, &clock_time(self.t), &index)
+    }
+
+    /// The same among calls of other days, with the call's id.
+    pub fn render_dated(&self, output: &Output) -> String {
+        self.lines(output, &date_time(self.t), &self.call)
+    }
+
+    /// When, what and how; at the end what it is found by.
+    fn lines(&self, output: &Output, time: &str, name: &str) -> String {
+        let verdict = self.verdict.map_or_else(|| format!("{:<8}", "-"), |verdict| output.verdict(verdict));
         let mut text = format!(
             "{}  {verdict}  {:<28} {:<34} {:<20} {}",
-            output.dim(&clock_time(self.t)),
+            output.dim(time),
             self.action,
             self.rule,
             self.end(),
-            output.dim(&index)
+            output.dim(name)
         );
+        // Below the action: behind the time, two spaces, the verdict, three spaces.
+        let indent = " ".repeat(time.chars().count() + 13);
         for line in self.notes() {
-            text.push_str("\n                         ");
+            text.push('\n');
+            text.push_str(&indent);
             text.push_str(&output.dim(&line));
         }
         text
@@ -265,6 +278,12 @@ pub fn clock_time(t: i64) -> String {
     let of_day = t.rem_euclid(86_400_000_000);
     let (seconds, millis) = (of_day / 1_000_000, of_day / 1_000 % 1_000);
     format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// `2026-11-28 15:04:05.123` UTC.
+pub fn date_time(t: i64) -> String {
+    let date = jiff::Timestamp::from_microsecond(t).map(|time| time.strftime("%Y-%m-%d").to_string());
+    format!("{} {}", date.unwrap_or_else(|_| "?".to_owned()), clock_time(t))
 }
 
 #[cfg(test)]
@@ -333,5 +352,6 @@ mod tests {
     #[test]
     fn time_of_day_is_utc() {
         assert_eq!(clock_time(86_400_000_000 + 3_661_002_000), "01:01:01.002");
+        assert_eq!(date_time(86_400_000_000 + 3_661_002_000), "1970-01-02 01:01:01.002");
     }
 }

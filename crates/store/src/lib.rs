@@ -1,12 +1,13 @@
 //! The append-only log and the gateway's durable state.
 //!
-//! What this crate does *not* contain: what an event means beyond which call it belongs to, decisions, sockets, any
-//! text for people, or a database. It holds bytes and says whether they are the bytes that were written. Only `formats`
-//! reads events: it writes the log for programs that know no tree.
+//! What this crate does *not* contain: what an event means beyond which call it belongs to and what it is found by,
+//! decisions, sockets, or any text for people but what is wrong with a filter. It holds bytes and says whether they are
+//! the bytes that were written. No database holds any of them: the one there is, [`search`]'s, can be deleted.
 //!
-//! Reading order: [`Log`] (append, durable before it answers) → [`LogReader`] (read, follow) → [`verify()`] and
-//! [`prove()`] (believe) → [`export()`], [`formats`] (for others). Beside it, what a gateway keeps: [`Keys`], [`StateDir`], [`Sealer`], [`LogHasher`], and the
-//! [`Clock`]. And what a [`Witness`] of other logs keeps.
+//! Reading order: [`Log`] (append, durable before it answers) → [`payload`] (what records commit to) → [`LogReader`] (read,
+//! follow) → [`verify()`] and [`prove()`] (believe) → [`export()`], [`formats`], [`bundle`] (for others) → [`search`]
+//! (find). Beside it, what a gateway keeps: [`Keys`], [`StateDir`], [`Sealer`], [`LogHasher`], and the [`Clock`]. And what
+//! a [`Witness`] of other logs keeps.
 
 mod atomic;
 pub mod bundle;
@@ -25,6 +26,7 @@ pub mod payload;
 mod prove;
 pub mod read;
 pub mod seal;
+pub mod search;
 pub mod state;
 mod verify;
 mod witness;
@@ -38,6 +40,7 @@ pub use log::{Log, LogError, LogOptions, OpenError, Recovery};
 pub use prove::{ProveError, prove};
 pub use read::{LogReader, ReadError, Record, Records};
 pub use seal::{SealError, Sealer};
+pub use search::{Filter, SearchError, SearchIndex};
 pub use state::{StateDir, StateEnv, StateError};
 pub use verify::{
     BadPayload, MAX_STEP_BACK, PayloadReport, Place, Removal, Report, Verdict, VerifyError, verify, verify_payloads,

@@ -3,7 +3,7 @@
 use crate::log::{
     identity::read_line,
     layout::Layout,
-    scan::{SegmentScan, Step},
+    scan::{Mark, SegmentScan, Step},
 };
 use std::{
     io,
@@ -98,6 +98,34 @@ impl LogReader {
     pub fn iter_from(&self, index: u64) -> Records {
         Records { layout: self.layout.clone(), scan: None, next: index }
     }
+
+    /// The records from a remembered position on: without reading what lies before it in its segment.
+    ///
+    /// # Errors
+    /// The file system fails.
+    pub(crate) fn iter_at(&self, position: Position) -> Result<Records, ReadError> {
+        let path = self.layout.segment(position.segment);
+        let scan = SegmentScan::open_at(&path, position.mark).map_err(|source| ReadError::Io { path, source })?;
+        Ok(Records { layout: self.layout.clone(), scan: Some((position.segment, scan)), next: position.mark.next })
+    }
+
+    /// Which log it is: its origin and its verifying key, each as the file's line.
+    ///
+    /// # Errors
+    /// The file system fails.
+    pub(crate) fn identity(&self) -> Result<(String, String), ReadError> {
+        let line = |path: PathBuf| read_line(&path).map_err(|source| ReadError::Io { path, source });
+        Ok((line(self.layout.origin())?, line(self.layout.vkey())?))
+    }
+}
+
+/// A place in the log to go on reading from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// First index of the segment.
+    pub(crate) segment: u64,
+    /// Where in it.
+    pub(crate) mark: Mark,
 }
 
 /// Records in order; see [`LogReader::iter_from`].
@@ -114,6 +142,11 @@ impl Records {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.next
+    }
+
+    /// Where the next record is looked for; `None` before the first segment was opened.
+    pub(crate) fn place(&self) -> Option<Position> {
+        self.scan.as_ref().map(|(segment, scan)| Position { segment: *segment, mark: scan.mark() })
     }
 
     fn read(&mut self) -> Result<Option<Record>, ReadError> {

@@ -13,6 +13,7 @@ mod full_disk;
 mod http_rules;
 mod kept;
 mod questions;
+mod searched;
 mod server_events;
 mod session;
 mod witnessed;

@@ -11,6 +11,7 @@ mod one_gateway;
 mod people;
 mod recording;
 mod reload;
+mod searched;
 mod sessions;
 mod stated;
 mod verdicts;

@@ -2,7 +2,7 @@
 //!
 //! Starts nothing and changes nothing. Complaints are messages, the result is data.
 
-mod excerpt;
+pub(super) mod excerpt;
 
 use crate::args::Format;
 use crate::failure::{Failure, Outcome};

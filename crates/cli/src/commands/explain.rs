@@ -4,6 +4,7 @@ mod calls;
 mod control;
 mod policies;
 mod project;
+mod search;
 mod suites;
 
 use crate::failure::{Failure, Outcome};
@@ -16,7 +17,8 @@ use vocab::Exit;
 type Entry = (&'static str, &'static str);
 
 /// Every code, by where it comes from.
-const TABLES: [&[Entry]; 5] = [project::CODES, policies::CODES, suites::CODES, control::CODES, calls::CODES];
+const TABLES: [&[Entry]; 6] =
+    [project::CODES, policies::CODES, suites::CODES, control::CODES, calls::CODES, search::CODES];
 
 /// Explains a code.
 pub fn run(output: &Output, code: &str) -> Outcome {
@@ -75,10 +77,10 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// What a code may begin with.
-    const KINDS: [&str; 23] = [
+    const KINDS: [&str; 24] = [
         "agent", "approval", "approver", "builtin", "caller", "config", "control", "default", "fault", "limits",
-        "listen", "lock", "log", "policy", "project", "run", "sandbox", "sanitize", "schema", "server", "shipped",
-        "tests", "tool",
+        "listen", "lock", "log", "policy", "project", "run", "sandbox", "sanitize", "schema", "search", "server",
+        "shipped", "tests", "tool",
     ];
 
     /// Looks like a code and is none: a method of MCP.
@@ -106,7 +108,7 @@ mod tests {
     fn codes_in_sources() -> BTreeMap<String, PathBuf> {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut files = Vec::new();
-        for name in ["policy", "govern", "lab", "gateway", "enforce"] {
+        for name in ["policy", "govern", "lab", "gateway", "enforce", "store"] {
             sources(&crates.join(name).join("src"), &mut files);
         }
         let mut codes = BTreeMap::new();

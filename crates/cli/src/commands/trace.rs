@@ -9,6 +9,8 @@ mod usage;
 
 pub(super) use payloads::keys as data_keys;
 
+mod search;
+
 use crate::args::{Global, Trace, TraceList};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
@@ -31,6 +33,7 @@ pub fn run(output: &Output, global: &Global, args: &Trace) -> Outcome {
     match args {
         Trace::Ls(list) => ls(output, &dir(global, list.log.as_ref())?, list),
         Trace::Tail(list) => tail(output, &dir(global, list.log.as_ref())?, list),
+        Trace::Search(search) => search::run(output, &Place::find(global)?, search),
         Trace::Show { subject } => show(output, &dir(global, None)?, subject),
         Trace::Bundle(args) => bundle::write(output, &Place::find(global)?, args),
         Trace::Verify { bundle: Some(dir), key, .. } => bundle::verify(output, dir, key.as_deref()),
@@ -96,7 +99,7 @@ fn ls(output: &Output, dir: &Path, list: &TraceList) -> Outcome {
     }
     if list.events {
         for (index, event) in &events {
-            print_event(output, *index, event);
+            print_event(output, *index, event, &clock_time(event.t));
         }
         return Ok(Exit::Ok);
     }
@@ -129,7 +132,7 @@ fn tail(output: &Output, dir: &Path, list: &TraceList) -> Outcome {
                 if let Ok(event) = Event::from_bytes(&record.bytes)
                     && is_shown(list, &event)
                 {
-                    print_event(output, record.index, &event);
+                    print_event(output, record.index, &event, &clock_time(event.t));
                 }
             }
             Some(Err(error)) => return Err(Failure::new(Exit::Environment, error.to_string())),
@@ -145,13 +148,18 @@ fn is_shown(list: &TraceList, event: &Event) -> bool {
         && list.agent.as_deref().is_none_or(|wanted| event.agent.as_deref() == Some(wanted))
 }
 
-fn print_event(output: &Output, index: u64, event: &Event) {
+/// An event with its index, for programs.
+fn event_value(index: u64, event: &Event) -> Value {
+    let mut value = serde_json::to_value(event).unwrap_or(Value::Null);
+    if let Some(members) = value.as_object_mut() {
+        members.insert("index".to_owned(), index.into());
+    }
+    value
+}
+
+fn print_event(output: &Output, index: u64, event: &Event, time: &str) {
     if !output.is_human() {
-        let mut value = serde_json::to_value(event).unwrap_or(Value::Null);
-        if let Some(members) = value.as_object_mut() {
-            members.insert("index".to_owned(), index.into());
-        }
-        output.line(value.to_string());
+        output.line(event_value(index, event).to_string());
         return;
     }
     let text = |part: &Option<Cow<'_, str>>| part.as_deref().unwrap_or_default().to_owned();
@@ -165,7 +173,7 @@ fn print_event(output: &Output, index: u64, event: &Event) {
     output.line(format!(
         "{:>6}  {}  {:<18} {:<28} {verdict} {outcome} {rule} {}",
         format!("#{index}"),
-        output.dim(&clock_time(event.t)),
+        output.dim(time),
         event.kind.as_str(),
         target,
         output.dim(&text(&event.text))

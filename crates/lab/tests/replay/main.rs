@@ -160,7 +160,7 @@ async fn without_documents_what_looks_at_no_argument_is_decided_from_facts() {
 struct Always(Vec<u8>);
 
 impl Inputs for Always {
-    fn input(&self, _payload: &Payload<'_>) -> Kept {
+    fn input(&self, _payload: &Payload<'_>, _t_us: i64) -> Kept {
         Kept::Whole(self.0.clone())
     }
 }

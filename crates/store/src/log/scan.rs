@@ -24,6 +24,19 @@ pub(crate) struct SegmentScan {
     epoch: u32,
 }
 
+/// A position that can be gone back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Where in the file the next frame begins.
+    pub(crate) offset: u64,
+    /// Index the next frame must have.
+    pub(crate) next: u64,
+    /// Place of the frame before, within its commit.
+    pub(crate) place: Option<u16>,
+    /// Epoch of the frame before, or of the segment before.
+    pub(crate) epoch: u32,
+}
+
 /// What is found at the position.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step<'a> {
@@ -68,6 +81,17 @@ impl SegmentScan {
             }
         }
         Ok(false)
+    }
+
+    /// The position of that mark in the segment it was made in. It need not be one any more: then the next step says so.
+    pub(crate) fn open_at(path: &Path, mark: Mark) -> io::Result<Self> {
+        let Mark { offset, next, place, epoch } = mark;
+        Ok(Self { file: File::open(path)?, buffer: Vec::new(), start: 0, offset, next, place, epoch })
+    }
+
+    /// The present position.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { offset: self.offset, next: self.next, place: self.place, epoch: self.epoch }
     }
 
     /// Index of the next record.

@@ -89,6 +89,37 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind, in the order of the reference.
+    pub const ALL: [Self; 27] = [
+        Self::GatewayStarted,
+        Self::GatewayStopped,
+        Self::ConfigChanged,
+        Self::ConfigWaiting,
+        Self::ConfigRefused,
+        Self::SessionStart,
+        Self::ServerStarted,
+        Self::ServerStopped,
+        Self::ServerQuarantined,
+        Self::MessageRefused,
+        Self::ToolIntent,
+        Self::PolicyDecision,
+        Self::ToolDispatch,
+        Self::ToolResult,
+        Self::ApprovalRequested,
+        Self::ApprovalGranted,
+        Self::ApprovalDenied,
+        Self::ApprovalExpired,
+        Self::ApprovalRejected,
+        Self::StoreRecovered,
+        Self::AccessRead,
+        Self::ExportCreated,
+        Self::KeyRotated,
+        Self::StorePruned,
+        Self::StoreShredded,
+        Self::StoreHeld,
+        Self::StoreReleased,
+    ];
+
     /// The word in the `type` member.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -145,6 +176,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome, in the order of the reference.
+    pub const ALL: [Self; 7] =
+        [Self::Ok, Self::ToolError, Self::Withheld, Self::Refused, Self::Expired, Self::Cancelled, Self::Unknown];
+
     /// The word in the `outcome` member.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

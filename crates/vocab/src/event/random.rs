@@ -13,46 +13,6 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::borrow::Cow;
 
-const KINDS: [Kind; 27] = [
-    Kind::GatewayStarted,
-    Kind::GatewayStopped,
-    Kind::ConfigChanged,
-    Kind::ConfigWaiting,
-    Kind::ConfigRefused,
-    Kind::SessionStart,
-    Kind::ServerStarted,
-    Kind::ServerStopped,
-    Kind::ServerQuarantined,
-    Kind::MessageRefused,
-    Kind::ToolIntent,
-    Kind::PolicyDecision,
-    Kind::ToolDispatch,
-    Kind::ToolResult,
-    Kind::ApprovalRequested,
-    Kind::ApprovalGranted,
-    Kind::ApprovalDenied,
-    Kind::ApprovalExpired,
-    Kind::ApprovalRejected,
-    Kind::StoreRecovered,
-    Kind::AccessRead,
-    Kind::ExportCreated,
-    Kind::KeyRotated,
-    Kind::StorePruned,
-    Kind::StoreShredded,
-    Kind::StoreHeld,
-    Kind::StoreReleased,
-];
-
-const OUTCOMES: [Outcome; 7] = [
-    Outcome::Ok,
-    Outcome::ToolError,
-    Outcome::Withheld,
-    Outcome::Refused,
-    Outcome::Expired,
-    Outcome::Cancelled,
-    Outcome::Unknown,
-];
-
 const FAULTS: [FaultKind; 8] = [
     FaultKind::GuardError,
     FaultKind::PermitError,
@@ -144,7 +104,7 @@ fn payload() -> impl Strategy<Value = Payload<'static>> {
 pub(super) fn own() -> impl Strategy<Value = Event<'static>> {
     let texts = (cow(), cow(), cow(), cow(), cow(), cow(), cow(), cow(), text());
     let numbers = (option::of(any::<u8>()), option::of(any::<u64>()), option::of(any::<u64>()), any::<i64>());
-    let words = (option::of(verdict()), option::of(select(OUTCOMES.to_vec())), select(KINDS.to_vec()));
+    let words = (option::of(verdict()), option::of(select(Outcome::ALL.to_vec())), select(Kind::ALL.to_vec()));
     let lists = (
         vec(fault(), 0..3),
         vec(text(), 0..3),

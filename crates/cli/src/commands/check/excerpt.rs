@@ -7,7 +7,7 @@ use vocab::{Diagnostic, Severity};
 const MAX_SHOWN: usize = 120;
 
 /// The complaint as text. `source` is the file it is about, when there is one.
-pub(super) fn render(found: &Diagnostic, source: Option<&str>) -> String {
+pub fn render(found: &Diagnostic, source: Option<&str>) -> String {
     let level = match found.severity {
         Severity::Info => "note",
         Severity::Warning => "warning",
