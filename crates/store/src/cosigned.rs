@@ -2,12 +2,11 @@
 
 use crate::{
     atomic::{self, Durable},
-    log::{checkpoints, identity::read_line, layout::Layout},
+    log::{checkpoints, keyring, layout::Layout},
     prove::{ProveError, StoredTiles, tiles_of_records},
-    read::ReadError,
 };
 use proof::{
-    AddCheckpoint, Checkpoint, CosignatureVerifier, Hash, HashReader, Note, Verifier, consistency_proof, root_at,
+    AddCheckpoint, Checkpoint, CosignatureVerifier, Hash, HashReader, Note, consistency_proof, root_at,
     verify_consistency,
 };
 use std::{io, path::Path};
@@ -27,7 +26,7 @@ pub struct Cosigned {
 /// The log is smaller, cannot be read, or does not verify.
 pub fn ask_to_cosign(dir: &Path, old: u64) -> Result<AddCheckpoint, ProveError> {
     let layout = Layout::new(dir);
-    let stored = checkpoints::read(&layout.checkpoint(), &key(&layout)?)?;
+    let (stored, _) = keyring::published(&layout)?;
     let stored = stored.ok_or(ProveError::NotSealed { index: old, sealed: 0 })?;
     let size = stored.checkpoint.size();
     if old > size {
@@ -72,16 +71,12 @@ pub fn keep_cosigned(dir: &Path, witness: &CosignatureVerifier, note: &Note) -> 
 pub fn cosigned(dir: &Path, witness: &CosignatureVerifier) -> Result<Option<Cosigned>, ProveError> {
     let layout = Layout::new(dir);
     let path = layout.cosigned(&witness.id().to_string());
-    let Some(stored) = checkpoints::read(&path, &key(&layout)?)? else { return Ok(None) };
+    let (stored, _) = keyring::read(&layout, |keys| checkpoints::read(&path, keys))?;
+    let Some(stored) = stored else { return Ok(None) };
     match witness.cosigned(&stored.note) {
         Some(time) => Ok(Some(Cosigned { size: stored.checkpoint.size(), time })),
         None => Err(ProveError::Unsound(format!("`{}` is not cosigned by `{}`", path.display(), witness.name()))),
     }
-}
-
-fn key(layout: &Layout) -> Result<Verifier, ProveError> {
-    let vkey = read_line(&layout.vkey()).map_err(|source| ReadError::Io { path: layout.vkey(), source })?;
-    Verifier::from_vkey(&vkey).map_err(|error| ProveError::Unsound(error.to_string()))
 }
 
 #[cfg(test)]
@@ -107,7 +102,7 @@ mod tests {
                 opened.close().unwrap();
             }
             let request = ask_to_cosign(&log, old).unwrap();
-            let signature = witness.cosign(&request, &log_key, 77).unwrap();
+            let signature = witness.cosign(&request, std::slice::from_ref(&log_key), 77).unwrap();
             keep_cosigned(&log, &trusted, &request.note.with_signature(signature).unwrap()).unwrap();
             assert_eq!(cosigned(&log, &trusted).unwrap(), Some(Cosigned { size: 300 + grow, time: 77 }));
         }

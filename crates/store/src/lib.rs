@@ -30,7 +30,10 @@ pub use cosigned::{Cosigned, ask_to_cosign, cosigned, keep_cosigned};
 pub use export::{ExportError, export};
 pub use hasher::LogHasher;
 pub use keys::{Keys, KeysError};
-pub use log::{Log, LogError, LogOptions, OpenError, Recovery};
+pub use log::{
+    DEFAULT_OVERLAP, Log, LogError, LogOptions, MAX_OVERLAP, OpenError, Overlap, Recovery, RotateError, Rotation, Signers,
+    begin_rotation, end_rotation,
+};
 pub use prove::{ProveError, prove};
 pub use read::{LogReader, ReadError, Record};
 pub use seal::{SealError, Sealer};

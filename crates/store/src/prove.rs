@@ -2,8 +2,8 @@
 
 use crate::{
     log::{
-        checkpoints::{self, Stored, StoredError},
-        identity::read_line,
+        checkpoints::{Stored, StoredError},
+        keyring::{self, KeyringError},
         layout::Layout,
         walk::{WalkError, walk},
     },
@@ -47,20 +47,19 @@ pub enum ProveError {
 pub fn prove(dir: &Path, index: u64) -> Result<String, ProveError> {
     let layout = Layout::new(dir);
     let record = LogReader::open(dir)?.get(index)?;
-    let vkey = read_line(&layout.vkey()).map_err(|source| ReadError::Io { path: layout.vkey(), source })?;
-    let key = Verifier::from_vkey(&vkey).map_err(|error| unsound(&error))?;
-    let stored = checkpoints::read(&layout.checkpoint(), &key)?;
+    let (stored, keys) = keyring::published(&layout)?;
     let stored = stored.ok_or(ProveError::NotSealed { index, sealed: 0 })?;
     let sealed = stored.checkpoint.size();
+    let key = keys.signing(sealed).last().ok_or_else(|| ProveError::Unsound("no key signs it".to_owned()))?;
     if index >= sealed {
         return Err(ProveError::NotSealed { index, sealed });
     }
     let record = record.ok_or_else(|| ProveError::Unsound(format!("record {index} is missing")))?;
 
-    let from_tiles = attempt(&StoredTiles(&layout), index, &record, &stored, &key);
+    let from_tiles = attempt(&StoredTiles(&layout), index, &record, &stored, key);
     let proof = match from_tiles {
         Ok(proof) => proof,
-        Err(_) => attempt(&tiles_of_records(&layout, sealed)?, index, &record, &stored, &key)?,
+        Err(_) => attempt(&tiles_of_records(&layout, sealed)?, index, &record, &stored, key)?,
     };
     Ok(proof.format())
 }
@@ -131,6 +130,15 @@ impl From<StoredError> for ProveError {
         match error {
             StoredError::Io { path, source } => io_error(path, source),
             invalid @ StoredError::Invalid { .. } => unsound(&invalid),
+        }
+    }
+}
+
+impl From<KeyringError> for ProveError {
+    fn from(error: KeyringError) -> Self {
+        match error {
+            KeyringError::Stored(error) => error.into(),
+            no_key @ KeyringError::NoKey(_) => unsound(&no_key),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Complete verification of a log at rest or at work, offline.
 //!
 //! `report` is the answer; `records` reads the log once and checks everything on the way; `tiles` grows
-//! their tree, and compares what is derived.
+//! their tree, and compares what is derived; `keys` follows which key may sign.
 
+mod keys;
 mod records;
 mod report;
 mod tiles;
