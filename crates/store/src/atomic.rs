@@ -91,18 +91,18 @@ pub(crate) mod ending {
         sync::{Mutex, PoisonError},
     };
 
-    /// For each directory, how many changes may still be made.
-    static LEFT: Mutex<Option<HashMap<PathBuf, u64>>> = Mutex::new(None);
+    /// For each directory, how many changes may still be made, and whether one was refused.
+    static LEFT: Mutex<Option<HashMap<PathBuf, (u64, bool)>>> = Mutex::new(None);
 
     /// Lets `changes` further changes below `dir` be made, and none after them.
     pub(crate) fn after(dir: &Path, changes: u64) {
-        LEFT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(dir.to_owned(), changes);
+        LEFT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(dir.to_owned(), (changes, false));
     }
 
     /// The next process: whether the one before was ended.
     pub(crate) fn over(dir: &Path) -> bool {
         let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
-        left.get_or_insert_default().remove(dir) == Some(0)
+        left.get_or_insert_default().remove(dir).is_some_and(|(_, refused)| refused)
     }
 
     pub(crate) fn step(path: &Path) -> io::Result<()> {
@@ -110,8 +110,11 @@ pub(crate) mod ending {
         let watched = left.get_or_insert_default().iter_mut().find(|(dir, _)| path.starts_with(dir));
         match watched {
             None => Ok(()),
-            Some((_, 0)) => Err(io::Error::other("the process has ended")),
-            Some((_, changes)) => {
+            Some((_, (0, refused))) => {
+                *refused = true;
+                Err(io::Error::other("the process has ended"))
+            }
+            Some((_, (changes, _))) => {
                 *changes -= 1;
                 Ok(())
             }
