@@ -134,13 +134,7 @@ impl KeyHistory {
     ///
     /// # Errors
     /// The log's keys cannot change so.
-    pub fn rotate(
-        &mut self,
-        index: u64,
-        old: &Verifier,
-        new: &Verifier,
-        overlap: u64,
-    ) -> Result<(), KeyChangeError> {
+    pub fn rotate(&mut self, index: u64, old: &Verifier, new: &Verifier, overlap: u64) -> Result<(), KeyChangeError> {
         if self.is_rotating(index) {
             return Err(KeyChangeError::UnderWay);
         }
@@ -285,9 +279,11 @@ impl KeyHistory {
             [first, _, third] => first.until.is_some_and(|until| until < third.from),
             _ => false,
         });
-        let once = self.spans.iter().enumerate().all(|(at, span)| {
-            !self.spans.iter().skip(at + 1).any(|later| later.key == span.key)
-        });
+        let once = self
+            .spans
+            .iter()
+            .enumerate()
+            .all(|(at, span)| !self.spans.iter().skip(at + 1).any(|later| later.key == span.key));
         starts && ends && steps && apart && once
     }
 }

@@ -96,7 +96,10 @@ pub(crate) mod ending {
 
     /// Lets `changes` further changes below `dir` be made, and none after them.
     pub(crate) fn after(dir: &Path, changes: u64) {
-        LEFT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(dir.to_owned(), (changes, false));
+        LEFT.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_default()
+            .insert(dir.to_owned(), (changes, false));
     }
 
     /// The next process: whether the one before was ended.

@@ -25,14 +25,20 @@ const KEY_BYTES: usize = 32;
 /// `log-signing` (a signed-note key), `log-hmac`, `seal`, `run-token`, `pseudonym` (32 bytes each); while the signing key is
 /// rotated, `log-signing.next` and `log-signing.retired`.
 pub struct Keys {
-    dir: PathBuf,
-    origin: KeyName,
+    files: SigningFiles,
     next: Option<Zeroizing<String>>,
     signing: Zeroizing<String>,
     hmac: Secret<[u8; KEY_BYTES]>,
     seal: Secret<[u8; KEY_BYTES]>,
     run_token: Secret<[u8; KEY_BYTES]>,
     pseudonym: Secret<[u8; KEY_BYTES]>,
+}
+
+/// Where the signing keys of a log lie.
+#[derive(Clone, Debug)]
+pub struct SigningFiles {
+    dir: PathBuf,
+    origin: KeyName,
 }
 
 /// Why the keys cannot be used.
@@ -96,8 +102,7 @@ impl Keys {
         let next = next::found(dir, origin)?.map(|signer| signer.to_skey());
         let mut plain = |name| plain(dir, name, &mut drawn);
         let keys = Self {
-            dir: dir.to_owned(),
-            origin: name,
+            files: SigningFiles { dir: dir.to_owned(), origin: name },
             next,
             signing,
             hmac: plain("log-hmac")?,
@@ -132,21 +137,10 @@ impl Keys {
         Ok(signers.into())
     }
 
-    /// Draws the key that is to sign the log next. It is durable when this returns, and of no use until the log says so.
-    ///
-    /// # Errors
-    /// The file system fails, or gives no random numbers.
-    pub fn draw_next(&self) -> Result<Signer, KeysError> {
-        next::draw(&self.dir, &self.origin)
-    }
-
-    /// Destroys signing keys that the log does not need, as its records say: one that was drawn and never named, one that
-    /// signs nothing any more, which the one does that goes while a rotation is under way. To be called when the log was opened, and when a rotation has ended.
-    ///
-    /// # Errors
-    /// The file system fails; what is there is still what is needed.
-    pub fn settle(&self, history: &KeyHistory, is_rotating: bool) -> Result<(), KeysError> {
-        next::settle(&self.dir, self.origin.as_str(), history, is_rotating)
+    /// Where the signing keys lie, for whoever rotates them; no key is in it.
+    #[must_use]
+    pub fn files(&self) -> SigningFiles {
+        self.files.clone()
     }
 
     /// Digests for the log.
@@ -171,6 +165,25 @@ impl Keys {
     #[must_use]
     pub const fn pseudonym(&self) -> &Secret<[u8; KEY_BYTES]> {
         &self.pseudonym
+    }
+}
+
+impl SigningFiles {
+    /// Draws the key that is to sign the log next. It is durable when this returns, and of no use until the log says so.
+    ///
+    /// # Errors
+    /// The file system fails, or gives no random numbers.
+    pub fn draw_next(&self) -> Result<Signer, KeysError> {
+        next::draw(&self.dir, &self.origin)
+    }
+
+    /// Destroys signing keys that the log does not need, as its records say: one that was drawn and never named, and, unless
+    /// a rotation is under way, the one that went. To be called when the log was opened, and when a rotation has ended.
+    ///
+    /// # Errors
+    /// The file system fails; what is there is still what is needed.
+    pub fn settle(&self, history: &KeyHistory, is_rotating: bool) -> Result<(), KeysError> {
+        next::settle(&self.dir, self.origin.as_str(), history, is_rotating)
     }
 }
 

@@ -17,6 +17,7 @@ mod fixture;
 mod hasher;
 pub mod id;
 pub mod keys;
+mod listed;
 pub mod log;
 mod prove;
 pub mod read;
@@ -29,10 +30,11 @@ pub use clock::{Clock, ManualClock};
 pub use cosigned::{Cosigned, ask_to_cosign, cosigned, keep_cosigned};
 pub use export::{ExportError, export};
 pub use hasher::LogHasher;
-pub use keys::{Keys, KeysError};
+pub use keys::{Keys, KeysError, SigningFiles};
+pub use listed::{ListedKey, log_keys};
 pub use log::{
-    DEFAULT_OVERLAP, Log, LogError, LogOptions, MAX_OVERLAP, OpenError, Overlap, Recovery, RotateError, Rotation, Signers,
-    begin_rotation, end_rotation,
+    DEFAULT_OVERLAP, Log, LogError, LogOptions, MAX_OVERLAP, OpenError, Overlap, Recovery, RotateError, Rotation,
+    Signers, begin_rotation, end_rotation,
 };
 pub use prove::{ProveError, prove};
 pub use read::{LogReader, ReadError, Record};

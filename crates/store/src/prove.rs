@@ -3,7 +3,7 @@
 use crate::{
     log::{
         checkpoints::{Stored, StoredError},
-        keyring::{self, KeyringError},
+        keyring,
         layout::Layout,
         walk::{WalkError, walk},
     },
@@ -130,15 +130,6 @@ impl From<StoredError> for ProveError {
         match error {
             StoredError::Io { path, source } => io_error(path, source),
             invalid @ StoredError::Invalid { .. } => unsound(&invalid),
-        }
-    }
-}
-
-impl From<KeyringError> for ProveError {
-    fn from(error: KeyringError) -> Self {
-        match error {
-            KeyringError::Stored(error) => error.into(),
-            no_key @ KeyringError::NoKey(_) => unsound(&no_key),
         }
     }
 }

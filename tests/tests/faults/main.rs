@@ -11,6 +11,7 @@ mod foreign;
 mod full_disk;
 mod http_rules;
 mod questions;
+mod rotated_keys;
 mod server_events;
 mod session;
 mod witnessed;

@@ -6,6 +6,7 @@ mod check;
 mod doctor;
 mod explain;
 mod init;
+mod keys;
 mod lock;
 mod policy;
 mod proxy;
@@ -38,6 +39,7 @@ pub fn run(output: &Output, cli: &Cli) -> Outcome {
         Command::Policy(args) => policy::run(output, &place()?, args),
         Command::Trace(args) => trace::run(output, &cli.global, args),
         Command::Witness(args) => witness::run(output, args),
+        Command::Keys(args) => keys::run(output, &cli.global, args),
         Command::Approvals(args) => approvals::run(output, &place()?, args),
         Command::Agents(args) => agents::run(output, &place()?, args),
         Command::Kill => Err(Failure::new(Exit::Usage, "`kill` is not wired yet")

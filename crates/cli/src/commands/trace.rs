@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use store::{ExportError, LogReader, Report, Verdict};
+use store::{ExportError, LogReader, Place as LogPlace, Report, Verdict};
 use vocab::{Event, Exit};
 
 /// How often a followed log is looked at.
@@ -211,6 +211,7 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<Report, 
     }
     if report.verdict != Verdict::Ok {
         output.line(format!("    found when {} events had been read", report.events));
+        output.message(format!("  help: {}", remedy(&report.verdict)));
         return Ok(report);
     }
     let sealed = match report.unsealed {
@@ -233,6 +234,26 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<Report, 
         ));
     }
     Ok(report)
+}
+
+/// What to do about a log that does not verify.
+fn remedy(verdict: &Verdict) -> &'static str {
+    let place = match verdict {
+        Verdict::Missing { place, .. } | Verdict::Altered { place, .. } => place,
+        Verdict::Ok => return "",
+    };
+    let is_below = |dir: &str| matches!(place, LogPlace::File(file) if file.starts_with(dir));
+    match verdict {
+        _ if is_below("tile") => "it follows from the events: remove it, and the next gateway writes it again",
+        Verdict::Altered { .. } if is_below("keys") => {
+            "it repeats what the events say: remove it, and the next gateway writes it again"
+        }
+        _ if is_below("vkey") => {
+            "`mortise keys ls` lists the log's keys; take the one to trust from elsewhere than the log"
+        }
+        Verdict::Missing { .. } => "something was taken away: look for a copy of the log, and keep this one as it is",
+        _ => "something was changed: compare it with a copy of the log, and keep this one as it is",
+    }
 }
 
 fn witness(vkey: &str) -> Result<CosignatureVerifier, Failure> {

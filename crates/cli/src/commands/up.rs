@@ -162,6 +162,11 @@ fn start_failure(error: &StartError) -> Failure {
         StartError::Log(store::OpenError::Locked { .. }) => {
             (Exit::Environment, "one gateway serves a project; `mortise doctor` says which one runs")
         }
+        StartError::Log(store::OpenError::Key { .. }) => (
+            Exit::Verification,
+            "put the log's signing key back into `keys` of the state directory, from a copy of it; without it this log \
+             can be read and verified, and not be written: move its folder away and a new one begins",
+        ),
         StartError::Log(_) => {
             (Exit::Verification, "run `mortise trace verify`; do not delete the log before you know why")
         }

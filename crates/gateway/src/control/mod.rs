@@ -6,10 +6,12 @@
 //! | `server` | the gateway's end: who is admitted, which request is answered where |
 //! | `people` | calls that wait, secrets that are typed |
 //! | `configuration` | what waits to be accepted |
+//! | `keys` | another signing key for the log |
 //! | `client` | the other end |
 
 mod client;
 mod configuration;
+mod keys;
 mod people;
 pub mod protocol;
 mod server;

@@ -100,6 +100,15 @@ pub enum Request {
         /// Digest of the configuration that was shown.
         candidate: String,
     },
+    /// Rotates the log's signing key.
+    KeysRotate {
+        /// Why.
+        reason: String,
+        /// Records that both keys sign.
+        overlap_entries: u64,
+        /// Seconds for which both sign.
+        overlap_s: u64,
+    },
     /// Makes a key for an agent over HTTP. The key is shown once.
     AgentKey {
         /// Agent.

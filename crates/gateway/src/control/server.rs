@@ -1,7 +1,7 @@
 //! The gateway's end of a connection.
 
 use super::protocol::{Hello, MAX_LINE_BYTES, PROTOCOL, Request, Response};
-use super::{configuration, people};
+use super::{configuration, keys, people};
 use crate::intercept::mcp_stdio;
 use crate::process::Gateway;
 use serde_json::{Value, json};
@@ -158,6 +158,10 @@ async fn answer(gateway: &Arc<Gateway>, peer: Peer, request: Request) -> Respons
             let (approver, secret) = (UserId::new(approver), Secret::new(secret));
             configuration::accept(gateway, &approver, secret, &reason, &Digest::new(candidate)).await
         }
+        Request::KeysRotate { reason, overlap_entries, overlap_s } => {
+            let overlap = store::Overlap { entries: overlap_entries, seconds: overlap_s };
+            keys::rotate(gateway, &reason, overlap).await
+        }
         Request::AgentKey { agent } => agent_key(gateway, &agent),
     }
 }
@@ -250,6 +254,7 @@ async fn record_rejected(gateway: &Gateway, peer: Peer, request: &Request) {
         Request::PolicyAccept { .. } => "accept a configuration",
         Request::Shutdown => "end the gateway",
         Request::AgentKey { .. } => "make an agent key",
+        Request::KeysRotate { .. } => "rotate the log's key",
         _ => "use the control socket",
     };
     let pid = peer.pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string());

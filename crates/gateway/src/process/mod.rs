@@ -10,6 +10,7 @@
 //! | `soundness` | which rules need not be checked again |
 //! | `callers` | who is calling: keys, tokens, peers, governed processes |
 //! | `accepted` | a credential that need not be checked again |
+//! | `rotating` | another signing key for the log |
 //! | `serve` | the socket, the listener, the end |
 //! | `witnessing` | checkpoints to the witnesses, and what they say to the log |
 
@@ -19,6 +20,7 @@ mod claim;
 mod configuration;
 mod open;
 mod options;
+mod rotating;
 mod serve;
 mod soundness;
 mod witnessing;
@@ -31,12 +33,13 @@ pub use open::StartError;
 pub use options::{Options, SOCKET};
 /// Begins, in the background, with what a start needs whatever it finds.
 pub use policy::prepare;
+pub use rotating::{Rotated, RotationError};
 
 use crate::intercept::mcp::Shared;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
-use store::{Log, StateDir};
+use store::{Log, SigningFiles, StateDir};
 use tokio::sync::watch;
 
 /// A gateway that can decide.
@@ -51,6 +54,9 @@ pub struct Gateway {
     pub callers: Callers,
     pub(crate) log: Arc<Log>,
     pub(crate) state: Arc<StateDir>,
+    pub(crate) key_files: SigningFiles,
+    /// One change of the log's keys at a time.
+    pub(crate) key_turn: tokio::sync::Mutex<()>,
     /// Where MCP is offered over HTTP, once it is.
     pub(crate) listening: Mutex<Option<SocketAddr>>,
     /// Shims and HTTP requests under way: an on-demand gateway with none of them exits after a while.

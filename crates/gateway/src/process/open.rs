@@ -112,8 +112,9 @@ impl Gateway {
             checkpoint_interval: Duration::from_secs(settings.log.checkpoint_s),
             ..LogOptions::new(settings.log.origin.clone())
         };
-        let signer = keys.signer().map_err(|error| StartError::System(error.to_string()))?;
-        let (log, recovery) = Log::open(&state.log(), &log_options, signer, &mut |_, record| recovered.read(record))?;
+        let signers = keys.signers().map_err(|error| StartError::System(error.to_string()))?;
+        let (log, recovery) = Log::open(&state.log(), &log_options, signers, &mut |_, record| recovered.read(record))?;
+        keys.files().settle(&log.keys(), log.rotation().is_some())?;
         let log = Arc::new(log);
 
         let recorder = Recorder::new(Arc::clone(&log), Arc::new(keys.hasher()), clock.clone(), settings.tenant.clone());
@@ -147,6 +148,8 @@ impl Gateway {
             callers,
             log,
             state,
+            key_files: keys.files(),
+            key_turn: tokio::sync::Mutex::default(),
             listening: Mutex::new(None),
             busy: AtomicUsize::new(0),
             shutdown: watch::Sender::new(false),

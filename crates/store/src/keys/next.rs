@@ -38,9 +38,7 @@ impl Paths {
 pub(super) fn draw(dir: &Path, origin: &KeyName) -> Result<Signer, KeysError> {
     let path = Paths::new(dir).next;
     let mut drawn = false;
-    let form = |seed: &[u8; 32]| {
-        Zeroizing::new(Signer::from_seed(origin.clone(), seed).to_skey().as_bytes().to_vec())
-    };
+    let form = |seed: &[u8; 32]| Zeroizing::new(Signer::from_seed(origin.clone(), seed).to_skey().as_bytes().to_vec());
     read_or_draw(&path, &mut drawn, form)?;
     if drawn {
         atomic::sync_parent(&path).map_err(|source| io_error(&path, source))?;

@@ -1,8 +1,8 @@
 //! Which log a directory holds.
 
+use super::rotation::Signers;
 use super::{error::OpenError, layout::Layout};
 use crate::atomic::{self, Durable};
-use super::rotation::Signers;
 use proof::Verifier;
 use std::{
     io,

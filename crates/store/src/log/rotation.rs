@@ -90,8 +90,10 @@ pub(crate) fn key_change(record: &[u8]) -> Option<Result<KeyChange, String>> {
 
 fn parse(record: &[u8]) -> Result<KeyChange, String> {
     let event = Event::from_bytes(record).map_err(|error| error.to_string())?;
-    let text = |name: &str| event.detail.get(name).and_then(|value| value.as_str()).ok_or(format!("it has no `{name}`"));
-    let number = |name: &str| event.detail.get(name).and_then(|value| value.as_u64()).ok_or(format!("it has no `{name}`"));
+    let text =
+        |name: &str| event.detail.get(name).and_then(|value| value.as_str()).ok_or(format!("it has no `{name}`"));
+    let number =
+        |name: &str| event.detail.get(name).and_then(|value| value.as_u64()).ok_or(format!("it has no `{name}`"));
     let key = |name: &str| Verifier::from_vkey(text(name)?).map_err(|error| format!("`{name}`: {error}"));
     match text("step")? {
         "begun" => Ok(KeyChange::Begun {

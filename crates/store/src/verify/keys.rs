@@ -71,11 +71,15 @@ impl Keys {
                 return Err(Fault::altered(file, "it is not the key given, nor was the log rotated to that one"));
             }
             if !has_signed {
-                return Err(Fault::altered(file, "the key given is named by the log and has signed no checkpoint of it"));
+                return Err(Fault::altered(
+                    file,
+                    "the key given is named by the log and has signed no checkpoint of it",
+                ));
             }
         }
         if let Some((index, old, new)) = self.unproved.iter().find(|(index, ..)| *index < sealed) {
-            let what = format!("record {index} hands over from key `{}` to `{}`, and both have to sign", old.id(), new.id());
+            let what =
+                format!("record {index} hands over from key `{}` to `{}`, and both have to sign", old.id(), new.id());
             return Err(Fault::missing(Place::File(layout.archived(index.saturating_add(1))), what));
         }
         let file = || Place::File(layout.keys());

@@ -33,7 +33,7 @@ impl Home {
         let signers = keys.signers().map_err(|error| error.to_string())?;
         let (log, _) =
             Log::open(&self.log(), &options(), signers, &mut |_, _| {}).map_err(|error| error.to_string())?;
-        keys.settle(&log.keys(), log.rotation().is_some()).map_err(|error| error.to_string())?;
+        keys.files().settle(&log.keys(), log.rotation().is_some()).map_err(|error| error.to_string())?;
         Ok((keys, log))
     }
 
@@ -59,7 +59,7 @@ impl Home {
 }
 
 fn begin(keys: &Keys, log: &Log, overlap: Overlap) -> Result<u64, String> {
-    let next = keys.draw_next().map_err(|error| error.to_string())?;
+    let next = keys.files().draw_next().map_err(|error| error.to_string())?;
     let mut begun = event(Kind::KeyRotated, log.size());
     let old = log.keys().present().unwrap().clone();
     begin_rotation(&mut begun, &old, &next.verifier(), overlap);
@@ -70,7 +70,7 @@ fn end(keys: &Keys, log: &Log) -> Result<u64, String> {
     let mut ended = event(Kind::KeyRotated, log.size());
     end_rotation(&mut ended, &log.rotation().unwrap().old);
     let index = runtime().block_on(log.end_rotation(ended.to_bytes().unwrap())).map_err(|error| error.to_string())?;
-    keys.settle(&log.keys(), false).map_err(|error| error.to_string())?;
+    keys.files().settle(&log.keys(), false).map_err(|error| error.to_string())?;
     Ok(index)
 }
 
@@ -155,7 +155,10 @@ fn the_list_of_keys_only_repeats_what_records_say() {
     assert_eq!(std::fs::read(&file).unwrap(), good);
     std::fs::write(&file, "noise").unwrap();
     let found = home.verdict(None);
-    assert!(matches!(&found, Verdict::Altered { place: Place::File(file), .. } if file == Path::new("keys")), "{found:?}");
+    assert!(
+        matches!(&found, Verdict::Altered { place: Place::File(file), .. } if file == Path::new("keys")),
+        "{found:?}"
+    );
     drop(home.open().unwrap());
     assert_eq!(std::fs::read(&file).unwrap(), good);
     // As a crash leaves it: behind the records.
@@ -180,7 +183,10 @@ fn an_old_copy_of_the_log_beside_a_newer_list_of_keys_is_not_opened() {
     drop(log);
     std::fs::copy(home.log().join("keys"), past.join("keys")).unwrap();
     let found = verify(&past, None).unwrap().verdict;
-    assert!(matches!(&found, Verdict::Missing { place: Place::File(file), .. } if file == Path::new("keys")), "{found:?}");
+    assert!(
+        matches!(&found, Verdict::Missing { place: Place::File(file), .. } if file == Path::new("keys")),
+        "{found:?}"
+    );
     let keys = Keys::open(&home.keys(), ORIGIN).unwrap();
     let error = Log::open(&past, &options(), keys.signers().unwrap(), &mut |_, _| {}).unwrap_err();
     assert!(matches!(error, OpenError::KeyUnnamed { .. }), "{error}");
@@ -242,7 +248,8 @@ fn a_process_that_ends_at_any_step_of_a_rotation_leaves_a_log_that_opens_and_ver
             let found = home.verdict(None);
             assert_eq!(found, Verdict::Ok, "after {changes} changes");
         }
-        unused += u64::from(home.key_files().contains(&"log-signing.next".to_owned()) && !home.log().join("keys").exists());
+        unused +=
+            u64::from(home.key_files().contains(&"log-signing.next".to_owned()) && !home.log().join("keys").exists());
         // The next process, which gets further.
         let (keys, log) = home.open().unwrap_or_else(|error| panic!("after {changes} changes: {error}"));
         if log.rotation().is_some() {
@@ -278,7 +285,7 @@ fn a_record_that_was_durable_and_had_no_checkpoint_is_signed_by_both_at_the_next
     let home = Home::new();
     let (keys, log) = home.open().unwrap();
     grow(&log, 2).unwrap();
-    let (old, next) = (log.keys().present().unwrap().clone(), keys.draw_next().unwrap());
+    let (old, next) = (log.keys().present().unwrap().clone(), keys.files().draw_next().unwrap());
     let mut begun = event(Kind::KeyRotated, 2);
     begin_rotation(&mut begun, &old, &next.verifier(), DEFAULT_OVERLAP);
     // The publisher ends before it has done anything with the record; further ones follow it in the same commit.
