@@ -105,6 +105,9 @@ pub enum SignedError {
         /// Largest, or `any`.
         until: String,
     },
+    /// Signed in the log's name by a key that it has never named.
+    #[error("key `{0}` signed it in the name of the log, which has no such key")]
+    Unnamed(String),
     /// The key that has to sign a size did not.
     #[error("key `{key}` has to sign checkpoints over {size} records, and did not sign it")]
     NotSigned {
@@ -208,7 +211,7 @@ impl KeyHistory {
     }
 
     /// Reads the checkpoint of a note: the newest of the keys that may sign its size has signed it, and no key of the log
-    /// has signed it that may not. Signatures by other keys are left to others.
+    /// has signed it that may not, nor any other in its name. Signatures by others, such as witnesses, are left to others.
     ///
     /// # Errors
     /// It is not a checkpoint that this log can have.
@@ -217,6 +220,9 @@ impl KeyHistory {
         let checkpoint = Checkpoint::open_any(note, &known)?;
         let size = checkpoint.size();
         let verified = note.verify(&known).map_err(OpenError::from)?;
+        if let Some(other) = verified.unknown.iter().find(|other| other.name().as_str() == checkpoint.origin()) {
+            return Err(SignedError::Unnamed(other.id().to_string()));
+        }
         for span in &self.spans {
             if verified.signed_by.contains(&&span.key) && !span.contains(size) {
                 return Err(SignedError::OutsideSpan {

@@ -164,8 +164,8 @@ fn start_failure(error: &StartError) -> Failure {
         }
         StartError::Log(store::OpenError::Key { .. }) => (
             Exit::Verification,
-            "put the log's signing key back into `keys` of the state directory, from a copy of it; without it this log \
-             can be read and verified, and not be written: move its folder away and a new one begins",
+            "if `mortise trace verify` says ok, the key in `keys` of the state directory is another: put the log's back \
+             from a copy; without it this log is read and verified, and not written: move its folder away, and a new one begins",
         ),
         StartError::Log(_) => {
             (Exit::Verification, "run `mortise trace verify`; do not delete the log before you know why")

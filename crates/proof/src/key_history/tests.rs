@@ -48,7 +48,10 @@ fn a_signature_counts_only_for_the_sizes_of_its_key() {
     assert_eq!(found(10, &[1, 2]), outside(2, 10, 11, "any"));
     // A key that the log never named.
     assert!(matches!(found(16, &[3]), Err(SignedError::Open(_))));
-    assert_eq!(found(16, &[2, 3]), Ok(16));
+    assert_eq!(found(16, &[2, 3]), Err(SignedError::Unnamed(key(3).id().to_string())));
+    let witness = Signer::from_seed(KeyName::parse("witness.example").unwrap(), &[9; 32]);
+    let cosigned = Checkpoint::new("log.example/one", 16, leaf_hash(b"root")).unwrap();
+    assert!(history.open(&cosigned.sign(&[&signer(2), &witness]).unwrap()).is_ok());
 }
 
 #[test]

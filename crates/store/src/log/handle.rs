@@ -107,7 +107,7 @@ impl Log {
                 0
             }
         };
-        if let Tail::Torn(bytes) = end.tail {
+        if let Tail::Torn(bytes) | Tail::Cut(bytes) = end.tail {
             // A commit that was never finished goes before anything is written in its place.
             let torn = medium.open(&layout.segment(segment));
             torn.and_then(|mut file| file.erase(bytes, end.offset)).map_err(segments_failed)?;

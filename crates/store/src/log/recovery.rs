@@ -144,10 +144,10 @@ fn read(
         Tail::Altered => return Err(OpenError::Altered { index: end.size }),
         // What a checkpoint sealed had been durable: no crash tears it.
         Tail::Torn(_) if end.size < sealed => return Err(OpenError::Altered { index: end.size }),
-        Tail::Clean if end.size < sealed => {
+        Tail::Clean | Tail::Cut(_) if end.size < sealed => {
             return Err(OpenError::Missing { index: end.size, sealed });
         }
-        Tail::Torn(bytes) => bytes,
+        Tail::Torn(bytes) | Tail::Cut(bytes) => bytes,
         Tail::Clean => 0,
     };
     if end.size == 0 {

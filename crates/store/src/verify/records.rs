@@ -92,15 +92,14 @@ impl Pass {
         let mut tiles = Tiles::list(layout)?;
         self.check_roots(&mut tiles)?;
         let end = walk(layout, &mut |frame| self.record(frame, &mut tiles))?;
-        self.epochs = end.epoch;
         if let Some(stored) = self.ahead.front() {
             let sealed = format!("a checkpoint is over {} records", stored.checkpoint.size());
             return Err(match end.tail {
-                Tail::Clean => Fault::missing(Place::Record(end.size), sealed),
+                Tail::Clean | Tail::Cut(_) => Fault::missing(Place::Record(end.size), sealed),
                 Tail::Torn(_) | Tail::Altered => Fault::altered(Place::Record(end.size), sealed),
             });
         }
-        if let Tail::Torn(bytes) = end.tail {
+        if let Tail::Torn(bytes) | Tail::Cut(bytes) = end.tail {
             self.unfinished_bytes = bytes;
         }
         self.derived_missing = tiles.finish()?;
@@ -124,6 +123,12 @@ impl Pass {
 
     fn record(&mut self, frame: &Frame<'_>, tiles: &mut Tiles<'_>) -> Result<(), Fault> {
         let place = || Place::Record(frame.index);
+        // INVARIANT: every opening that wrote anything is one more than the last that did.
+        if frame.epoch > self.epochs.saturating_add(1) {
+            let what = format!("it is of opening {}, and of the one before no record is there", frame.epoch);
+            return Err(Fault::missing(place(), what));
+        }
+        self.epochs = frame.epoch;
         let event = Event::from_bytes(frame.bytes).map_err(|error| Fault::altered(place(), error.to_string()))?;
         if event.v != VERSION {
             return Err(Fault::altered(place(), format!("it is of unknown version {}", event.v)));
