@@ -4,12 +4,15 @@ use crate::{
     atomic::{self, Durable},
     log::{checkpoints, keyring, layout::Layout},
     prove::{ProveError, StoredTiles, tiles_of_records},
+    read::{LogReader, ReadError},
+    verify::MAX_STEP_BACK,
 };
 use proof::{
     AddCheckpoint, Checkpoint, CosignatureVerifier, Hash, HashReader, Note, consistency_proof, root_at,
     verify_consistency,
 };
 use std::{io, path::Path};
+use vocab::Event;
 
 /// What a witness cosigned last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +21,33 @@ pub struct Cosigned {
     pub size: u64,
     /// When, in seconds since the epoch.
     pub time: u64,
+}
+
+/// Events whose stamps and a witness's clock disagree by more than [`MAX_STEP_BACK`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Events that were cosigned before they happened, as they are stamped.
+    pub late: u64,
+    /// Events that came after the cosignature and are stamped earlier.
+    pub early: u64,
+}
+
+/// Compares when events are stamped with when the witness cosigned those before. Clocks differ and are set, so it proves
+/// nothing; an event that was given another time than its own is among these, if among any.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn stamped_outside(dir: &Path, cosigned: &Cosigned) -> Result<Outside, ReadError> {
+    let time = i64::try_from(cosigned.time).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    let mut found = Outside::default();
+    for record in LogReader::open(dir)?.iter_from(0) {
+        let record = record?;
+        let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
+        let is_before = record.index < cosigned.size;
+        found.late += u64::from(is_before && event.t > time.saturating_add(MAX_STEP_BACK));
+        found.early += u64::from(!is_before && event.t < time.saturating_sub(MAX_STEP_BACK));
+    }
+    Ok(found)
 }
 
 /// The newest checkpoint of the log in `dir`, and the proof that it grew to it from `old` records.

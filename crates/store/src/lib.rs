@@ -27,7 +27,7 @@ mod verify;
 mod witness;
 
 pub use clock::{Clock, ManualClock};
-pub use cosigned::{Cosigned, ask_to_cosign, cosigned, keep_cosigned};
+pub use cosigned::{Cosigned, Outside, ask_to_cosign, cosigned, keep_cosigned, stamped_outside};
 pub use export::{ExportError, export};
 pub use hasher::LogHasher;
 pub use keys::{Keys, KeysError, SigningFiles};

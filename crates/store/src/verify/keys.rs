@@ -7,8 +7,8 @@ use crate::log::{
     layout::Layout,
     rotation::{KeyState, key_change},
 };
-use proof::{KeyHistory, Verifier};
-use std::slice::from_ref;
+use proof::{KeyHistory, Note, Verifier};
+use std::{path::PathBuf, slice::from_ref};
 use vocab::event::Kind;
 
 /// The keys of the records read so far, and what they have proved.
@@ -20,6 +20,8 @@ pub(super) struct Keys {
     seen: Vec<KeyHistory>,
     /// Rotations that no checkpoint by both keys has proved yet: the record, the key before and the key behind.
     unproved: Vec<(u64, Verifier, Verifier)>,
+    /// The first checkpoint that was signed wrongly. Why is said best when all keys are known.
+    wrong: Option<(PathBuf, Note)>,
     /// The key that is trusted, if one was given, and whether it has signed anything.
     pinned: Option<(Verifier, bool)>,
 }
@@ -29,7 +31,7 @@ impl Keys {
         let stored = keyring::stored(layout, &first);
         let state = KeyState::new(first);
         let seen = vec![state.history.clone()];
-        Self { state, stored, seen, unproved: Vec::new(), pinned: pinned.map(|key| (key, false)) }
+        Self { state, stored, seen, unproved: Vec::new(), wrong: None, pinned: pinned.map(|key| (key, false)) }
     }
 
     /// Takes the next record.
@@ -51,20 +53,26 @@ impl Keys {
     }
 
     /// Checks the signatures of a checkpoint over all records read so far.
-    pub(super) fn check(&mut self, stored: &Stored) -> Result<(), Fault> {
-        let opened = self.state.history.open(&stored.note);
-        opened.map_err(|error| Fault::altered(Place::File(stored.path.clone()), error.to_string()))?;
+    pub(super) fn check(&mut self, stored: &Stored) {
+        if self.state.history.open(&stored.note).is_err() {
+            self.wrong.get_or_insert_with(|| (stored.path.clone(), stored.note.clone()));
+        }
         let signed = |key: &Verifier| stored.note.verify(from_ref(key)).is_ok();
         self.unproved.retain(|(_, old, new)| !(signed(old) && signed(new)));
         if let Some((key, has_signed)) = &mut self.pinned {
             *has_signed = *has_signed || signed(key);
         }
-        Ok(())
     }
 
-    /// Checks, behind the last record, that each rotation which is `sealed` was signed by both keys; the number of files
-    /// that are missing and can be derived.
+    /// Says, behind the last record, which checkpoint was signed wrongly, and checks that each rotation which is `sealed` was
+    /// signed by both keys; the number of files that are missing and can be derived.
     pub(super) fn finish(&self, layout: &Layout, sealed: u64) -> Result<u64, Fault> {
+        if let Some((path, note)) = &self.wrong {
+            let why = self.state.history.open(note).err().map(|error| error.to_string());
+            // Keys are named for sizes that come, so that no later record makes a signature good.
+            let why = why.unwrap_or_else(|| "it was signed before its key was named".to_owned());
+            return Err(Fault::altered(Place::File(path.clone()), why));
+        }
         if let Some((key, has_signed)) = &self.pinned {
             let file = Place::File(layout.vkey());
             if !self.state.history.knows(key) {

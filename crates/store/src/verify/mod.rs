@@ -9,6 +9,8 @@ mod report;
 mod tiles;
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod tests;
 
 pub use records::{VerifyError, verify};
