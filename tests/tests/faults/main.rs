@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod bad_servers;
+mod bad_system;
 mod configuration;
 mod damaged_log;
 mod descendants;
@@ -10,6 +11,7 @@ mod faulty;
 mod foreign;
 mod full_disk;
 mod http_rules;
+mod lost_keys;
 mod questions;
 mod rotated_keys;
 mod server_events;

@@ -113,7 +113,12 @@ impl Gateway {
             ..LogOptions::new(settings.log.origin.clone())
         };
         let signers = keys.signers().map_err(|error| StartError::System(error.to_string()))?;
-        let (log, recovery) = Log::open(&state.log(), &log_options, signers, &mut |_, record| recovered.read(record))?;
+        let mut newest = Vec::new();
+        let (log, recovery) = Log::open(&state.log(), &log_options, signers, &mut |_, record| {
+            newest.clear();
+            newest.extend_from_slice(record);
+            recovered.read(record);
+        })?;
         keys.files().settle(&log.keys(), log.rotation().is_some())?;
         let log = Arc::new(log);
 
@@ -122,6 +127,7 @@ impl Gateway {
         let unfinished = recovered.unfinished();
         let (sessions, unknown) = recovered.restore(&recorder);
         let mut events = vec![started(&recorder, &snapshot, &recovery, unfinished)];
+        note_clock(events.first_mut(), &newest);
         events.extend(repaired(&recorder, &recovery));
         events.extend(unknown);
         events.extend(edits.iter().filter_map(|edit| edit_event(&recorder, edit, snapshot.revision().as_str())));
@@ -205,6 +211,17 @@ fn started<'a>(
     event.detail.insert("dropped_bytes".to_owned(), recovery.dropped_bytes.into());
     event.detail.insert("unfinished".to_owned(), unfinished.into());
     event
+}
+
+/// Events of one process are in order. Between two, the clock may have been set back: that is said, since it cannot be put
+/// right.
+fn note_clock(started: Option<&mut Event<'_>>, newest: &[u8]) {
+    let Some((started, newest)) = started.zip(Event::from_bytes(newest).ok()) else { return };
+    let back = newest.t.saturating_sub(started.t);
+    if back > 0 {
+        tracing::warn!(back_us = back, "the clock is behind the newest event of the log");
+        started.detail.insert("clock_back_us".to_owned(), back.into());
+    }
 }
 
 /// The log was cut back to its last whole commit: what was lost had never been answered as durable.

@@ -73,6 +73,11 @@ impl Keys {
             let why = why.unwrap_or_else(|| "it was signed before its key was named".to_owned());
             return Err(Fault::altered(Place::File(path.clone()), why));
         }
+        if let Some((index, old, new)) = self.unproved.iter().find(|(index, ..)| *index < sealed) {
+            let what =
+                format!("record {index} hands over from key `{}` to `{}`, and both have to sign", old.id(), new.id());
+            return Err(Fault::missing(Place::File(layout.archived(index.saturating_add(1))), what));
+        }
         if let Some((key, has_signed)) = &self.pinned {
             let file = Place::File(layout.vkey());
             if !self.state.history.knows(key) {
@@ -84,11 +89,6 @@ impl Keys {
                     "the key given is named by the log and has signed no checkpoint of it",
                 ));
             }
-        }
-        if let Some((index, old, new)) = self.unproved.iter().find(|(index, ..)| *index < sealed) {
-            let what =
-                format!("record {index} hands over from key `{}` to `{}`, and both have to sign", old.id(), new.id());
-            return Err(Fault::missing(Place::File(layout.archived(index.saturating_add(1))), what));
         }
         let file = || Place::File(layout.keys());
         match &self.stored {

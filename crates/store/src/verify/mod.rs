@@ -11,6 +11,8 @@ mod tiles;
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod tests;
 
 pub use records::{VerifyError, verify};
