@@ -92,6 +92,8 @@ pub enum Command {
     Agents(Agents),
     /// Stop agents, servers or everything at once (not wired yet).
     Kill,
+    /// See which formats project, state and log are in, and bring them into those of this Mortise.
+    Migrate(Migrate),
     /// See whether this machine has what Mortise needs, and how to get it.
     Doctor,
     /// Explain a diagnostic code.
@@ -296,6 +298,14 @@ pub struct TraceList {
     /// Another log directory.
     #[arg(long, value_name = "DIR")]
     pub log: Option<PathBuf>,
+}
+
+/// `mortise migrate`
+#[derive(Args, Debug)]
+pub struct Migrate {
+    /// Only say what would change.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `mortise keys`

@@ -8,6 +8,7 @@ mod explain;
 mod init;
 mod keys;
 mod lock;
+mod migrate;
 mod policy;
 mod proxy;
 mod run;
@@ -44,6 +45,7 @@ pub fn run(output: &Output, cli: &Cli) -> Outcome {
         Command::Agents(args) => agents::run(output, &place()?, args),
         Command::Kill => Err(Failure::new(Exit::Usage, "`kill` is not wired yet")
             .with_help("end the gateway's process: nothing runs without it, and the log stays whole")),
+        Command::Migrate(args) => migrate::run(output, &place()?, args),
         Command::Doctor => doctor::run(output, &cli.global),
         Command::Explain { code } => explain::run(output, code),
         Command::Completions { shell } => {
