@@ -1,4 +1,5 @@
 //! Logs that earlier versions wrote: they verify for ever, and are read byte by byte as they were written.
+#![expect(clippy::expect_used, reason = "a test fails so")]
 
 use std::{
     fs,
@@ -9,7 +10,10 @@ use store::{LogReader, Verdict};
 /// Each version, with the keys its log had and the root of its newest checkpoint.
 const VERSIONS: [(&str, [&str; 2], &str); 1] = [(
     "v1",
-    ["mortise.example/fixture+62d2f799+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c", "mortise.example/fixture+5fb2def8+AYE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU"],
+    [
+        "mortise.example/fixture+62d2f799+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c",
+        "mortise.example/fixture+5fb2def8+AYE5dw6ofRdfVqNUZsNMfszLjYqRtO43ol32D1uPybOU",
+    ],
     "XlyJ7n3u2T96j1piPjR0mSkCIOohU/T+T3kQK6fF0G8=",
 )];
 

@@ -12,6 +12,7 @@ mod foreign;
 mod full_disk;
 mod http_rules;
 mod lost_keys;
+mod newer_formats;
 mod questions;
 mod rotated_keys;
 mod server_events;

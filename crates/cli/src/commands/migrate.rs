@@ -33,7 +33,8 @@ pub fn run(output: &Output, place: &Place, args: &args::Migrate) -> Outcome {
         }
     }
     if let Some(newer) = found.iter().find(|found| found.version.is_some_and(|version| version > found.written)) {
-        let text = format!("the {} is of a version that this Mortise, {}, does not know", newer.what, vocab::MORTISE_VERSION);
+        let text =
+            format!("the {} is of a version that this Mortise, {}, does not know", newer.what, vocab::MORTISE_VERSION);
         return Err(Failure::new(Exit::Environment, text).with_help("use the Mortise that wrote it, or a newer one"));
     }
     output.message(if args.dry_run { "nothing would change" } else { "nothing to do" });

@@ -41,6 +41,7 @@ pub struct Rotation {
 
 /// What a record says of the log's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and rarely one")]
 pub(crate) enum KeyChange {
     Begun { old: Verifier, new: Verifier, overlap: Overlap, t: i64 },
     Ended { old: Verifier },
