@@ -5,6 +5,7 @@
 
 mod bench;
 mod check;
+mod fixture;
 mod run;
 mod setup;
 mod test;
@@ -25,6 +26,7 @@ usage: cargo xtask TASK
   budgets               sizes of source files and of the binary
   generated [--check]   rewrite the generated files, or say which are stale
   exit-codes            print docs/spec/exit-codes.md
+  log-fixture vN        write tests/fixtures/logs/vN with the present code, once for each version of the log
   bench                 run the benchmarks and the load driver
 ";
 
@@ -60,6 +62,7 @@ fn task<'a>(words: &'a [&'a str]) -> Option<Task<'a>> {
         ["generated"] => Box::new(check::generate),
         ["generated", "--check"] => Box::new(check::generated),
         ["exit-codes"] => Box::new(check::print_exit_codes),
+        ["log-fixture", version] => Box::new(move |workspace| fixture::write(workspace, version)),
         ["bench"] => Box::new(bench::run_all),
         _ => return None,
     })

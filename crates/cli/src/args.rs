@@ -87,6 +87,9 @@ pub enum Command {
     Retention(Retention),
     /// Cosign the checkpoints of other gateways' logs, so that none of them can be cut short or rewritten unseen.
     Witness(Witness),
+    /// See and rotate the keys that sign the log.
+    #[command(subcommand)]
+    Keys(Keys),
     /// See and answer calls that wait for a person.
     #[command(subcommand)]
     Approvals(Approvals),
@@ -95,6 +98,8 @@ pub enum Command {
     Agents(Agents),
     /// Stop agents, servers or everything at once (not wired yet).
     Kill,
+    /// See which formats project, state and log are in, and bring them into those of this Mortise.
+    Migrate(Migrate),
     /// See whether this machine has what Mortise needs, and how to get it.
     Doctor,
     /// Explain a diagnostic code.
@@ -143,7 +148,8 @@ pub struct Witness {
     /// Where it listens. Behind a proxy that speaks TLS where others are to reach it.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:7677")]
     pub listen: std::net::SocketAddr,
-    /// The verifying key of a log it cosigns (the file `vkey` in the log's directory); may be given many times.
+    /// The verifying key of a log it cosigns (the file `vkey` in the log's directory); may be given many times, also for one
+    /// log: while its key is rotated, the old one and the new.
     #[arg(long = "log", value_name = "VKEY", required = true)]
     pub logs: Vec<String>,
 }
@@ -280,7 +286,7 @@ pub enum Trace {
         /// Another log directory.
         #[arg(long, value_name = "DIR")]
         log: Option<PathBuf>,
-        /// The verifier key it must be signed with; by default the one in the log directory.
+        /// The key it must be signed with, the first or any later one of the log; by default the one in its directory.
         #[arg(long, value_name = "VKEY")]
         key: Option<String>,
         /// The key of a witness that must have cosigned it; may be given many times.
@@ -528,6 +534,41 @@ fn is_negation(rest: &str) -> bool {
         None => rest == "h",
     };
     !rest.is_empty() && !rest.starts_with('-') && !is_option
+}
+
+/// `mortise migrate`
+#[derive(Args, Debug)]
+pub struct Migrate {
+    /// Only say what would change.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `mortise keys`
+#[derive(Subcommand, Debug)]
+pub enum Keys {
+    /// The keys of the log: which signs which sizes, since when, and why.
+    Ls {
+        /// Another log directory.
+        #[arg(long, value_name = "DIR")]
+        log: Option<PathBuf>,
+    },
+    /// Let a new key sign the log, and the present one as well until the overlap is over. Needs a running gateway.
+    Rotate(KeysRotate),
+}
+
+/// `mortise keys rotate`
+#[derive(Args, Debug)]
+pub struct KeysRotate {
+    /// Why. It is recorded.
+    #[arg(long, value_name = "TEXT")]
+    pub why: String,
+    /// Both keys sign for this many further events at most.
+    #[arg(long, value_name = "EVENTS", default_value_t = store::DEFAULT_OVERLAP.entries, value_parser = clap::value_parser!(u64).range(..=store::MAX_OVERLAP.entries))]
+    pub overlap_entries: u64,
+    /// And for this many seconds at most; 604800 is a week.
+    #[arg(long, value_name = "SECONDS", default_value_t = store::DEFAULT_OVERLAP.seconds, value_parser = clap::value_parser!(u64).range(..=store::MAX_OVERLAP.seconds))]
+    pub overlap_s: u64,
 }
 
 /// `mortise approvals`

@@ -38,7 +38,7 @@ pub fn failure(error: ClientError) -> Failure {
         ClientError::Refused { code, message, help } => {
             let exit = match code.as_str() {
                 "control/governed" | "approver/secret" => Exit::Denied,
-                "approval/answer" | "approval/unknown" | "approval/ambiguous" => Exit::Nothing,
+                "approval/answer" | "approval/unknown" | "approval/ambiguous" | "keys/under-way" => Exit::Nothing,
                 _ => Exit::Configuration,
             };
             Failure { help, ..Failure::new(exit, format!("{message} [{code}]")) }

@@ -78,7 +78,7 @@ struct Past {
 }
 
 impl Inputs for Past {
-    fn input(&self, payload: &Payload<'_>) -> Kept {
+    fn input(&self, payload: &Payload<'_>, _t_us: i64) -> Kept {
         self.documents.get(&*payload.digest).map_or(Kept::Gone, |bytes| Kept::Whole(bytes.clone()))
     }
 }

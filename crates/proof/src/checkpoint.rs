@@ -125,13 +125,18 @@ impl Checkpoint {
     /// Signatures by other keys (witnesses, an older or newer key of the log) are left to
     /// [`Note::verify`].
     pub fn open(note: &Note, log: &Verifier) -> Result<Self, OpenError> {
-        note.verify(std::slice::from_ref(log))?;
+        Self::open_any(note, std::slice::from_ref(log))
+    }
+
+    /// Reads the checkpoint of a note that at least one of the log's keys has signed. Which of them may sign which sizes is
+    /// for [`KeyHistory`](crate::KeyHistory) to say.
+    pub fn open_any(note: &Note, log: &[Verifier]) -> Result<Self, OpenError> {
+        let verified = note.verify(log)?;
         let checkpoint = Self::parse(note.text())?;
-        if checkpoint.origin != log.name().as_str() {
-            let expected = log.name().to_string();
-            return Err(OpenError::Origin { found: checkpoint.origin, expected });
+        match verified.signed_by.iter().find(|key| key.name().as_str() != checkpoint.origin) {
+            None => Ok(checkpoint),
+            Some(key) => Err(OpenError::Origin { found: checkpoint.origin, expected: key.name().to_string() }),
         }
-        Ok(checkpoint)
     }
 
     /// Which log.

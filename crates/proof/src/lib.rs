@@ -13,11 +13,12 @@
 //! proportion to a *claimed* size, only to bytes that are really there.
 //!
 //! Reading order: [`Hash`] → [`TileId`], [`TileBuilder`], [`HashReader`] → [`Frontier`], [`inclusion_proof`],
-//! [`verify_inclusion`] → [`Note`], [`Signer`], [`Verifier`] → [`Checkpoint`] → [`TlogProof`]; [`Cosigner`],
+//! [`verify_inclusion`] → [`Note`], [`Signer`], [`Verifier`] → [`Checkpoint`], [`KeyHistory`] → [`TlogProof`]; [`Cosigner`],
 //! [`AddCheckpoint`].
 
 mod checkpoint;
 mod hash;
+mod key_history;
 mod note;
 mod text;
 mod tile;
@@ -27,6 +28,7 @@ mod witness;
 
 pub use checkpoint::{Checkpoint, CheckpointError, MAX_EXTENSION_LINES, OpenError};
 pub use hash::{EMPTY_ROOT, Hash, HashTextError, leaf_hash, leaf_hashes, node_hash};
+pub use key_history::{HistoryError, KeyChangeError, KeyHistory, KeySpan, LineError, MAX_LOG_KEYS, SignedError};
 pub use note::{
     CosignatureVerifier, Cosigner, KeyError, KeyId, KeyName, MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError,
     NoteSignature, Signer, Verified, Verifier, VerifyNoteError,

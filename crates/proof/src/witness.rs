@@ -123,12 +123,13 @@ impl AddCheckpoint {
         request
     }
 
-    /// Whether a witness that saw `seen` last may cosign the checkpoint of the log with this key.
+    /// Whether a witness that saw `seen` last may cosign the checkpoint of the log with these keys, one of which has to
+    /// have signed it: a witness sees no records, so it is told of a rotation by whoever runs it.
     ///
     /// # Errors
     /// It may not. The order of the reasons is that of the specification.
-    pub fn judge(&self, seen: Option<Seen>, log: &Verifier) -> Result<Checkpoint, Refusal> {
-        let checkpoint = Checkpoint::open(&self.note, log)?;
+    pub fn judge(&self, seen: Option<Seen>, log: &[Verifier]) -> Result<Checkpoint, Refusal> {
+        let checkpoint = Checkpoint::open_any(&self.note, log)?;
         let (size, root) = (checkpoint.size(), *checkpoint.root());
         if self.old > size {
             return Err(Refusal::OldBeyondNew);

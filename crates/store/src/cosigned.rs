@@ -2,15 +2,17 @@
 
 use crate::{
     atomic::{self, Durable},
-    log::{checkpoints, identity::read_line, layout::Layout},
+    log::{checkpoints, keyring, layout::Layout},
     prove::{ProveError, StoredTiles, tiles_of_records},
-    read::ReadError,
+    read::{LogReader, ReadError},
+    verify::MAX_STEP_BACK,
 };
 use proof::{
-    AddCheckpoint, Checkpoint, CosignatureVerifier, Hash, HashReader, Note, Verifier, consistency_proof, root_at,
+    AddCheckpoint, Checkpoint, CosignatureVerifier, Hash, HashReader, Note, consistency_proof, root_at,
     verify_consistency,
 };
 use std::{io, path::Path};
+use vocab::Event;
 
 /// What a witness cosigned last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +23,40 @@ pub struct Cosigned {
     pub time: u64,
 }
 
+/// Events whose stamps and a witness's clock disagree by more than [`MAX_STEP_BACK`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outside {
+    /// Events that were cosigned before they happened, as they are stamped.
+    pub late: u64,
+    /// Events that came after the cosignature and are stamped earlier.
+    pub early: u64,
+}
+
+/// Compares when events are stamped with when the witness cosigned those before. Clocks differ and are set, so it proves
+/// nothing; an event that was given another time than its own is among these, if among any.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn stamped_outside(dir: &Path, cosigned: &Cosigned) -> Result<Outside, ReadError> {
+    let time = i64::try_from(cosigned.time).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    let mut found = Outside::default();
+    for record in LogReader::open(dir)?.iter_from(0) {
+        let record = record?;
+        let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
+        let is_before = record.index < cosigned.size;
+        found.late += u64::from(is_before && event.t > time.saturating_add(MAX_STEP_BACK));
+        found.early += u64::from(!is_before && event.t < time.saturating_sub(MAX_STEP_BACK));
+    }
+    Ok(found)
+}
+
 /// The newest checkpoint of the log in `dir`, and the proof that it grew to it from `old` records.
 ///
 /// # Errors
 /// The log is smaller, cannot be read, or does not verify.
 pub fn ask_to_cosign(dir: &Path, old: u64) -> Result<AddCheckpoint, ProveError> {
     let layout = Layout::new(dir);
-    let stored = checkpoints::read(&layout.checkpoint(), &key(&layout)?)?;
+    let (stored, _) = keyring::published(&layout)?;
     let stored = stored.ok_or(ProveError::NotSealed { index: old, sealed: 0 })?;
     let size = stored.checkpoint.size();
     if old > size {
@@ -72,16 +101,12 @@ pub fn keep_cosigned(dir: &Path, witness: &CosignatureVerifier, note: &Note) -> 
 pub fn cosigned(dir: &Path, witness: &CosignatureVerifier) -> Result<Option<Cosigned>, ProveError> {
     let layout = Layout::new(dir);
     let path = layout.cosigned(&witness.id().to_string());
-    let Some(stored) = checkpoints::read(&path, &key(&layout)?)? else { return Ok(None) };
+    let (stored, _) = keyring::read(&layout, |keys| checkpoints::read(&path, keys))?;
+    let Some(stored) = stored else { return Ok(None) };
     match witness.cosigned(&stored.note) {
         Some(time) => Ok(Some(Cosigned { size: stored.checkpoint.size(), time })),
         None => Err(ProveError::Unsound(format!("`{}` is not cosigned by `{}`", path.display(), witness.name()))),
     }
-}
-
-fn key(layout: &Layout) -> Result<Verifier, ProveError> {
-    let vkey = read_line(&layout.vkey()).map_err(|source| ReadError::Io { path: layout.vkey(), source })?;
-    Verifier::from_vkey(&vkey).map_err(|error| ProveError::Unsound(error.to_string()))
 }
 
 #[cfg(test)]
@@ -107,7 +132,7 @@ mod tests {
                 opened.close().unwrap();
             }
             let request = ask_to_cosign(&log, old).unwrap();
-            let signature = witness.cosign(&request, &log_key, 77).unwrap();
+            let signature = witness.cosign(&request, std::slice::from_ref(&log_key), 77).unwrap();
             keep_cosigned(&log, &trusted, &request.note.with_signature(signature).unwrap()).unwrap();
             assert_eq!(cosigned(&log, &trusted).unwrap(), Some(Cosigned { size: 300 + grow, time: 77 }));
         }

@@ -4,14 +4,15 @@ use crate::{
     atomic,
     log::{
         bundle::Bundle,
-        checkpoints::{self, StoredError},
+        checkpoints::StoredError,
         derive::{Derived, Write},
         identity::read_line,
+        keyring::{self, KeyringError},
         layout::Layout,
         walk::{WalkError, walk},
     },
 };
-use proof::{BundleId, Verifier};
+use proof::BundleId;
 use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -37,7 +38,7 @@ pub enum ExportError {
 }
 
 /// Writes the log in `dir` to `to`, a directory that is empty or not there, as [tlog-tiles] lays it out: `checkpoint`,
-/// `tile/...` and `tile/entries/...` of the records under the newest checkpoint, and `origin` and `vkey` beside them. Any
+/// `tile/...` and `tile/entries/...` of the records under the newest checkpoint, and `origin`, `vkey` and `keys` beside them. Any
 /// server of static files can offer it. Returns the number of records.
 ///
 /// All of it is made from the records, which have to give the signed root; the checkpoint is written last.
@@ -50,8 +51,7 @@ pub fn export(dir: &Path, to: &Path) -> Result<u64, ExportError> {
     let (log, out) = (Layout::new(dir), Layout::new(to));
     let line = |path: PathBuf| read_line(&path).map_err(|source| ExportError::Io { path, source });
     let (origin, vkey) = (line(log.origin())?, line(log.vkey())?);
-    let key = Verifier::from_vkey(&vkey).map_err(|error| unsound(&error))?;
-    let stored = checkpoints::read(&log.checkpoint(), &key)?;
+    let (stored, keys) = keyring::published(&log)?;
     let stored = stored.ok_or_else(|| ExportError::Unsound("its checkpoint is missing".to_owned()))?;
     begin(to)?;
 
@@ -79,6 +79,9 @@ pub fn export(dir: &Path, to: &Path) -> Result<u64, ExportError> {
     derived.write_partial(Write::Always).map_err(failed(&out.tile_dir()))?;
     if derived.root().map_err(failed(&out.tile_dir()))? != *stored.checkpoint.root() {
         return Err(ExportError::Unsound("the records are not those that were signed".to_owned()));
+    }
+    if keys.spans().len() > 1 {
+        write(&out.keys(), keys.format().as_bytes()).map_err(failed(&out.keys()))?;
     }
     for (path, text) in [
         (out.origin(), format!("{origin}\n")),
@@ -137,6 +140,15 @@ impl From<StoredError> for ExportError {
         match error {
             StoredError::Io { path, source } => Self::Io { path, source },
             invalid @ StoredError::Invalid { .. } => unsound(&invalid),
+        }
+    }
+}
+
+impl From<KeyringError> for ExportError {
+    fn from(error: KeyringError) -> Self {
+        match error {
+            KeyringError::Stored(error) => error.into(),
+            no_key @ KeyringError::NoKey(_) => unsound(&no_key),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The keys of one project, drawn on first use.
 
-use crate::{atomic, hasher::LogHasher, payload::DataKeys, seal::Sealer};
-use proof::{KeyError, KeyName, Signer};
+mod next;
+
+use crate::{atomic, hasher::LogHasher, log::Signers, payload::DataKeys, seal::Sealer};
+use proof::{KeyError, KeyHistory, KeyName, Signer};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Write},
@@ -20,13 +22,23 @@ const KEY_BYTES: usize = 32;
 
 /// The keys of one project. A directory only its owner enters, one file for each key:
 ///
-/// `log-signing` (a signed-note key), `log-hmac`, `seal`, `run-token`, `pseudonym` (32 bytes each).
+/// `log-signing` (a signed-note key), `log-hmac`, `seal`, `run-token`, `pseudonym` (32 bytes each); while the signing key is
+/// rotated, `log-signing.next` and `log-signing.retired`.
 pub struct Keys {
+    files: SigningFiles,
+    next: Option<Zeroizing<String>>,
     signing: Zeroizing<String>,
     hmac: Secret<[u8; KEY_BYTES]>,
     seal: Secret<[u8; KEY_BYTES]>,
     run_token: Secret<[u8; KEY_BYTES]>,
     pseudonym: Secret<[u8; KEY_BYTES]>,
+}
+
+/// Where the signing keys of a log lie.
+#[derive(Clone, Debug)]
+pub struct SigningFiles {
+    dir: PathBuf,
+    origin: KeyName,
 }
 
 /// Why the keys cannot be used.
@@ -82,18 +94,17 @@ impl Keys {
 
         let path = dir.join("log-signing");
         let mut drawn = false;
-        let text = read_or_draw(&path, &mut drawn, |seed| {
-            Zeroizing::new(Signer::from_seed(name, seed).to_skey().as_bytes().to_vec())
+        read_or_draw(&path, &mut drawn, |seed| {
+            Zeroizing::new(Signer::from_seed(name.clone(), seed).to_skey().as_bytes().to_vec())
         })?;
-        let malformed = |reason: String| KeysError::Malformed { path: path.clone(), reason };
-        let signing = str::from_utf8(&text).map_err(|_| malformed("it is not text".to_owned()))?;
-        let signer = Signer::from_skey(signing).map_err(|error| malformed(error.to_string()))?;
-        if signer.name().as_str() != origin {
-            return Err(malformed(format!("it is of log `{}`, not `{origin}`", signer.name())));
-        }
+        let signing = read_signer(&path, origin)?.to_skey();
+        next::sweep(dir)?;
+        let next = next::found(dir, origin)?.map(|signer| signer.to_skey());
         let mut plain = |name| plain(dir, name, &mut drawn);
         let keys = Self {
-            signing: Zeroizing::new(signing.to_owned()),
+            files: SigningFiles { dir: dir.to_owned(), origin: name },
+            next,
+            signing,
             hmac: plain("log-hmac")?,
             seal: plain("seal")?,
             run_token: plain("run-token")?,
@@ -112,6 +123,24 @@ impl Keys {
     /// None: the key was read when the keys were opened.
     pub fn signer(&self) -> Result<Signer, KeyError> {
         Signer::from_skey(&self.signing)
+    }
+
+    /// The keys the log is opened with: the one that signs and, while it is rotated, the one that comes.
+    ///
+    /// # Errors
+    /// None: the keys were read when they were opened.
+    pub fn signers(&self) -> Result<Signers, KeyError> {
+        let mut signers = vec![self.signer()?];
+        if let Some(next) = &self.next {
+            signers.push(Signer::from_skey(next)?);
+        }
+        Ok(signers.into())
+    }
+
+    /// Where the signing keys lie, for whoever rotates them; no key is in it.
+    #[must_use]
+    pub fn files(&self) -> SigningFiles {
+        self.files.clone()
     }
 
     /// Digests for the log.
@@ -145,10 +174,41 @@ impl Keys {
     }
 }
 
+impl SigningFiles {
+    /// Draws the key that is to sign the log next. It is durable when this returns, and of no use until the log says so.
+    ///
+    /// # Errors
+    /// The file system fails, or gives no random numbers.
+    pub fn draw_next(&self) -> Result<Signer, KeysError> {
+        next::draw(&self.dir, &self.origin)
+    }
+
+    /// Destroys signing keys that the log does not need, as its records say: one that was drawn and never named, and, unless
+    /// a rotation is under way, the one that went. To be called when the log was opened, and when a rotation has ended.
+    ///
+    /// # Errors
+    /// The file system fails; what is there is still what is needed.
+    pub fn settle(&self, history: &KeyHistory, is_rotating: bool) -> Result<(), KeysError> {
+        next::settle(&self.dir, self.origin.as_str(), history, is_rotating)
+    }
+}
+
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keys(..)")
     }
+}
+
+/// The signing key in a file, which has to be of the log `origin`.
+fn read_signer(path: &Path, origin: &str) -> Result<Signer, KeysError> {
+    let text = read(path)?;
+    let malformed = |reason: String| KeysError::Malformed { path: path.to_owned(), reason };
+    let signing = str::from_utf8(&text).map_err(|_| malformed("it is not text".to_owned()))?;
+    let signer = Signer::from_skey(signing).map_err(|error| malformed(error.to_string()))?;
+    if signer.name().as_str() != origin {
+        return Err(malformed(format!("it is of log `{}`, not `{origin}`", signer.name())));
+    }
+    Ok(signer)
 }
 
 fn plain(dir: &Path, name: &str, drawn: &mut bool) -> Result<Secret<[u8; KEY_BYTES]>, KeysError> {
@@ -210,8 +270,8 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = atomic::create(&scratch)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    let linked = std::fs::hard_link(&scratch, path);
-    std::fs::remove_file(&scratch)?;
+    let linked = atomic::link(&scratch, path);
+    atomic::remove(&scratch)?;
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),

@@ -21,6 +21,7 @@ pub mod formats;
 mod hasher;
 pub mod id;
 pub mod keys;
+mod listed;
 pub mod log;
 pub mod payload;
 mod prove;
@@ -32,11 +33,15 @@ mod verify;
 mod witness;
 
 pub use clock::{Clock, ManualClock};
-pub use cosigned::{Cosigned, ask_to_cosign, cosigned, keep_cosigned};
+pub use cosigned::{Cosigned, Outside, ask_to_cosign, cosigned, keep_cosigned, stamped_outside};
 pub use export::{ExportError, export};
 pub use hasher::LogHasher;
-pub use keys::{Keys, KeysError};
-pub use log::{Log, LogError, LogOptions, OpenError, Recovery};
+pub use keys::{Keys, KeysError, SigningFiles};
+pub use listed::{ListedKey, log_keys};
+pub use log::{
+    DEFAULT_OVERLAP, Log, LogError, LogOptions, MAX_OVERLAP, OpenError, Overlap, Recovery, RotateError, Rotation,
+    Signers, begin_rotation, end_rotation,
+};
 pub use prove::{ProveError, prove};
 pub use read::{LogReader, ReadError, Record, Records};
 pub use seal::{SealError, Sealer};

@@ -2,8 +2,8 @@
 
 use crate::{
     log::{
-        checkpoints::{self, Stored, StoredError},
-        identity::read_line,
+        checkpoints::{Stored, StoredError},
+        keyring,
         layout::Layout,
         walk::{WalkError, walk},
     },
@@ -71,10 +71,10 @@ impl Prover {
     /// Proofs under the newest checkpoint of the log in this directory.
     pub(crate) fn open(dir: &Path) -> Result<Self, ProveError> {
         let layout = Layout::new(dir);
-        let vkey = read_line(&layout.vkey()).map_err(|source| ReadError::Io { path: layout.vkey(), source })?;
-        let key = Verifier::from_vkey(&vkey).map_err(|error| unsound(&error))?;
-        let stored = checkpoints::read(&layout.checkpoint(), &key)?;
+        let (stored, keys) = keyring::published(&layout)?;
         let stored = stored.ok_or(ProveError::NotSealed { index: 0, sealed: 0 })?;
+        let key = keys.signing(stored.checkpoint.size()).last().cloned();
+        let key = key.ok_or_else(|| ProveError::Unsound("no key signs it".to_owned()))?;
         Ok(Self { layout, stored, key, remade: OnceCell::new() })
     }
 

@@ -102,14 +102,14 @@ impl Witness {
         self.cosigner.verifier().to_vkey()
     }
 
-    /// Cosigns the checkpoint of a request for the log with this key, if the log only grew. What was cosigned is durable
+    /// Cosigns the checkpoint of a request for the log with these keys, all of its name, if the log only grew. What was cosigned is durable
     /// before the signature is given. `time` is in seconds since the epoch. Blocks while it is written.
     ///
     /// # Errors
     /// The log did not only grow; what was cosigned last cannot be read, or the next not be remembered.
-    pub fn cosign(&self, request: &AddCheckpoint, log: &Verifier, time: u64) -> Result<NoteSignature, NotCosigned> {
+    pub fn cosign(&self, request: &AddCheckpoint, log: &[Verifier], time: u64) -> Result<NoteSignature, NotCosigned> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let origin = log.name().as_str();
+        let origin = log.first().map_or("", |key| key.name().as_str());
         let path = self.dir.join("logs").join(proof::leaf_hash(origin.as_bytes()).to_hex());
         let seen = seen(&path, log).map_err(|reason| NotCosigned::Damaged { origin: origin.to_owned(), reason })?;
         request.judge(seen, log)?;
@@ -127,13 +127,13 @@ impl std::fmt::Debug for Witness {
 }
 
 /// What was cosigned last; nothing where there is no file.
-fn seen(path: &Path, log: &Verifier) -> Result<Option<Seen>, String> {
+fn seen(path: &Path, log: &[Verifier]) -> Result<Option<Seen>, String> {
     let bytes = match std::fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read.map_err(|error| error.to_string())?,
     };
     let note = Note::parse(&bytes).map_err(|error| error.to_string())?;
-    let checkpoint = Checkpoint::open(&note, log).map_err(|error| error.to_string())?;
+    let checkpoint = Checkpoint::open_any(&note, log).map_err(|error| error.to_string())?;
     Ok(Some(Seen { size: checkpoint.size(), root: *checkpoint.root() }))
 }
 
@@ -171,7 +171,7 @@ mod tests {
     fn a_witness_follows_a_log_and_outlives_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         let (log, witness_dir) = (dir.path().join("log"), dir.path().join("witness"));
-        let key = signer().verifier();
+        let key = [signer().verifier()];
         closed(&log, 3);
         let witness = Witness::open(&witness_dir, &name()).unwrap();
         let vkey = witness.vkey();
@@ -211,7 +211,7 @@ mod tests {
     fn without_what_was_cosigned_last_nothing_is_cosigned() {
         let dir = tempfile::tempdir().unwrap();
         let (log, witness_dir) = (dir.path().join("log"), dir.path().join("witness"));
-        let key = signer().verifier();
+        let key = [signer().verifier()];
         closed(&log, 3);
         let witness = Witness::open(&witness_dir, &name()).unwrap();
         witness.cosign(&request(&log, 0), &key, 1).unwrap();

@@ -4,6 +4,7 @@
 mod audit;
 mod bad_input;
 mod bad_servers;
+mod bad_system;
 mod configuration;
 mod damaged_log;
 mod descendants;
@@ -12,7 +13,10 @@ mod foreign;
 mod full_disk;
 mod http_rules;
 mod kept;
+mod lost_keys;
+mod newer_formats;
 mod questions;
+mod rotated_keys;
 mod searched;
 mod server_events;
 mod session;

@@ -9,10 +9,10 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 
 /// A running `mortise witness`; ended with the test.
-struct Witness {
+pub struct Witness {
     process: Child,
     address: String,
-    key: String,
+    pub key: String,
 }
 
 impl Drop for Witness {
@@ -25,9 +25,15 @@ impl Drop for Witness {
 /// Starts a witness of the project's log, at an address of its own choice unless one is given.
 fn witness(project: &Project, address: Option<&str>) -> Witness {
     let log = fs::read_to_string(project.log().join("vkey")).expect("the log's key");
+    witness_of(project, address, &[log.trim()])
+}
+
+/// Starts a witness that knows these keys of the project's log.
+pub fn witness_of(project: &Project, address: Option<&str>, keys: &[&str]) -> Witness {
     let dir = project.root().join("witness").display().to_string();
     let listen = address.unwrap_or("127.0.0.1:0");
-    let args = ["witness", "--dir", &dir, "--name", "w.example/team", "--listen", listen, "--log", log.trim()];
+    let mut args = vec!["witness", "--dir", &dir, "--name", "w.example/team", "--listen", listen];
+    args.extend(keys.iter().flat_map(|key| ["--log", key]));
     let mut process =
         project.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a started witness");
     let mut key = String::new();
@@ -39,7 +45,7 @@ fn witness(project: &Project, address: Option<&str>) -> Witness {
     Witness { process, address, key: key.trim().to_owned() }
 }
 
-fn configure(project: &Project, witness: &Witness) {
+pub fn configure(project: &Project, witness: &Witness) {
     let settings = project.read("mortise.toml");
     let (address, key) = (&witness.address, &witness.key);
     let more = format!("\n[log.witnesses.team]\nurl = \"http://{address}\"\nkey = \"{key}\"\nevery_s = 1\n");
@@ -47,10 +53,16 @@ fn configure(project: &Project, witness: &Witness) {
 }
 
 /// How many events `trace verify` says the witness has cosigned.
-fn cosigned(project: &Project, witness: &Witness) -> Option<u64> {
+pub fn cosigned(project: &Project, witness: &Witness) -> Option<u64> {
     let output = project.run(&["trace", "verify", "--witness", &witness.key]);
     let line = output.stdout.lines().find(|line| line.contains("witness `w.example/team` cosigned "))?;
     line.split("cosigned ").nth(1)?.split(' ').next()?.parse().ok()
+}
+
+impl Witness {
+    pub fn address(&self) -> &str {
+        &self.address
+    }
 }
 
 fn post(witness: &Witness, body: &str) -> (u16, String) {
@@ -79,7 +91,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Starts the gateway, and says what became of a call.
-fn call(project: &Project) -> String {
+pub fn call(project: &Project) -> String {
     let answer = project.proxy("tester", "faulty").call("echo", serde_json::json!({"n": 1}));
     answer.to_string()
 }

@@ -30,6 +30,7 @@ fn an_agent_cannot_answer_accept_or_end() {
         ("answer an approval", format!("approvals approve {id} --as ada"), vec![("secret of", SECRET)]),
         ("accept a configuration", "policy accept --as ada --reason mine".to_owned(), vec![("secret of", SECRET)]),
         ("make an agent key", format!("agents key {BOT}"), vec![]),
+        ("rotate the log's key", "keys rotate --why mine".to_owned(), vec![]),
         (
             "set an approver's secret",
             "approvals enroll grace".to_owned(),

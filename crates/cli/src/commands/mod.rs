@@ -6,7 +6,9 @@ mod check;
 mod doctor;
 mod explain;
 mod init;
+mod keys;
 mod lock;
+mod migrate;
 mod policy;
 mod proxy;
 mod replay;
@@ -42,10 +44,12 @@ pub fn run(output: &Output, cli: &Cli) -> Outcome {
         Command::Trace(args) => trace::run(output, &cli.global, args),
         Command::Retention(args) => retention::run(output, &place()?, args),
         Command::Witness(args) => witness::run(output, args),
+        Command::Keys(args) => keys::run(output, &cli.global, args),
         Command::Approvals(args) => approvals::run(output, &place()?, args),
         Command::Agents(args) => agents::run(output, &place()?, args),
         Command::Kill => Err(Failure::new(Exit::Usage, "`kill` is not wired yet")
             .with_help("end the gateway's process: nothing runs without it, and the log stays whole")),
+        Command::Migrate(args) => migrate::run(output, &place()?, args),
         Command::Doctor => doctor::run(output, &cli.global),
         Command::Explain { code } => explain::run(output, code),
         Command::Completions { shell } => {

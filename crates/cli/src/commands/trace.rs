@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use store::{LogReader, Report, Verdict};
+use store::{LogReader, Outside, Place as LogPlace, Report, Verdict};
 use vocab::{Event, Exit};
 
 /// How often a followed log is looked at.
@@ -240,6 +240,7 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<(Report,
     }
     if report.verdict != Verdict::Ok {
         output.line(format!("    found when {} events had been read", report.events));
+        output.message(format!("  help: {}", remedy(&report.verdict)));
         return Ok((report, false));
     }
     let sealed = match report.unsealed {
@@ -255,6 +256,12 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<(Report,
         let bytes = report.unfinished_bytes;
         output.line(format!("    behind them {bytes} bytes of a commit that was not finished, or of no record at all"));
     }
+    if report.steps_back > 0 {
+        let back = report.steps_back;
+        output.line(format!(
+            "    {back} events are stamped more than a minute before an earlier one: a clock was set back"
+        ));
+    }
     if report.unknown > 0 || report.not_run > 0 {
         output.line(format!(
             "    calls without an end: {} unknown (dispatched, nobody knows whether they ran), {} not run",
@@ -265,6 +272,26 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<(Report,
         payloads::print(output, kept);
     }
     Ok((report, is_good))
+}
+
+/// What to do about a log that does not verify.
+fn remedy(verdict: &Verdict) -> &'static str {
+    let place = match verdict {
+        Verdict::Missing { place, .. } | Verdict::Altered { place, .. } => place,
+        Verdict::Ok => return "",
+    };
+    let is_below = |dir: &str| matches!(place, LogPlace::File(file) if file.starts_with(dir));
+    match verdict {
+        _ if is_below("tile") => "it follows from the events: remove it, and the next gateway writes it again",
+        Verdict::Altered { .. } if is_below("keys") => {
+            "it repeats what the events say: remove it, and the next gateway writes it again"
+        }
+        _ if is_below("vkey") => {
+            "`mortise keys ls` lists the log's keys; take the one to trust from elsewhere than the log"
+        }
+        Verdict::Missing { .. } => "something was taken away: look for a copy of the log, and keep this one as it is",
+        _ => "something was changed: compare it with a copy of the log, and keep this one as it is",
+    }
 }
 
 fn witness(vkey: &str) -> Result<CosignatureVerifier, Failure> {
@@ -281,15 +308,26 @@ fn cosigned(output: &Output, dir: &Path, report: &Report, trusted: &[Cosignature
         let name = witness.name().as_str();
         let found = store::cosigned(dir, witness)
             .map_err(|error| Failure::new(Exit::Verification, format!("witness `{name}`: {error}")))?;
+        let outside = found.map(|cosigned| store::stamped_outside(dir, &cosigned)).transpose();
+        let outside = outside.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?.unwrap_or_default();
         let since = found.map(|cosigned| report.events.saturating_sub(cosigned.size));
         if !output.is_human() {
             let (size, time) = (found.map(|cosigned| cosigned.size), found.map(|cosigned| cosigned.time));
-            output.json(&json!({ "witness": name, "cosigned": size, "time_s": time, "since": since }));
+            output.json(&json!({
+                "witness": name, "cosigned": size, "time_s": time, "since": since,
+                "stamped_late": outside.late, "stamped_early": outside.early,
+            }));
         } else if let Some((cosigned, since)) = found.zip(since) {
             let time = i64::try_from(cosigned.time).ok().and_then(|time| jiff::Timestamp::from_second(time).ok());
             let time = time.map_or_else(|| "an impossible time".to_owned(), |time| time.to_string());
             let size = cosigned.size;
             output.line(format!("    witness `{name}` cosigned {size} events, at {time}; {since} came since"));
+            if outside != Outside::default() {
+                let Outside { late, early } = outside;
+                output.line(format!(
+                    "    by its clock {late} of these are stamped later than that, and {early} of those since earlier"
+                ));
+            }
         }
         if found.is_none() {
             output.message(format!("witness `{name}` has cosigned nothing of this log"));

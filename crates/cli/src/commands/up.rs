@@ -162,6 +162,11 @@ fn start_failure(error: &StartError) -> Failure {
         StartError::Log(store::OpenError::Locked { .. }) => {
             (Exit::Environment, "one gateway serves a project; `mortise doctor` says which one runs")
         }
+        StartError::Log(store::OpenError::Key { .. }) => (
+            Exit::Verification,
+            "if `mortise trace verify` says ok, the key in `keys` of the state directory is another: put the log's back \
+             from a copy; without it this log is read and verified, and not written: move its folder away, and a new one begins",
+        ),
         StartError::Log(_) => {
             (Exit::Verification, "run `mortise trace verify`; do not delete the log before you know why")
         }

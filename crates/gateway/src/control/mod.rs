@@ -6,13 +6,16 @@
 //! | `server` | the gateway's end: who is admitted, which request is answered where |
 //! | `people` | calls that wait, secrets that are typed |
 //! | `configuration` | what waits to be accepted |
+//! | `evidence` | what is kept: read, held, forgotten |
 //! | `exports` | what is written out of the log, said in the log |
+//! | `keys` | another signing key for the log |
 //! | `client` | the other end |
 
 mod client;
 mod configuration;
 mod evidence;
 mod exports;
+mod keys;
 mod people;
 pub mod protocol;
 mod server;

@@ -135,6 +135,15 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// Rotates the log's signing key.
+    KeysRotate {
+        /// Why.
+        reason: String,
+        /// Records that both keys sign.
+        overlap_entries: u64,
+        /// Seconds for which both sign.
+        overlap_s: u64,
+    },
     /// Makes a key for an agent over HTTP. The key is shown once.
     AgentKey {
         /// Agent.

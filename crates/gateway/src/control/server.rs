@@ -2,7 +2,7 @@
 
 use super::evidence::{self, Deed};
 use super::protocol::{Hello, MAX_LINE_BYTES, PROTOCOL, Request, Response};
-use super::{configuration, exports, people};
+use super::{configuration, exports, keys, people};
 use crate::intercept::mcp_stdio;
 use crate::process::Gateway;
 use serde_json::{Value, json};
@@ -172,6 +172,10 @@ async fn answer(gateway: &Arc<Gateway>, peer: Peer, request: Request) -> Respons
             let deed = if release { Deed::Release { name } } else { Deed::Hold { name } };
             evidence::decide(gateway, &approver, secret, &reason, deed).await
         }
+        Request::KeysRotate { reason, overlap_entries, overlap_s } => {
+            let overlap = store::Overlap { entries: overlap_entries, seconds: overlap_s };
+            keys::rotate(gateway, &reason, overlap).await
+        }
         Request::AgentKey { agent } => agent_key(gateway, &agent),
         Request::Exported(exported) => exports::record(gateway, &exported).await,
     }
@@ -268,6 +272,7 @@ async fn record_rejected(gateway: &Gateway, peer: Peer, request: &Request) {
         Request::Shutdown => "end the gateway",
         Request::AgentKey { .. } => "make an agent key",
         Request::Exported(_) => "export the log",
+        Request::KeysRotate { .. } => "rotate the log's key",
         _ => "use the control socket",
     };
     let pid = peer.pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string());

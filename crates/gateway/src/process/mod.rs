@@ -11,6 +11,7 @@
 //! | `callers` | who is calling: keys, tokens, peers, governed processes |
 //! | `accepted` | a credential that need not be checked again |
 //! | `retention` | forgetting on schedule and on demand |
+//! | `rotating` | another signing key for the log |
 //! | `serve` | the socket, the listener, the end |
 //! | `witnessing` | checkpoints to the witnesses, and what they say to the log |
 
@@ -21,6 +22,7 @@ mod configuration;
 mod open;
 mod options;
 mod retention;
+mod rotating;
 mod serve;
 mod soundness;
 mod witnessing;
@@ -33,13 +35,14 @@ pub use open::StartError;
 pub use options::{Options, SOCKET};
 pub use retention::{Hold, Removed, RetentionError};
 pub(crate) use retention::{days as retention_days, holds};
+pub use rotating::{Rotated, RotationError};
 
 use crate::intercept::mcp::Shared;
 use crate::sinks::Reports;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
-use store::{Log, StateDir};
+use store::{Log, SigningFiles, StateDir};
 use tokio::sync::watch;
 
 /// Begins, in the background, with what a start needs whatever it finds.
@@ -60,6 +63,9 @@ pub struct Gateway {
     pub callers: Callers,
     pub(crate) log: Arc<Log>,
     pub(crate) state: Arc<StateDir>,
+    pub(crate) key_files: SigningFiles,
+    /// One change of the log's keys at a time.
+    pub(crate) key_turn: tokio::sync::Mutex<()>,
     /// Where MCP is offered over HTTP, once it is.
     pub(crate) listening: Mutex<Option<SocketAddr>>,
     /// Shims and HTTP requests under way: an on-demand gateway with none of them exits after a while.

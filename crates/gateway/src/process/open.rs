@@ -120,13 +120,14 @@ impl Gateway {
             checkpoint_interval: Duration::from_secs(settings.log.checkpoint_s),
             ..LogOptions::new(settings.log.origin.clone())
         };
-        let signer = keys.signer().map_err(|error| StartError::System(error.to_string()))?;
-        let mut last = Vec::new();
-        let (log, recovery) = Log::open(&state.log(), &log_options, signer, &mut |_, record| {
+        let signers = keys.signers().map_err(|error| StartError::System(error.to_string()))?;
+        let mut newest = Vec::new();
+        let (log, recovery) = Log::open(&state.log(), &log_options, signers, &mut |_, record| {
+            newest.clear();
+            newest.extend_from_slice(record);
             recovered.read(record);
-            last.clear();
-            last.extend_from_slice(record);
         })?;
+        keys.files().settle(&log.keys(), log.rotation().is_some())?;
         let log = Arc::new(log);
 
         let recorder = Recorder::new(Arc::clone(&log), Arc::new(keys.hasher()), clock.clone(), settings.tenant.clone());
@@ -134,8 +135,10 @@ impl Gateway {
         let unfinished = recovered.unfinished();
         let (sessions, unknown) = recovered.restore(&recorder);
         let mut events = vec![started(&recorder, &snapshot, &recovery, unfinished)];
+        note_clock(events.first_mut(), &newest);
         // Ended in good order, nothing was on its way.
-        let ended = last.is_empty() || Event::from_bytes(&last).is_ok_and(|event| event.kind == Kind::GatewayStopped);
+        let ended =
+            newest.is_empty() || Event::from_bytes(&newest).is_ok_and(|event| event.kind == Kind::GatewayStopped);
         let lost = if ended { Vec::new() } else { lost_payloads(&state.log(), recovery.size) };
         events.extend(repaired(&recorder, &recovery, &lost));
         events.extend(unknown);
@@ -167,6 +170,8 @@ impl Gateway {
             callers,
             log,
             state,
+            key_files: keys.files(),
+            key_turn: tokio::sync::Mutex::default(),
             listening: Mutex::new(None),
             busy: AtomicUsize::new(0),
             sinks: crate::sinks::Reports::default(),
@@ -243,6 +248,17 @@ fn lost_payloads(log: &std::path::Path, size: u64) -> Vec<(u64, String)> {
     }
     lost.truncate(MAX_LOST);
     lost
+}
+
+/// Events of one process are in order. Between two, the clock may have been set back: that is said, since it cannot be put
+/// right.
+fn note_clock(started: Option<&mut Event<'_>>, newest: &[u8]) {
+    let Some((started, newest)) = started.zip(Event::from_bytes(newest).ok()) else { return };
+    let back = newest.t.saturating_sub(started.t);
+    if back > 0 {
+        tracing::warn!(back_us = back, "the clock is behind the newest event of the log");
+        started.detail.insert("clock_back_us".to_owned(), back.into());
+    }
 }
 
 /// The log was cut back to its last whole commit: what was lost had never been answered as durable.

@@ -161,6 +161,7 @@ impl Gateway {
                 tracing::warn!(%error, "the project's files cannot be looked at");
             }
             self.shared.pipeline.tend_approvals().await;
+            self.tend_rotation().await;
             self.shared.pool.sweep();
             if !self.options.state.exists() {
                 tracing::error!("the state directory is gone: the gateway ends");

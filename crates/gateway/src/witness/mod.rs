@@ -27,7 +27,8 @@ use tokio::net::TcpListener;
 pub struct Settings {
     /// Its key and what it remembers.
     pub witness: Witness,
-    /// The keys of the logs it cosigns. A log is known by its origin, which is the name of its key.
+    /// The keys of the logs it cosigns. A log is known by its origin, which is the name of its key; one whose key is rotated
+    /// has several.
     pub logs: Vec<Verifier>,
     /// What the time of a cosignature is taken from.
     pub clock: Clock,
@@ -39,32 +40,27 @@ pub enum LogsError {
     /// There is nothing to cosign.
     #[error("no log is given")]
     None,
-    /// Two keys have one name.
-    #[error("two keys are given for log `{0}`")]
-    Twice(String),
 }
 
 /// A witness at work.
 struct Serving {
     witness: Witness,
-    logs: BTreeMap<String, Verifier>,
+    logs: BTreeMap<String, Vec<Verifier>>,
     clock: Clock,
 }
 
 /// Serves until `shutdown` completes.
 ///
 /// # Errors
-/// No log is given, or two keys for one.
+/// No log is given.
 pub async fn serve(
     listener: TcpListener,
     settings: Settings,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), LogsError> {
-    let mut logs = BTreeMap::new();
+    let mut logs: BTreeMap<String, Vec<Verifier>> = BTreeMap::new();
     for log in settings.logs {
-        if let Some(twice) = logs.insert(log.name().to_string(), log) {
-            return Err(LogsError::Twice(twice.name().to_string()));
-        }
+        logs.entry(log.name().to_string()).or_default().push(log);
     }
     if logs.is_empty() {
         return Err(LogsError::None);

@@ -35,7 +35,7 @@ fn request(old: u64, size: u64) -> AddCheckpoint {
 }
 
 fn judged(request: &AddCheckpoint, seen: Option<Seen>) -> Result<u64, Refusal> {
-    request.judge(seen, &signer().verifier()).map(|checkpoint| checkpoint.size())
+    request.judge(seen, &[signer().verifier()]).map(|checkpoint| checkpoint.size())
 }
 
 #[test]
@@ -71,11 +71,11 @@ fn a_log_that_forgot_or_rewrote_is_not() {
 fn somebody_elses_checkpoint_is_not_the_logs() {
     let request = request(0, 7);
     let other = Signer::from_seed(KeyName::parse(ORIGIN).unwrap(), &[2; 32]).verifier();
-    assert!(matches!(request.judge(None, &other), Err(Refusal::NotTheLogs(OpenError::Note(_)))));
+    assert!(matches!(request.judge(None, std::slice::from_ref(&other)), Err(Refusal::NotTheLogs(OpenError::Note(_)))));
     let named = Signer::from_seed(KeyName::parse("log.example/two").unwrap(), &[1; 32]);
     let note = Checkpoint::new(ORIGIN, 0, crate::EMPTY_ROOT).unwrap().sign(&[&named]).unwrap();
     let foreign = AddCheckpoint { old: 0, proof: Vec::new(), note };
-    assert!(matches!(foreign.judge(None, &named.verifier()), Err(Refusal::NotTheLogs(OpenError::Origin { .. }))));
+    assert!(matches!(foreign.judge(None, &[named.verifier()]), Err(Refusal::NotTheLogs(OpenError::Origin { .. }))));
 }
 
 #[test]
@@ -106,7 +106,7 @@ proptest! {
             if size < old {
                 continue;
             }
-            let checkpoint = request(old, size).judge(last, &signer().verifier()).unwrap();
+            let checkpoint = request(old, size).judge(last, &[signer().verifier()]).unwrap();
             last = Some(Seen { size, root: *checkpoint.root() });
             prop_assert_eq!(last, Some(seen(size)));
         }
@@ -122,4 +122,22 @@ proptest! {
             prop_assert_eq!(read.format().into_bytes(), near);
         }
     }
+}
+
+#[test]
+fn a_witness_that_is_told_the_new_key_follows_a_rotation() {
+    let new = Signer::from_seed(KeyName::parse(ORIGIN).unwrap(), &[2; 32]);
+    let under = |signers: &[&Signer]| {
+        let mut request = request(7, 9);
+        request.note = Checkpoint::parse(request.note.text()).unwrap().sign(signers).unwrap();
+        request
+    };
+    let old_only = [signer().verifier()];
+    let both = [signer().verifier(), new.verifier()];
+    // The overlap: either knowledge is enough.
+    assert!(under(&[&signer(), &new]).judge(Some(seen(7)), &old_only).is_ok());
+    assert!(under(&[&signer(), &new]).judge(Some(seen(7)), &both).is_ok());
+    // After it, only who was told goes on.
+    assert!(matches!(under(&[&new]).judge(Some(seen(7)), &old_only), Err(Refusal::NotTheLogs(_))));
+    assert!(under(&[&new]).judge(Some(seen(7)), &both).is_ok());
 }

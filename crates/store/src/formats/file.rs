@@ -6,10 +6,9 @@
 
 use super::{Encoder, Format, Head, Selection};
 use crate::atomic;
-use crate::log::checkpoints::{self, StoredError};
-use crate::log::{identity::read_line, layout::Layout};
+use crate::log::checkpoints::StoredError;
+use crate::log::{keyring, layout::Layout};
 use crate::read::{LogReader, ReadError};
-use proof::Verifier;
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -160,10 +159,11 @@ impl Job {
     /// The state of an export that begins now.
     fn begun(&self, origin: String, reader: &LogReader, layout: &Layout) -> Result<State, Failure> {
         let end = reader.len()?;
-        let vkey = read_line(&layout.vkey()).map_err(failed(&layout.vkey()))?;
-        let key = Verifier::from_vkey(&vkey).map_err(|error| Failure::Unsound(error.to_string()))?;
         // Reading stops at the first place that is no record. What was signed says whether there had been one.
-        let sealed = checkpoints::read(&layout.checkpoint(), &key)?.map_or(0, |stored| stored.checkpoint.size());
+        let sealed = keyring::published(layout)
+            .map_err(|error| Failure::Unsound(error.to_string()))?
+            .0
+            .map_or(0, |stored| stored.checkpoint.size());
         if sealed > end {
             return Err(Failure::Unsound(format!("record {end} is missing or altered, and {sealed} were signed")));
         }

@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use crate::atomic::{self, Durable};
-use proof::{Checkpoint, Hash, Note, Signer, Verifier};
+use proof::{Checkpoint, Hash, KeyHistory, Note, Signer, Verifier};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -25,27 +25,36 @@ pub(crate) struct Stored {
     pub(crate) note: Note,
 }
 
-/// Reads a checkpoint; none where there is no file.
-pub(crate) fn read(path: &Path, log: &Verifier) -> Result<Option<Stored>, StoredError> {
+/// Reads a checkpoint, signed by the keys that have to sign its size; none where there is no file.
+pub(crate) fn read(path: &Path, keys: &KeyHistory) -> Result<Option<Stored>, StoredError> {
+    open(path, |note| keys.open(note).map_err(|error| error.to_string()))
+}
+
+/// Reads a checkpoint that one of the log's keys has signed, whether or not it may; none where there is no file.
+pub(crate) fn read_signed(path: &Path, keys: &KeyHistory) -> Result<Option<Stored>, StoredError> {
+    let known: Vec<Verifier> = keys.spans().iter().map(|span| span.key.clone()).collect();
+    open(path, |note| Checkpoint::open_any(note, &known).map_err(|error| error.to_string()))
+}
+
+fn open(path: &Path, open: impl Fn(&Note) -> Result<Checkpoint, String>) -> Result<Option<Stored>, StoredError> {
     let bytes = match std::fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read.map_err(|source| StoredError::Io { path: path.to_owned(), source })?,
     };
     let invalid = |reason: String| StoredError::Invalid { path: path.to_owned(), reason };
     let note = Note::parse(&bytes).map_err(|error| invalid(error.to_string()))?;
-    let checkpoint = Checkpoint::open(&note, log).map_err(|error| invalid(error.to_string()))?;
+    let checkpoint = open(&note).map_err(invalid)?;
     Ok(Some(Stored { path: path.to_owned(), checkpoint, note }))
 }
 
-/// Reads the archived checkpoint of this size.
-pub(crate) fn read_archived(layout: &Layout, size: u64, log: &Verifier) -> Result<Option<Stored>, StoredError> {
-    let path = layout.archived(size);
-    let Some(stored) = read(&path, log)? else {
+/// What was read from the archive's file for this size, if that is what it is over.
+pub(crate) fn of_size(stored: Option<Stored>, size: u64) -> Result<Option<Stored>, StoredError> {
+    let Some(stored) = stored else {
         return Ok(None);
     };
     if stored.checkpoint.size() != size {
         let reason = format!("it is over {} records", stored.checkpoint.size());
-        return Err(StoredError::Invalid { path, reason });
+        return Err(StoredError::Invalid { path: stored.path, reason });
     }
     Ok(Some(stored))
 }
@@ -55,16 +64,19 @@ pub(crate) fn read_archived(layout: &Layout, size: u64, log: &Verifier) -> Resul
 pub(crate) enum Keep {
     UntilNext,
     ForGood,
+    /// For good, and signed by both keys of a rotation: what proves it.
+    Handover,
 }
 
 /// Signs and publishes a checkpoint.
-pub(crate) fn publish(layout: &Layout, signer: &Signer, size: u64, root: Hash, keep: Keep) -> io::Result<()> {
-    let checkpoint = Checkpoint::new(signer.name().as_str(), size, root).map_err(io::Error::other)?;
-    let note = checkpoint.sign(&[signer]).map_err(io::Error::other)?.format();
+pub(crate) fn publish(layout: &Layout, signers: &[&Signer], size: u64, root: Hash, keep: Keep) -> io::Result<()> {
+    let origin = signers.first().ok_or_else(|| io::Error::other("no key is at hand"))?.name().as_str();
+    let checkpoint = Checkpoint::new(origin, size, root).map_err(io::Error::other)?;
+    let note = checkpoint.sign(signers).map_err(io::Error::other)?.format();
     let scratch = layout.checkpoint_scratch();
-    atomic::replace(&layout.checkpoint(), &scratch, note.as_bytes(), Durable::Whole)?;
-    if keep == Keep::ForGood {
+    // The kept one first: a later checkpoint replaces the other, and a rotation is proved by what is kept.
+    if keep != Keep::UntilNext {
         atomic::replace(&layout.archived(size), &scratch, note.as_bytes(), Durable::There)?;
     }
-    Ok(())
+    atomic::replace(&layout.checkpoint(), &scratch, note.as_bytes(), Durable::Whole)
 }

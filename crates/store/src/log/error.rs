@@ -21,6 +21,17 @@ pub enum LogError {
     AppendTooLong(usize),
 }
 
+/// Why the log's key was not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RotateError {
+    /// The record does not change the log's keys as they are now.
+    #[error("the log's key cannot be changed so: {0}")]
+    Unfit(String),
+    /// The record was not appended, or the checkpoint over it not signed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
 /// Why a log was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -38,13 +49,27 @@ pub enum OpenError {
         /// Origin asked for.
         expected: String,
     },
-    /// The signing key is named after another log, or is not the one the log was begun with.
+    /// The signing key is named after another log, or is not the one that signs the log now.
     #[error("the signing key `{found}` is not the one of the log, `{expected}`")]
     Key {
         /// The verifying key of the key given.
         found: String,
-        /// The one the log was begun with, or its origin.
+        /// The one that signs the log, or its origin.
         expected: String,
+    },
+    /// A record about the log's keys does not follow from those before.
+    #[error("record {index} does not change the log's keys as it says: {reason}")]
+    KeyRecord {
+        /// Its index.
+        index: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The list of keys knows of one that no record names.
+    #[error("the log has been signed by key `{key}`, which no record names: records are missing")]
+    KeyUnnamed {
+        /// The key's id.
+        key: String,
     },
     /// Records that were there are not.
     #[error("records from {index} on are missing: {sealed} were sealed by a checkpoint")]

@@ -4,8 +4,8 @@ use super::{
     checkpoints::{self, Keep},
     committer::Committer,
     derive::Derived,
-    error::{LogError, OpenError},
-    identity,
+    error::{LogError, OpenError, RotateError},
+    identity, keyring,
     layout::Layout,
     lock::{Lock, LockError},
     medium::{Disk, Medium},
@@ -14,11 +14,12 @@ use super::{
     publisher::Publisher,
     queue::{Append, Queue},
     recovery::{Recovered, Recovery, recover},
+    rotation::{Ring, Rotation, Signers},
     scan::Tail,
     segment::{Position, SegmentWriter},
 };
 use crate::atomic;
-use proof::Signer;
+use proof::{KeyHistory, Signer};
 use std::{
     io,
     ops::Range,
@@ -29,7 +30,7 @@ use std::{
         mpsc,
     },
     thread::JoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
 
@@ -40,8 +41,12 @@ pub struct Log {
     queue: Arc<Queue>,
     durable: Arc<AtomicU64>,
     sealed: Arc<AtomicU64>,
+    ring: Arc<Mutex<Ring>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
+
+/// How often it is looked whether the checkpoint over a changed key is there.
+const SEALED_LOOK: Duration = Duration::from_millis(2);
 
 impl Log {
     /// Opens the log in `dir`, or begins one there. Blocks: every record is read, and its place and checksum are checked;
@@ -55,19 +60,20 @@ impl Log {
     pub fn open(
         dir: &Path,
         options: &LogOptions,
-        signer: Signer,
+        signers: impl Into<Signers>,
         visit: &mut dyn FnMut(u64, &[u8]),
     ) -> Result<(Self, Recovery), OpenError> {
-        Self::open_on(Arc::new(Disk), dir, options, signer, visit)
+        Self::open_on(Arc::new(Disk), dir, options, signers, visit)
     }
 
     pub(crate) fn open_on(
         medium: Arc<dyn Medium>,
         dir: &Path,
         options: &LogOptions,
-        signer: Signer,
+        signers: impl Into<Signers>,
         visit: &mut dyn FnMut(u64, &[u8]),
     ) -> Result<(Self, Recovery), OpenError> {
+        let signers = signers.into();
         options.check()?;
         let layout = Layout::new(dir);
         for dir in [dir.to_owned(), layout.segment_dir(), layout.tile_dir(), layout.archive()] {
@@ -83,14 +89,16 @@ impl Log {
         let is_new = !layout.origin().try_exists().map_err(|error| io_error(layout.origin(), error))?;
         let (recovered, filled) = std::thread::scope(|scope| {
             let filling = is_new.then(|| std::thread::Builder::new().spawn_scoped(scope, fill_first).ok()).flatten();
-            let claimed = identity::claim(&layout, &options.origin, &signer);
-            let recovered = claimed.and_then(|()| recover(&layout, &signer.verifier(), visit));
+            let claimed = identity::claim(&layout, &options.origin, &signers);
+            let recovered = claimed.and_then(|first| recover(&layout, &first, visit));
             (
                 recovered,
                 filling.map(|filling| filling.join().unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))),
             )
         });
-        let Recovered { recovery, mut derived, end } = recovered?;
+        let Recovered { recovery, mut derived, end, keys, handover } = recovered?;
+        let ring = Ring::new(keys, signers);
+        check_present(&ring)?;
         let segment = match end.segment {
             Some(first) => first,
             None => {
@@ -99,21 +107,33 @@ impl Log {
                 0
             }
         };
-        if let Tail::Torn(bytes) = end.tail {
+        if let Tail::Torn(bytes) | Tail::Cut(bytes) = end.tail {
             // A commit that was never finished goes before anything is written in its place.
             let torn = medium.open(&layout.segment(segment));
             torn.and_then(|mut file| file.erase(bytes, end.offset)).map_err(segments_failed)?;
         }
+        if ring.state.history.spans().len() > 1 {
+            let kept = keyring::keep_if_other(&layout, &ring.state.history);
+            kept.map_err(|error| io_error(layout.keys(), error))?;
+        }
+        let publish = |size, root, keep| {
+            let signing = ring.signing(size, keep == Keep::Handover).map_err(io::Error::other);
+            let published = signing.and_then(|signers| checkpoints::publish(&layout, &signers, size, root, keep));
+            published.map_err(|error| io_error(layout.checkpoint(), error))
+        };
+        let mut sealed = recovery.sealed;
+        if let Some((size, root)) = handover {
+            publish(size, root, Keep::Handover)?;
+            sealed = size;
+        }
         if !layout.checkpoint().try_exists().map_err(|error| io_error(layout.checkpoint(), error))? {
-            derived
-                .root()
-                .and_then(|root| checkpoints::publish(&layout, &signer, derived.size(), root, Keep::UntilNext))
-                .map_err(|error| io_error(layout.checkpoint(), error))?;
+            let root = derived.root().map_err(|error| io_error(layout.checkpoint(), error))?;
+            publish(derived.size(), root, Keep::UntilNext)?;
         }
         let at = Position { segment, offset: end.offset, next: end.size, epoch: recovery.epoch };
         let writer =
             SegmentWriter::open(layout.clone(), medium, options.segment_bytes, &at).map_err(segments_failed)?;
-        let log = Self::start(layout, options, signer, Arc::new(lock), writer, derived, recovery.sealed)
+        let log = Self::start(layout, options, ring, Arc::new(lock), writer, derived, sealed)
             .map_err(|error| io_error(dir.to_owned(), error))?;
         Ok((log, recovery))
     }
@@ -164,6 +184,66 @@ impl Log {
         self.queue.end()
     }
 
+    /// The log's keys, as its newest sealed records say.
+    #[must_use]
+    pub fn keys(&self) -> KeyHistory {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner).state.history.clone()
+    }
+
+    /// The rotation of the log's key that is under way.
+    #[must_use]
+    pub fn rotation(&self) -> Option<Rotation> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner).state.rotation.clone()
+    }
+
+    /// Appends a record that begins a rotation to this key, as [`begin_rotation`](super::begin_rotation) makes it. Resolves
+    /// with its index when a checkpoint by both keys is over it. One at a time.
+    ///
+    /// # Errors
+    /// The record does not begin one now; the log has failed.
+    pub fn rotate(&self, next: Signer, record: Vec<u8>) -> impl Future<Output = Result<u64, RotateError>> + Send {
+        let fit = self.fits(&record).map(|()| {
+            self.ring.lock().unwrap_or_else(PoisonError::into_inner).add(next);
+        });
+        async move {
+            fit?;
+            self.append_sealed(record).await
+        }
+    }
+
+    /// Appends the record that ends the rotation under way, as [`end_rotation`](super::end_rotation) makes it. Resolves when
+    /// a checkpoint by the new key alone is over it: then the old key is of no use to the log.
+    ///
+    /// # Errors
+    /// There is no rotation; the log has failed.
+    pub fn end_rotation(&self, record: Vec<u8>) -> impl Future<Output = Result<u64, RotateError>> + Send {
+        let fit = self.fits(&record);
+        async move {
+            fit?;
+            self.append_sealed(record).await
+        }
+    }
+
+    fn fits(&self, record: &[u8]) -> Result<(), RotateError> {
+        let mut state = self.ring.lock().unwrap_or_else(PoisonError::into_inner).state.clone();
+        match state.take(self.size(), record) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(RotateError::Unfit("the record is not about it".to_owned())),
+            Err(reason) => Err(RotateError::Unfit(reason)),
+        }
+    }
+
+    async fn append_sealed(&self, record: Vec<u8>) -> Result<u64, RotateError> {
+        let appended = self.append(vec![record]).await?;
+        while self.sealed() < appended.end {
+            if let Some(failure) = self.failure() {
+                return Err(failure.into());
+            }
+            tokio::time::sleep(SEALED_LOOK).await;
+        }
+        Ok(appended.start)
+    }
+
     /// Lets nothing be appended any more, for this reason: what the log says is contradicted from outside.
     pub fn condemn(&self, reason: &str) {
         self.queue.kill(reason.into());
@@ -190,7 +270,7 @@ impl Log {
     fn start(
         layout: Layout,
         options: &LogOptions,
-        signer: Signer,
+        ring: Ring,
         lock: Arc<Lock>,
         writer: SegmentWriter,
         derived: Derived,
@@ -200,13 +280,14 @@ impl Log {
             queue: Arc::new(Queue::new()),
             durable: Arc::new(AtomicU64::new(derived.size())),
             sealed: Arc::new(AtomicU64::new(sealed)),
+            ring: Arc::new(Mutex::new(ring)),
             threads: Mutex::new(Vec::new()),
         };
         let (commits, durable_commits) = mpsc::channel();
         let publisher = Publisher {
             layout,
             options: options.clone(),
-            signer,
+            ring: Arc::clone(&log.ring),
             derived,
             queue: Arc::clone(&log.queue),
             lock: Arc::clone(&lock),
@@ -245,6 +326,16 @@ impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Log({} records, {} sealed)", self.size(), self.sealed())
     }
+}
+
+/// Whether the key that has to sign from here on is at hand.
+fn check_present(ring: &Ring) -> Result<(), OpenError> {
+    let present = ring.state.history.present().map(proof::Verifier::to_vkey).unwrap_or_default();
+    let at_hand: Vec<String> = ring.at_hand();
+    if at_hand.contains(&present) {
+        return Ok(());
+    }
+    Err(OpenError::Key { found: at_hand.join("`, `"), expected: present })
 }
 
 fn io_error(path: PathBuf, source: io::Error) -> OpenError {

@@ -1,17 +1,19 @@
 //! Which log a directory holds.
 
+use super::rotation::Signers;
 use super::{error::OpenError, layout::Layout};
 use crate::atomic::{self, Durable};
-use proof::Signer;
+use proof::Verifier;
 use std::{
     io,
     path::{Path, PathBuf},
 };
 
-/// Checks that the directory holds the log of this origin and key, or makes it that.
-pub(crate) fn claim(layout: &Layout, origin: &str, signer: &Signer) -> Result<(), OpenError> {
-    let vkey = signer.verifier().to_vkey();
-    if signer.name().as_str() != origin {
+/// Checks that the directory holds the log of this origin, or makes it that; the key it began with. Whether the keys at hand
+/// are those that sign it now, its records say.
+pub(crate) fn claim(layout: &Layout, origin: &str, signers: &Signers) -> Result<Verifier, OpenError> {
+    let vkey = signers.all().first().map(|signer| signer.verifier().to_vkey()).unwrap_or_default();
+    if signers.all().iter().any(|signer| signer.name().as_str() != origin) {
         return Err(OpenError::Key { found: vkey, expected: origin.to_owned() });
     }
     let (found, new_origin) = text(&layout.origin(), origin)?;
@@ -19,15 +21,13 @@ pub(crate) fn claim(layout: &Layout, origin: &str, signer: &Signer) -> Result<()
         return Err(OpenError::Origin { found, expected: origin.to_owned() });
     }
     let (found, new_key) = text(&layout.vkey(), &vkey)?;
-    if found != vkey {
-        return Err(OpenError::Key { found: vkey, expected: found });
-    }
+    let first = Verifier::from_vkey(&found).map_err(|_| OpenError::Key { found: vkey, expected: found })?;
     if new_origin || new_key {
         // They lie in one directory.
         let path = layout.vkey();
         atomic::sync_parent(&path).map_err(|source| OpenError::Io { path, source })?;
     }
-    Ok(())
+    Ok(first)
 }
 
 /// The file's line; `fresh` and true where there was none, after writing it.

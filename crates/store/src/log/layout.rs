@@ -8,7 +8,8 @@ use std::{
 /// The paths of one log.
 ///
 /// ```text
-/// origin, vkey              which log, and the key that checks its checkpoints
+/// origin, vkey              which log, and the key it began with
+/// keys                      after a rotation: which key signs which sizes, as the records say
 /// lock                      held by the gateway that writes, holds its process id
 /// seg/<first_index>.log     zero-filled segments of frames; 20 digits, so that names sort
 /// seg/spare                 the next segment, being filled
@@ -42,6 +43,14 @@ impl Layout {
 
     pub(crate) fn vkey(&self) -> PathBuf {
         self.root.join("vkey")
+    }
+
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    pub(crate) fn keys_scratch(&self) -> PathBuf {
+        self.root.join("keys.unfinished")
     }
 
     pub(crate) fn lock(&self) -> PathBuf {

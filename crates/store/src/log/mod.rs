@@ -2,7 +2,7 @@
 //!
 //! The way of a record: `handle` → `queue` → `committer` → `segment` (`frame`, on a `medium`, the next one filled at a `pace`)
 //! → durable, answered → `publisher` → `derive` (tree, tiles) → `checkpoints`. Opening goes the other way: `lock`,
-//! `identity`, `recovery` over `walk` and `scan`.
+//! `identity`, `recovery` over `walk` and `scan`. Which key signs is said by records: `rotation`, and `keyring` reads it.
 
 pub(crate) mod bundle;
 pub(crate) mod checkpoints;
@@ -13,6 +13,7 @@ pub(crate) mod error;
 pub(crate) mod frame;
 mod handle;
 pub(crate) mod identity;
+pub(crate) mod keyring;
 pub(crate) mod layout;
 pub(crate) mod lock;
 pub(crate) mod medium;
@@ -21,6 +22,7 @@ pub(crate) mod pace;
 mod publisher;
 pub(crate) mod queue;
 mod recovery;
+pub(crate) mod rotation;
 pub(crate) mod scan;
 pub(crate) mod segment;
 pub(crate) mod walk;
@@ -28,10 +30,11 @@ pub(crate) mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use error::{LogError, OpenError};
+pub use error::{LogError, OpenError, RotateError};
 pub use handle::Log;
 pub use options::{
     ARCHIVE_INTERVAL, COMMIT_BYTES, LAZY_WAIT, LogOptions, MAX_APPEND_BYTES, MAX_SEGMENT_BYTES, MIN_CHECKPOINT_SPACING,
     MIN_SEGMENT_BYTES, QUEUE_BYTES,
 };
 pub use recovery::Recovery;
+pub use rotation::{DEFAULT_OVERLAP, MAX_OVERLAP, Overlap, Rotation, Signers, begin_rotation, end_rotation};

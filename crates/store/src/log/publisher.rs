@@ -5,16 +5,17 @@ use super::{
     committer::Commit,
     derive::{Derived, Write},
     error::reason,
+    keyring,
     layout::Layout,
     lock::Lock,
     options::{ARCHIVE_INTERVAL, DERIVE_EVERY, LogOptions, MIN_CHECKPOINT_SPACING},
     queue::{KillOnExit, Queue},
+    rotation::Ring,
 };
-use proof::Signer;
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError},
     },
@@ -25,7 +26,7 @@ use std::{
 pub(crate) struct Publisher {
     pub(crate) layout: Layout,
     pub(crate) options: LogOptions,
-    pub(crate) signer: Signer,
+    pub(crate) ring: Arc<Mutex<Ring>>,
     pub(crate) derived: Derived,
     pub(crate) queue: Arc<Queue>,
     pub(crate) lock: Arc<Lock>,
@@ -70,10 +71,29 @@ impl Publisher {
 
     fn take(&mut self, commit: Commit) -> io::Result<()> {
         for record in commit.records {
+            let index = self.derived.size();
+            let changed = self.ring().take(index, &record).map_err(io::Error::other)?;
             self.derived.push(record, Write::Always)?;
+            if changed {
+                self.change_keys(index)?;
+            }
         }
         self.queue.release(commit.bytes);
         Ok(())
+    }
+
+    /// The record at `index` changed the keys: that is kept, and sealed at once. A rotation begins with a checkpoint by both.
+    fn change_keys(&mut self, index: u64) -> io::Result<()> {
+        let state = self.ring().state.clone();
+        keyring::keep(&self.layout, &state.history)?;
+        match state.rotation {
+            Some(rotation) if rotation.index == index => self.publish(Keep::Handover),
+            _ => self.publish(Keep::ForGood),
+        }
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unsealed(&self) -> u64 {
@@ -100,12 +120,16 @@ impl Publisher {
             return Err(io::Error::other("the log's directory was removed or replaced"));
         }
         let old = self.archived.is_none_or(|archived| archived.elapsed() >= ARCHIVE_INTERVAL);
-        let keep = if old { Keep::ForGood } else { keep };
+        let keep = if old && keep == Keep::UntilNext { Keep::ForGood } else { keep };
         self.derived.write_partial(Write::Always)?;
-        checkpoints::publish(&self.layout, &self.signer, self.derived.size(), self.derived.root()?, keep)?;
+        let (size, root) = (self.derived.size(), self.derived.root()?);
+        let ring = self.ring();
+        let signers = ring.signing(size, keep == Keep::Handover).map_err(io::Error::other)?;
+        checkpoints::publish(&self.layout, &signers, size, root, keep)?;
+        drop(ring);
         self.sealed.store(self.derived.size(), Ordering::Release);
         self.published = Instant::now();
-        if keep == Keep::ForGood {
+        if keep != Keep::UntilNext {
             self.archived = Some(self.published);
         }
         Ok(())

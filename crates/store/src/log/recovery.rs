@@ -9,8 +9,9 @@ use super::{
     scan::Tail,
     walk::{End, walk},
 };
+use super::{keyring, rotation::KeyState};
 use crate::prove::StoredTiles;
-use proof::{TILE_WIDTH, Verifier, consistency_proof, verify_consistency};
+use proof::{Hash, KeyHistory, TILE_WIDTH, Verifier, consistency_proof, verify_consistency};
 use std::io;
 
 /// What opening a log found and did.
@@ -31,6 +32,10 @@ pub(crate) struct Recovered {
     pub(crate) recovery: Recovery,
     pub(crate) derived: Derived,
     pub(crate) end: End,
+    /// Which keys sign, as the records say.
+    pub(crate) keys: KeyState,
+    /// The size and root at which a rotation began, where no checkpoint by both keys was published.
+    pub(crate) handover: Option<(u64, Hash)>,
 }
 
 /// Reads all records, checks them against the newest checkpoints and writes tiles that are missing.
@@ -43,12 +48,22 @@ pub(crate) struct Recovered {
 /// [`verify`](crate::verify()), which hashes everything.
 ///
 /// Changes no segment.
+///
+/// The keys that checkpoints are checked with are those that `keys` says. Afterwards the records have to say the same, or
+/// more: a rotation was recorded and the process ended before it was in that file.
 pub(crate) fn recover(
     layout: &Layout,
-    log: &Verifier,
+    first: &Verifier,
     visit: &mut dyn FnMut(u64, &[u8]),
 ) -> Result<Recovered, OpenError> {
-    let checkpoints = newest(layout, log)?;
+    let mut assumed = keyring::assumed(layout, first);
+    let checkpoints = match newest(layout, &assumed) {
+        Err(OpenError::Checkpoint { .. }) => {
+            assumed = keyring::derived(layout, first);
+            newest(layout, &assumed)?
+        }
+        found => found?,
+    };
     let mut shown = 0;
     let mut visit = |frame: &Frame<'_>| {
         // A second reading shows nothing twice.
@@ -57,14 +72,29 @@ pub(crate) fn recover(
             visit(frame.index, frame.bytes);
         }
     };
-    if let Some(derived) = resumed(layout, &checkpoints) {
-        match read(layout, &checkpoints, derived, &mut visit) {
-            // The tiles are not those of the records: which of them are wrong, only all records tell.
-            Err(OpenError::Rewritten { .. }) => {}
-            done => return done,
-        }
+    let mut read = |derived| read(layout, &checkpoints, derived, KeyState::new(first.clone()), &mut visit);
+    let recovered = match resumed(layout, &checkpoints).map(&mut read) {
+        // The tiles are not those of the records: which of them are wrong, only all records tell.
+        None | Some(Err(OpenError::Rewritten { .. })) => read(Derived::new(layout.clone()))?,
+        Some(done) => done?,
+    };
+    agree(&assumed, &recovered.keys.history, &checkpoints)?;
+    Ok(recovered)
+}
+
+/// Checks that what was assumed of the keys is not more than the records say, and the checkpoints again if it was less.
+fn agree(assumed: &KeyHistory, said: &KeyHistory, checkpoints: &[Stored]) -> Result<(), OpenError> {
+    if let Some(span) = assumed.spans().iter().find(|span| !said.knows(&span.key)) {
+        return Err(OpenError::KeyUnnamed { key: span.key.id().to_string() });
     }
-    read(layout, &checkpoints, Derived::new(layout.clone()), &mut visit)
+    if assumed == said {
+        return Ok(());
+    }
+    for stored in checkpoints {
+        let checked = said.open(&stored.note);
+        checked.map_err(|error| OpenError::Checkpoint { path: stored.path.clone(), reason: error.to_string() })?;
+    }
+    Ok(())
 }
 
 /// Where hashing may begin: at the last full tile below the newest checkpoint, if the stored tiles say that the other
@@ -89,14 +119,23 @@ fn read(
     layout: &Layout,
     checkpoints: &[Stored],
     mut derived: Derived,
+    mut keys: KeyState,
     visit: &mut dyn FnMut(&Frame<'_>),
 ) -> Result<Recovered, OpenError> {
     let sealed = checkpoints.iter().map(|stored| stored.checkpoint.size()).max().unwrap_or(0);
     let derive_failed = |source| OpenError::Io { path: layout.tile_dir(), source };
+    let mut handover = None;
     let end = walk(layout, &mut |frame| {
         if frame.index >= derived.size() {
             derived.push(frame.bytes.to_vec(), Write::WhereMissing).map_err(derive_failed)?;
             check_root(layout, checkpoints, &mut derived)?;
+        }
+        let changed = keys.take(frame.index, frame.bytes);
+        let changed = changed.map_err(|reason| OpenError::KeyRecord { index: frame.index, reason })?;
+        // No checkpoint is published over the record that begins a rotation before the one by both keys is.
+        if changed && frame.index >= sealed {
+            let begun = keys.rotation.as_ref().is_some_and(|rotation| rotation.index == frame.index);
+            handover = if begun { Some((derived.size(), derived.root().map_err(derive_failed)?)) } else { handover };
         }
         visit(frame);
         Ok::<(), OpenError>(())
@@ -105,10 +144,10 @@ fn read(
         Tail::Altered => return Err(OpenError::Altered { index: end.size }),
         // What a checkpoint sealed had been durable: no crash tears it.
         Tail::Torn(_) if end.size < sealed => return Err(OpenError::Altered { index: end.size }),
-        Tail::Clean if end.size < sealed => {
+        Tail::Clean | Tail::Cut(_) if end.size < sealed => {
             return Err(OpenError::Missing { index: end.size, sealed });
         }
-        Tail::Torn(bytes) => bytes,
+        Tail::Torn(bytes) | Tail::Cut(bytes) => bytes,
         Tail::Clean => 0,
     };
     if end.size == 0 {
@@ -117,19 +156,19 @@ fn read(
     derived.write_partial(Write::WhereMissing).map_err(derive_failed)?;
     let epoch = end.epoch.saturating_add(1);
     let recovery = Recovery { size: end.size, sealed, dropped_bytes, epoch };
-    Ok(Recovered { recovery, derived, end })
+    Ok(Recovered { recovery, derived, end, keys, handover })
 }
 
 /// The published checkpoint and the newest archived one. Earlier ones are left to `verify`.
-fn newest(layout: &Layout, log: &Verifier) -> Result<Vec<Stored>, OpenError> {
+fn newest(layout: &Layout, keys: &KeyHistory) -> Result<Vec<Stored>, OpenError> {
     let sizes = layout.archived_sizes().map_err(|source| OpenError::Io { path: layout.archive(), source })?;
-    let published = checkpoints::read(&layout.checkpoint(), log)?;
+    let published = checkpoints::read(&layout.checkpoint(), keys)?;
     if published.is_none() && !sizes.is_empty() {
         let source = io::ErrorKind::NotFound.into();
         return Err(OpenError::Io { path: layout.checkpoint(), source });
     }
     let archived = match sizes.last() {
-        Some(size) => checkpoints::read_archived(layout, *size, log)?,
+        Some(size) => checkpoints::of_size(checkpoints::read(&layout.archived(*size), keys)?, *size)?,
         None => None,
     };
     Ok(published.into_iter().chain(archived).collect())

@@ -2,6 +2,7 @@
 
 use super::frame::{self, Frame, HEADER_BYTES, Parsed};
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
+use vocab::Event;
 
 /// Bytes read at once.
 const READ_CHUNK: usize = 64 * 1024;
@@ -55,6 +56,8 @@ pub(crate) enum Tail {
     Clean,
     /// Part of one commit that was never finished, or noise: this many bytes.
     Torn(u64),
+    /// The same, of which no more is there than the beginning of one record: what stood behind it is gone, or never was.
+    Cut(u64),
     /// Records of a commit that began later. A commit begins when the one before it is durable, so what is missing in
     /// between had been there.
     Altered,
@@ -151,7 +154,7 @@ impl SegmentScan {
                 Parsed::Empty | Parsed::Bad => 1,
             };
         }
-        Ok(Tail::Torn(rest.len() as u64))
+        Ok(if is_cut(&rest) { Tail::Cut(rest.len() as u64) } else { Tail::Torn(rest.len() as u64) })
     }
 
     /// Bytes from the position to the last one that is not zero.
@@ -210,4 +213,12 @@ impl SegmentScan {
         }
         Ok(())
     }
+}
+
+/// Whether these bytes, behind which only zeros or nothing are, end before the record does that they begin. A record that is
+/// there to its last byte was changed in its header.
+fn is_cut(rest: &[u8]) -> bool {
+    let Some((_, record)) = rest.split_at_checked(HEADER_BYTES) else { return true };
+    let is_short = frame::claimed_length(rest).is_some_and(|length| record.len() < length);
+    is_short && Event::from_bytes(record).is_err()
 }

@@ -44,6 +44,7 @@ pub(crate) fn walk<E: From<WalkError>>(
         // INVARIANT: a segment is begun only when the one before holds all its records, and these are durable.
         match end.tail {
             Tail::Torn(_) | Tail::Altered => return Err(WalkError::Altered(end.size).into()),
+            Tail::Cut(_) => return Err(WalkError::Missing(end.size).into()),
             Tail::Clean if first < end.size => return Err(WalkError::Altered(first).into()),
             Tail::Clean if first > end.size => return Err(WalkError::Missing(end.size).into()),
             Tail::Clean => {}
@@ -52,7 +53,7 @@ pub(crate) fn walk<E: From<WalkError>>(
     }
     match end.tail {
         Tail::Altered => Err(WalkError::Altered(end.size).into()),
-        Tail::Clean | Tail::Torn(_) => Ok(end),
+        Tail::Clean | Tail::Cut(_) | Tail::Torn(_) => Ok(end),
     }
 }
 

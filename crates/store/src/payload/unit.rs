@@ -125,7 +125,7 @@ fn end_of(medium: &dyn Medium, layout: &Layout, segment: u64) -> io::Result<Posi
     while let Step::Record(_) = scan.step()? {}
     match scan.tail()? {
         Tail::Clean => {}
-        Tail::Torn(bytes) => medium.open(&path)?.erase(bytes, scan.offset())?,
+        Tail::Torn(bytes) | Tail::Cut(bytes) => medium.open(&path)?.erase(bytes, scan.offset())?,
         Tail::Altered => {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("`{}` is altered", path.display())));
         }

@@ -1,13 +1,18 @@
 //! Complete verification of a log at rest or at work, offline.
 //!
 //! `report` is the answer; `records` reads the log once and checks everything on the way; `tiles` grows
-//! their tree, and compares what is derived. `payloads` looks for what records commit to.
+//! their tree, and compares what is derived; `keys` follows which key may sign. `payloads` looks for what records commit to.
 
+mod keys;
 mod payloads;
 mod records;
 mod report;
 mod tiles;
 
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod damage;
 #[cfg(test)]
 mod tests;
 

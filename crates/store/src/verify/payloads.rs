@@ -288,9 +288,9 @@ pub(crate) mod tests {
             place
         }
 
-        pub(crate) fn event(&self, kind: Kind, detail: Value) {
+        pub(crate) fn event(&self, kind: Kind, detail: impl Into<Value>) {
             let mut event = Event::new(kind, "e", self.now, "default");
-            event.detail = detail.as_object().unwrap().clone().into_iter().collect();
+            event.detail = detail.into().as_object().unwrap().clone().into_iter().collect();
             append(&self.log, vec![event.to_bytes().unwrap()]).unwrap();
         }
 

@@ -1,18 +1,19 @@
 //! Reading a log once, checking everything on the way.
 
-use super::{Fault, MAX_STEP_BACK, Place, Report, Verdict, tiles::Tiles};
+use super::{Fault, MAX_STEP_BACK, Place, Report, Verdict, keys::Keys, tiles::Tiles};
 use crate::{
     calls::Calls,
     log::{
         checkpoints::{self, Stored},
         frame::Frame,
         identity::read_line,
+        keyring,
         layout::Layout,
         scan::Tail,
         walk::walk,
     },
 };
-use proof::{KeyError, Verifier};
+use proof::{KeyError, KeyHistory, Verifier};
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
@@ -51,7 +52,9 @@ impl VerifyError {
 /// Verifies the log in `dir`: every record's checksum, index and schema; every checkpoint's signature and root; every
 /// tile, and every bundle that somebody had written; that nothing sealed is missing.
 ///
-/// Without `vkey` the key stored beside the log is believed: that finds damage, not a forger who has replaced all of it.
+/// `vkey` is the key that is trusted: the one the log began with, or one that it was rotated to. It has to have signed a
+/// checkpoint; and each key of the log has to have been handed over to by the one before, in a checkpoint that both signed.
+/// Without it the key stored beside the log is believed: that finds damage, not a forger who has replaced all of it.
 ///
 /// # Errors
 /// No verdict was reached.
@@ -73,6 +76,7 @@ pub fn verify(dir: &Path, vkey: Option<&str>) -> Result<Report, VerifyError> {
 /// What is known on the way.
 #[derive(Default)]
 struct Pass {
+    keys: Option<Keys>,
     origin: String,
     /// Records read.
     events: u64,
@@ -90,36 +94,36 @@ struct Pass {
 
 impl Pass {
     fn run(&mut self, layout: &Layout, pinned: Option<Verifier>) -> Result<(), Fault> {
-        let key = self.identity(layout, pinned)?;
-        self.ahead = load(layout, &key)?;
+        let first = self.identity(layout)?;
+        self.ahead = load(layout, &first)?;
+        self.keys = Some(Keys::new(layout, first, pinned));
         self.sealed = self.ahead.back().map_or(0, |stored| stored.checkpoint.size());
         let mut tiles = Tiles::list(layout)?;
         self.check_roots(&mut tiles)?;
         let end = walk(layout, &mut |frame| self.record(frame, &mut tiles))?;
-        self.epochs = end.epoch;
         if let Some(stored) = self.ahead.front() {
             let sealed = format!("a checkpoint is over {} records", stored.checkpoint.size());
             return Err(match end.tail {
-                Tail::Clean => Fault::missing(Place::Record(end.size), sealed),
+                Tail::Clean | Tail::Cut(_) => Fault::missing(Place::Record(end.size), sealed),
                 Tail::Torn(_) | Tail::Altered => Fault::altered(Place::Record(end.size), sealed),
             });
         }
-        if let Tail::Torn(bytes) = end.tail {
+        if let Tail::Torn(bytes) | Tail::Cut(bytes) = end.tail {
             self.unfinished_bytes = bytes;
         }
         self.derived_missing = tiles.finish()?;
+        if let Some(keys) = &self.keys {
+            self.derived_missing += keys.finish(layout, self.sealed)?;
+        }
         Ok(())
     }
 
-    /// The key that checkpoints are checked with; origin and key files must agree with it.
-    fn identity(&mut self, layout: &Layout, pinned: Option<Verifier>) -> Result<Verifier, Fault> {
+    /// The key the log began with; the file of its origin must agree with it.
+    fn identity(&mut self, layout: &Layout) -> Result<Verifier, Fault> {
         self.origin = line(&layout.origin())?;
         let stored = line(&layout.vkey())?;
         let file = || Place::File(layout.vkey());
         let stored = Verifier::from_vkey(&stored).map_err(|error| Fault::altered(file(), error.to_string()))?;
-        if pinned.is_some_and(|pinned| pinned != stored) {
-            return Err(Fault::altered(file(), "it is not the key given"));
-        }
         if stored.name().as_str() != self.origin {
             return Err(Fault::altered(Place::File(layout.origin()), "it is not the name of the key"));
         }
@@ -128,6 +132,12 @@ impl Pass {
 
     fn record(&mut self, frame: &Frame<'_>, tiles: &mut Tiles<'_>) -> Result<(), Fault> {
         let place = || Place::Record(frame.index);
+        // INVARIANT: every opening that wrote anything is one more than the last that did.
+        if frame.epoch > self.epochs.saturating_add(1) {
+            let what = format!("it is of opening {}, and of the one before no record is there", frame.epoch);
+            return Err(Fault::missing(place(), what));
+        }
+        self.epochs = frame.epoch;
         let event = Event::from_bytes(frame.bytes).map_err(|error| Fault::altered(place(), error.to_string()))?;
         if event.v != VERSION {
             return Err(Fault::altered(place(), format!("it is of unknown version {}", event.v)));
@@ -135,6 +145,9 @@ impl Pass {
         self.steps_back += u64::from(event.t < self.latest.saturating_sub(MAX_STEP_BACK));
         self.latest = self.latest.max(event.t);
         self.calls.see(&event);
+        if let Some(keys) = &mut self.keys {
+            keys.see(frame.index, frame.bytes, event.kind)?;
+        }
         tiles.push(frame.bytes)?;
         self.events += 1;
         self.check_roots(tiles)
@@ -145,6 +158,9 @@ impl Pass {
         while let Some(stored) = self.ahead.pop_front_if(|stored| stored.checkpoint.size() == self.events) {
             if *stored.checkpoint.root() != tiles.root()? {
                 return Err(Fault::altered(Place::File(stored.path), "the records before it are not those it is over"));
+            }
+            if let Some(keys) = &mut self.keys {
+                keys.check(&stored);
             }
             self.checkpoints += 1;
         }
@@ -169,19 +185,30 @@ impl Pass {
     }
 }
 
-/// All checkpoints, by size.
-fn load(layout: &Layout, key: &Verifier) -> Result<VecDeque<Stored>, Fault> {
-    let published = checkpoints::read(&layout.checkpoint(), key)?
+/// All checkpoints that a key of the log has signed, by size. Whether it may sign that size is known when the records before
+/// are.
+fn load(layout: &Layout, first: &Verifier) -> Result<VecDeque<Stored>, Fault> {
+    match load_with(layout, &keyring::assumed(layout, first)) {
+        // Where `keys` is missing or wrong, the records say it.
+        Err(Fault::Verdict(Verdict::Altered { .. })) => load_with(layout, &keyring::derived(layout, first)),
+        loaded => loaded,
+    }
+}
+
+fn load_with(layout: &Layout, keys: &KeyHistory) -> Result<VecDeque<Stored>, Fault> {
+    let read = |path: &Path| checkpoints::read_signed(path, keys);
+    let published = read(&layout.checkpoint())?
         .ok_or_else(|| Fault::missing(Place::File(layout.checkpoint()), "every log has one"))?;
     let mut by_size = BTreeMap::from([((published.checkpoint.size(), 1), published)]);
     for size in layout.archived_sizes().map_err(|error| Fault::Io(layout.archive(), error))? {
-        if let Some(stored) = checkpoints::read_archived(layout, size, key)? {
+        let stored = read(&layout.archived(size)).and_then(|stored| checkpoints::of_size(stored, size));
+        if let Some(stored) = stored? {
             by_size.insert((size, 0), stored);
         }
     }
     // What a witness cosigned is a checkpoint like the others, and one that nobody could cut off with the log.
     for (number, path) in (2..).zip(cosigned(layout)?) {
-        if let Some(stored) = checkpoints::read(&path, key)? {
+        if let Some(stored) = read(&path)? {
             by_size.insert((stored.checkpoint.size(), number), stored);
         }
     }

@@ -5,3 +5,4 @@ mod crashing;
 mod failing;
 mod faults;
 mod opening;
+mod rotating;
