@@ -48,6 +48,7 @@ pub use seal::{SealError, Sealer};
 pub use search::{Filter, SearchError, SearchIndex};
 pub use state::{StateDir, StateEnv, StateError};
 pub use verify::{
-    BadPayload, MAX_STEP_BACK, PayloadReport, Place, Removal, Report, Verdict, VerifyError, verify, verify_payloads,
+    AT_ONCE, BadPayload, MAX_STEP_BACK, PayloadReport, Place, Removal, Report, Verdict, VerifyError, verify,
+    verify_payloads,
 };
 pub use witness::{NotCosigned, Witness, WitnessError};

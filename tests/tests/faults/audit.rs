@@ -71,7 +71,7 @@ fn a_bundle_is_verified_without_mortise_and_a_changed_byte_is_named() {
     let records = fs::read_to_string(dir.join("records.jsonl")).expect("records");
     let disclosed: Vec<_> =
         fs::read_dir(dir.join("payloads")).expect("payloads").map(|entry| entry.expect("one").path()).collect();
-    assert_eq!(disclosed.len(), 6, "arguments and results of three calls");
+    assert_eq!(disclosed.len(), 10, "what four decisions were made on, arguments and results of three calls");
     for path in &disclosed {
         let sum = finish(Command::new("sha256sum").arg(path)).stdout;
         let digest = format!("\"sha256:{}\"", sum.split(' ').next().expect("a digest"));

@@ -27,10 +27,6 @@ const HANDOVER: Duration = Duration::from_secs(3);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Records that can have been on their way when a crash came: 8 MiB of them wait at most, and a record with a payload has
-/// 500 bytes at least.
-const AT_ONCE: u64 = 16_384;
-
 /// Payloads named in one record, which holds 65,535 bytes.
 const MAX_LOST: usize = 1_000;
 
@@ -237,7 +233,7 @@ fn lost_payloads(log: &std::path::Path, size: u64) -> Vec<(u64, String)> {
     let Ok(reader) = store::LogReader::open(log) else { return Vec::new() };
     let mut payloads = store::payload::PayloadReader::new(log);
     let mut lost = Vec::new();
-    for record in reader.iter_from(size.saturating_sub(AT_ONCE)).map_while(Result::ok) {
+    for record in reader.iter_from(size.saturating_sub(store::AT_ONCE)).map_while(Result::ok) {
         let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
         for payload in &event.payloads {
             // What cannot be looked for is not said to be lost.

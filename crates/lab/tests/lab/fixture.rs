@@ -65,7 +65,7 @@ pub fn files() -> Files {
         ("mortise.toml", "[approvers.ada]\ngroups = [\"secops\"]\n".to_owned()),
         ("mortise.lock", lock()),
         ("mortise/agents/bot.toml", agent("high", tools)),
-        ("mortise/agents/mouse.toml", agent("low", "")),
+        ("mortise/agents/mouse.toml", agent("low", "capture = \"arguments\"\n")),
         ("mortise/tools/desk.toml", SERVER.to_owned()),
         ("mortise/policies/a.cedar", POLICIES.to_owned()),
     ];

@@ -492,8 +492,7 @@ struct Made {
 }
 
 fn made() -> impl Strategy<Value = Made> {
-    let who =
-        (prop::option::weighted(0.8, 0..6_u8), select(Kind::ALL.to_vec()), prop::option::of(select(AGENTS.to_vec())));
+    let who = (prop::option::weighted(0.8, 0..6_u8), select(kinds()), prop::option::of(select(AGENTS.to_vec())));
     let how = (prop::option::of(select(Verdict::ALL.to_vec())), prop::option::of(select(Outcome::ALL.to_vec())));
     let why = (vec(select(RULES.to_vec()), 0..3), vec(select(RULES.to_vec()), 0..2));
     (who, how, why, prop::option::of(select(TEXTS.to_vec())), -100..0_i64).prop_map(
@@ -714,4 +713,9 @@ proptest! {
         prop_assert_eq!(index.take_rebuilt(), None, "{:?}", &texts);
         prop_assert_eq!(calls(&mut index, "rule:guards/*"), [6, 4]);
     }
+}
+
+/// Every kind but one that the log itself reads: it has to say what a rotation says.
+fn kinds() -> Vec<Kind> {
+    Kind::ALL.into_iter().filter(|kind| *kind != Kind::KeyRotated).collect()
 }

@@ -18,7 +18,7 @@ mod tests;
 
 #[cfg(test)]
 pub(crate) use payloads::tests as place;
-pub use payloads::{BadPayload, PayloadReport, Removal, verify_payloads};
+pub use payloads::{AT_ONCE, BadPayload, PayloadReport, Removal, verify_payloads};
 pub(crate) use payloads::{Told, told};
 pub use records::{VerifyError, verify};
 pub use report::{MAX_STEP_BACK, Place, Report, Verdict};

@@ -19,6 +19,13 @@ use vocab::{
 /// Payloads named in a report; the rest is counted.
 const MAX_NAMED: usize = 100;
 
+/// Records that can have been on their way when a crash came: 8 MiB of them wait at most, and a record with a payload has
+/// 500 bytes at least.
+pub const AT_ONCE: u64 = 16_384;
+
+/// A payload that is not durable after this time, microseconds, never will be.
+const UNSETTLED_US: i64 = 10_000_000;
+
 /// What became of the payloads of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PayloadReport {
@@ -32,6 +39,8 @@ pub struct PayloadReport {
     pub erased: u64,
     /// Never durable, as a record says: a crash came first, and the call had not left.
     pub lost: u64,
+    /// Not there yet: of the newest records of a gateway that works, or ended in a crash that its next start will tell of.
+    pub unsettled: u64,
     /// Not there, and no record says why.
     pub missing: u64,
     /// Not what their records say.
@@ -91,6 +100,8 @@ pub(crate) struct Told {
     /// Days of each class, as last configured.
     retention: HashMap<PayloadClass, u32>,
     has_payloads: bool,
+    /// The newest record: its index, its time, and whether it says that the gateway ended in good order.
+    newest: (u64, i64, bool),
 }
 
 /// Looks for the payload of every record of the log in `dir`. With `keys` each is opened and held against its digest.
@@ -166,6 +177,7 @@ fn look(
         "pruned" => report.pruned += 1,
         "erased" => report.erased += 1,
         "lost" => report.lost += 1,
+        "unsettled" => report.unsettled += 1,
         "missing" => {
             let damage = reader.damage(payload.class, t).map_err(VerifyError::unreadable)?;
             match &damage {
@@ -206,9 +218,17 @@ impl Told {
             Found::Absent => match (self.removal_of(payload.class, t), lost()) {
                 (Some(removal), _) => ("pruned", Some(removal.index)),
                 (None, Some(told)) => ("lost", Some(*told)),
+                (None, None) if self.is_unsettled(index, t) => ("unsettled", None),
                 (None, None) => ("missing", None),
             },
         }
+    }
+
+    /// Whether a record is so new that what it commits to may not be durable yet: both are written at the same time, and
+    /// neither is answered for before both are.
+    fn is_unsettled(&self, index: u64, t: i64) -> bool {
+        let (newest, newest_t, ended) = self.newest;
+        !ended && newest.saturating_sub(index) < AT_ONCE && newest_t.saturating_sub(t) < UNSETTLED_US
     }
 
     /// The removal that took what was written at this time.
@@ -219,6 +239,7 @@ impl Told {
     /// Takes in what a record says. Records come in order.
     pub(crate) fn hear(&mut self, index: u64, event: &Event<'_>) {
         self.has_payloads |= !event.payloads.is_empty();
+        self.newest = (index, event.t, event.kind == Kind::GatewayStopped);
         let detail = |name: &str| event.detail.get(name);
         match event.kind {
             Kind::GatewayStarted | Kind::ConfigChanged => {
@@ -307,6 +328,8 @@ pub(crate) mod tests {
         }
 
         fn report(&self) -> PayloadReport {
+            // Ended in good order: nothing is on its way.
+            self.event(Kind::GatewayStopped, json!({}));
             let report = verify_payloads(&self.log_dir, Some(&self.keys.data_keys(&self.log_dir))).unwrap();
             let without = verify_payloads(&self.log_dir, None).unwrap();
             assert_eq!((without.pruned, without.erased, without.lost), (report.pruned, report.erased, report.lost));

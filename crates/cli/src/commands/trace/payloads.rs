@@ -46,7 +46,7 @@ pub fn to_json(report: &PayloadReport) -> Value {
     let damage = report.damage.iter().map(|damage| json!({ "file": damage.path, "offset": damage.offset }));
     json!({
         "ok": report.opened, "present": report.present, "pruned": report.pruned, "erased": report.erased,
-        "lost": report.lost, "missing": report.missing, "altered": report.altered,
+        "lost": report.lost, "unsettled": report.unsettled, "missing": report.missing, "altered": report.altered,
         "damage": damage.collect::<Vec<Value>>(), "bad": named.collect::<Vec<Value>>(),
         "removals": removals.collect::<Vec<Value>>(),
     })
@@ -60,6 +60,7 @@ pub fn print(output: &Output, report: &PayloadReport) {
         (report.pruned, "pruned"),
         (report.erased, "erased"),
         (report.lost, "lost in a crash before their call left"),
+        (report.unsettled, "not durable yet, or taken by a crash that the next start tells of"),
         (report.missing, "MISSING"),
         (report.altered, "ALTERED"),
     ];
