@@ -31,6 +31,7 @@ mod record;
 mod recovery;
 mod refusal;
 pub mod replay;
+mod room;
 mod route;
 mod sanitizing;
 mod screening;
@@ -48,6 +49,7 @@ pub use pipeline::{Alive, Answer, AnswerError, Answered, Failure, ForwardError, 
 pub use record::Recorder;
 pub use recovery::Recovery;
 pub use refusal::{Refusal, Standing};
+pub use room::Room;
 pub use route::{Boxed, Live, Lost, Reply, Route, Routes};
 pub use session::{MAX_SESSIONS, Session, Sessions, TooManySessions};
 pub use snapshot::{Snapshot, ToolEntry};

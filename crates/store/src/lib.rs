@@ -42,6 +42,7 @@ pub use log::{
     DEFAULT_OVERLAP, Log, LogError, LogOptions, MAX_OVERLAP, OpenError, Overlap, Recovery, RotateError, Rotation,
     Signers, begin_rotation, end_rotation,
 };
+pub use payload::bytes_below;
 pub use prove::{ProveError, prove};
 pub use read::{LogReader, ReadError, Record, Records};
 pub use seal::{SealError, Sealer};

@@ -208,3 +208,28 @@ fn days_past_their_time_are_removed_and_others_stay() {
     let (code, report) = verified(&project);
     assert_eq!((code, &report["ok"], &report["removals"][0]["through"]), (0, &json!(6), &json!("2024-02-29")));
 }
+
+#[test]
+fn with_no_room_left_nothing_is_done_and_with_little_no_text_is_kept() {
+    let project = project("tier = \"high\"");
+    let settings = project.read("mortise.toml");
+    project.write("mortise.toml", &format!("{settings}\n[storage]\nmax_bytes = 67108864\n"));
+    call(&project);
+    end_gateway(&project);
+    // Others' files in the log's directory count, too: what is there is there.
+    let filler = project.log().join("filler");
+    let fill = |bytes: u64| fs::File::create(&filler).and_then(|file| file.set_len(bytes)).expect("a large file");
+    fill(61_000_000);
+    call(&project);
+    let results = project.events_of("tool.result");
+    assert_eq!(results[1]["detail"]["not_kept"], "`max_bytes` of [storage] is nearly reached", "{results:?}");
+    assert!(results[0]["payloads"].is_array() && results[1]["payloads"].is_null(), "{results:?}");
+    end_gateway(&project);
+    fill(67_108_864);
+    let answer = project.hosted("tester", "faulty").call("echo", json!({"n": 1})).to_string();
+    assert!(answer.contains("fault/log") && !answer.contains("\\\"n\\\": 1"), "{answer}");
+    assert_eq!(project.events_of("tool.dispatch").len(), 2);
+    end_gateway(&project);
+    fs::remove_file(&filler).expect("room");
+    call(&project);
+}

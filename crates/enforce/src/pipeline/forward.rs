@@ -8,6 +8,7 @@ use super::{Answer, Failure, Pipeline};
 use crate::inspect::{self, Inspected};
 use crate::permit::{Confinement, Permit, Stale};
 use crate::record::Recorder;
+use crate::room::Room;
 use crate::route::{Live, Lost, Reply};
 use crate::session::lock;
 use std::sync::atomic::Ordering;
@@ -103,6 +104,9 @@ impl Pipeline {
         permit: &Permit,
         commit: Commit,
     ) -> Result<(), store::log::LogError> {
+        if self.has_less_than(Room::NoText) {
+            return Err(store::LogError::Dead("`max_bytes` of [storage] is reached".into()));
+        }
         // The session and the intent of an approved call were recorded when it was asked about.
         let mut stamp = self.recorder.stamp();
         let mut records = if case.approved.is_none() { self.opening(case, &mut stamp)? } else { Vec::new() };

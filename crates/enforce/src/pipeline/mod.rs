@@ -20,6 +20,7 @@ pub(crate) use screen::UNCERTAIN_AFTER_FAILURES;
 
 use crate::input::InputKeeper;
 use crate::record::Recorder;
+use crate::room::Room;
 use crate::route::Routes;
 use crate::session::{Sessions, lock};
 use crate::snapshot::Snapshot;
@@ -27,7 +28,7 @@ use arc_swap::ArcSwap;
 use detect::PseudonymKey;
 use govern::approval::{Approvals, SealedApprovals};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use store::payload::PayloadStore;
 use tokio::sync::watch;
@@ -48,6 +49,8 @@ pub struct Pipeline {
     payloads: OnceLock<Arc<PayloadStore>>,
     keeper: OnceLock<Arc<dyn InputKeeper>>,
     kill_epoch: AtomicU64,
+    /// A [`Room`], as its place in their order.
+    room: AtomicU8,
     pseudonyms: PseudonymKey,
 }
 
@@ -73,6 +76,7 @@ impl Pipeline {
             payloads: OnceLock::new(),
             keeper: OnceLock::new(),
             kill_epoch: AtomicU64::new(0),
+            room: AtomicU8::new(Room::Enough as u8),
             pseudonyms,
         }
     }
@@ -116,6 +120,16 @@ impl Pipeline {
     #[must_use]
     pub const fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    /// Says how much room is left. With none, no call leaves.
+    pub fn set_room(&self, room: Room) {
+        self.room.store(room as u8, Ordering::Relaxed);
+    }
+
+    /// Whether there is less room than this.
+    fn has_less_than(&self, room: Room) -> bool {
+        self.room.load(Ordering::Relaxed) > room as u8
     }
 
     /// Makes every permit given so far stale. The `kill` command is not wired to it yet.

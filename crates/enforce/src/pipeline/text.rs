@@ -3,6 +3,7 @@
 use super::Pipeline;
 use super::case::Case;
 use crate::owner::owner;
+use crate::room::Room;
 use crate::route::Reply;
 use std::sync::Arc;
 use store::LogError;
@@ -38,6 +39,9 @@ impl Pipeline {
 
     fn text(&self, case: &Case, name: &'static str, bytes: impl FnOnce() -> Vec<u8>) -> Result<Text, LogError> {
         let Some(store) = self.wants(case, Capture::Full) else { return Ok(Text::default()) };
+        if self.has_less_than(Room::Enough) {
+            return Ok(Text { kept: None, left_out: Some("`max_bytes` of [storage] is nearly reached".to_owned()) });
+        }
         let bytes = bytes();
         match store.seal(&owner(&case.call), PayloadClass::TraceText, &[Content { name, bytes: &bytes }]) {
             Ok(kept) => Ok(Text { kept: Some(kept), left_out: None }),

@@ -173,6 +173,7 @@ impl Gateway {
             sinks: crate::sinks::Reports::default(),
             shutdown: watch::Sender::new(false),
         });
+        gateway.measure_room().await;
         gateway.ask_witnesses().await;
         Ok(gateway)
     }

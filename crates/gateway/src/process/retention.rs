@@ -4,7 +4,7 @@
 //! the two leaves something that is there although a record says it is not, which the next look removes.
 
 use super::Gateway;
-use enforce::Recorder;
+use enforce::{Recorder, Room};
 use govern::project::Retention;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -111,6 +111,27 @@ fn keep_holds(state: &StateDir, holds: &[Hold]) -> Result<(), RetentionError> {
 }
 
 impl Gateway {
+    /// Measures how much room the log takes of what it may, if that is limited.
+    pub(super) async fn measure_room(&self) {
+        let Some(max) = self.shared.pipeline.snapshot().project.settings.max_bytes else {
+            return self.shared.pipeline.set_room(Room::Enough);
+        };
+        let dir = self.state.log();
+        let measured = tokio::task::spawn_blocking(move || store::bytes_below(&dir)).await;
+        let Ok(Ok(used)) = measured else {
+            return tracing::warn!("the room that the log takes cannot be measured");
+        };
+        let room = Room::left(used, Some(max));
+        match room {
+            Room::Enough => {}
+            Room::NoText => {
+                tracing::warn!(used, max, "no text of traces is kept any more: `max_bytes` is nearly reached")
+            }
+            Room::Nothing => tracing::error!(used, max, "`max_bytes` is reached: no call leaves"),
+        }
+        self.shared.pipeline.set_room(room);
+    }
+
     /// Removes payloads that are past their time, unless a hold stands.
     ///
     /// # Errors

@@ -24,6 +24,9 @@ const MAX_CONNECTIONS: usize = 512;
 /// How often files, approvals and idle connections are looked after.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How often it is measured how much room the log takes.
+const MEASURE_EVERY: Duration = Duration::from_secs(10);
+
 /// How often it is looked whether something is past its time. It is kept for whole days.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 
@@ -146,11 +149,16 @@ impl Gateway {
     async fn tend(self: Arc<Self>) {
         let mut idle_since = Instant::now();
         let mut forgot: Option<Instant> = None;
+        let mut measured = None;
         if let Err(error) = self.finish_erasing().await {
             tracing::error!(%error, "an erasure that was begun cannot be finished");
         }
         loop {
             tokio::time::sleep(LOOK).await;
+            if measured.is_none_or(|measured: Instant| measured.elapsed() >= MEASURE_EVERY) {
+                measured = Some(Instant::now());
+                self.measure_room().await;
+            }
             if forgot.is_none_or(|forgot| forgot.elapsed() >= FORGET_EVERY) {
                 forgot = Some(Instant::now());
                 if let Err(error) = self.keep_to_retention().await {

@@ -35,7 +35,7 @@ pub use data_keys::{DataKeyError, DataKeys, Owner};
 pub use day::{Day, Month};
 pub use keeper::{Content, Kept, PayloadStore, PutError};
 pub use reader::{Found, PayloadReader};
-pub use removal::{Unit, count, remove, units};
+pub use removal::{Unit, bytes_below, count, remove, units};
 pub use unit::Damage;
 
 use std::path::{Path, PathBuf};

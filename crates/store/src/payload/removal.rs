@@ -35,6 +35,30 @@ pub fn units(log: &Path) -> io::Result<Vec<Unit>> {
     Ok(units)
 }
 
+/// Bytes of all files below a directory. One that goes meanwhile counts nothing.
+///
+/// # Errors
+/// The file system failed.
+pub fn bytes_below(dir: &Path) -> io::Result<u64> {
+    let (mut bytes, mut folders) = (0, vec![dir.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            match entry.metadata() {
+                Ok(found) if found.is_dir() => folders.push(entry.path()),
+                Ok(found) => bytes += found.len(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(bytes)
+}
+
 /// How many payloads a unit has.
 ///
 /// # Errors
