@@ -87,6 +87,11 @@ impl Prover {
         self.key.name().as_str()
     }
 
+    /// The checkpoint, signed.
+    pub(crate) fn checkpoint(&self) -> String {
+        self.stored.note.format()
+    }
+
     /// The key that signed the checkpoint.
     pub(crate) fn vkey(&self) -> String {
         self.key.to_vkey()

@@ -134,3 +134,20 @@ fn what_a_forger_makes_consistent_is_found_by_the_proofs() {
     let found = problems(&to);
     assert!(found[0].contains("is said to be pruned; no record bears that out"), "{found:?}");
 }
+
+#[test]
+fn a_proof_under_another_checkpoint_is_none_of_this_bundle() {
+    let place = place();
+    let [first, second] = ["first", "second"].map(|name| place.log_dir.with_file_name(name));
+    write_bundle(&place.log_dir, &first, &Selection::default(), Disclose::Nothing, None).unwrap();
+    let (log, _) = crate::fixture::open(&place.log_dir);
+    crate::fixture::append(&log, vec![crate::fixture::record(9, 0)]).unwrap();
+    log.close().unwrap();
+    write_bundle(&place.log_dir, &second, &Selection::default(), Disclose::Nothing, None).unwrap();
+    let [old, new] = [&first, &second].map(|dir| std::fs::read(dir.join("proofs/0.tlog-proof")).unwrap());
+    std::fs::write(first.join("proofs/0.tlog-proof"), &new).unwrap();
+    let manifest = std::fs::read_to_string(first.join(MANIFEST)).unwrap().replace(&sha256(&old), &sha256(&new));
+    std::fs::write(first.join(MANIFEST), manifest).unwrap();
+    let found = problems(&first);
+    assert_eq!(found[0], "records.jsonl line 1 (event #0): `proofs/0.tlog-proof` is under another checkpoint");
+}

@@ -102,6 +102,8 @@ pub(crate) struct Told {
     has_payloads: bool,
     /// The newest record: its index, its time, and whether it says that the gateway ended in good order.
     newest: (u64, i64, bool),
+    /// The newest start of a gateway: it has told what a crash before it took.
+    started: u64,
 }
 
 /// Looks for the payload of every record of the log in `dir`. With `keys` each is opened and held against its digest.
@@ -228,7 +230,10 @@ impl Told {
     /// neither is answered for before both are.
     fn is_unsettled(&self, index: u64, t: i64) -> bool {
         let (newest, newest_t, ended) = self.newest;
-        !ended && newest.saturating_sub(index) < AT_ONCE && newest_t.saturating_sub(t) < UNSETTLED_US
+        !ended
+            && index > self.started
+            && newest.saturating_sub(index) < AT_ONCE
+            && newest_t.saturating_sub(t) < UNSETTLED_US
     }
 
     /// The removal that took what was written at this time.
@@ -240,6 +245,9 @@ impl Told {
     pub(crate) fn hear(&mut self, index: u64, event: &Event<'_>) {
         self.has_payloads |= !event.payloads.is_empty();
         self.newest = (index, event.t, event.kind == Kind::GatewayStopped);
+        if event.kind == Kind::GatewayStarted {
+            self.started = index;
+        }
         let detail = |name: &str| event.detail.get(name);
         match event.kind {
             Kind::GatewayStarted | Kind::ConfigChanged => {
@@ -378,6 +386,35 @@ pub(crate) mod tests {
         // A shorter retention says nothing about what was removed before it.
         place.event(Kind::ConfigChanged, json!({"retention_days": {"trace_text": 1}}));
         assert_eq!(place.report().pruned, 1);
+    }
+
+    #[test]
+    fn only_the_newest_records_of_a_gateway_that_did_not_end_may_wait_for_their_payloads() {
+        let mut place = Place::new();
+        place.keep("none", "a text");
+        place.remove(0);
+        let look = |place: &Place| {
+            let report = verify_payloads(&place.log_dir, None).unwrap();
+            (report.unsettled, report.missing)
+        };
+        assert_eq!(look(&place), (1, 0));
+        place.now += 9_999_999;
+        place.event(Kind::ToolIntent, json!({}));
+        assert_eq!(look(&place), (1, 0));
+        place.now += 1;
+        place.event(Kind::ToolIntent, json!({}));
+        assert_eq!(look(&place), (0, 1), "ten seconds later it never comes");
+
+        let place = Place::new();
+        place.keep("none", "a text");
+        place.remove(0);
+        place.event(Kind::GatewayStarted, json!({}));
+        assert_eq!(look(&place), (0, 1), "a start has told what a crash took");
+        let place = Place::new();
+        place.keep("none", "a text");
+        place.remove(0);
+        place.event(Kind::GatewayStopped, json!({}));
+        assert_eq!(look(&place), (0, 1), "nothing was on its way");
     }
 
     #[test]
