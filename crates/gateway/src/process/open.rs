@@ -236,6 +236,9 @@ fn lost_payloads(log: &std::path::Path, size: u64) -> Vec<(u64, String)> {
     let mut lost = Vec::new();
     for record in reader.iter_from(size.saturating_sub(store::AT_ONCE)).map_while(Result::ok) {
         let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
+        if event.kind == Kind::GatewayStopped {
+            lost.clear();
+        }
         for payload in &event.payloads {
             // What cannot be looked for is not said to be lost.
             if !payloads.is_there(payload, event.t).unwrap_or(true) {

@@ -100,8 +100,10 @@ pub(crate) struct Told {
     /// Days of each class, as last configured.
     retention: HashMap<PayloadClass, u32>,
     has_payloads: bool,
-    /// The newest record: its index, its time, and whether it says that the gateway ended in good order.
-    newest: (u64, i64, bool),
+    /// The newest record: its index and its time.
+    newest: (u64, i64),
+    /// Whether the gateway that started last has ended in good order. A server's end may be recorded after that.
+    ended: bool,
     /// The newest start of a gateway: it has told what a crash before it took.
     started: u64,
 }
@@ -229,8 +231,8 @@ impl Told {
     /// Whether a record is so new that what it commits to may not be durable yet: both are written at the same time, and
     /// neither is answered for before both are.
     fn is_unsettled(&self, index: u64, t: i64) -> bool {
-        let (newest, newest_t, ended) = self.newest;
-        !ended
+        let (newest, newest_t) = self.newest;
+        !self.ended
             && index > self.started
             && newest.saturating_sub(index) < AT_ONCE
             && newest_t.saturating_sub(t) < UNSETTLED_US
@@ -244,9 +246,11 @@ impl Told {
     /// Takes in what a record says. Records come in order.
     pub(crate) fn hear(&mut self, index: u64, event: &Event<'_>) {
         self.has_payloads |= !event.payloads.is_empty();
-        self.newest = (index, event.t, event.kind == Kind::GatewayStopped);
-        if event.kind == Kind::GatewayStarted {
-            self.started = index;
+        self.newest = (index, event.t);
+        match event.kind {
+            Kind::GatewayStarted => (self.started, self.ended) = (index, false),
+            Kind::GatewayStopped => self.ended = true,
+            _ => {}
         }
         let detail = |name: &str| event.detail.get(name);
         match event.kind {
@@ -414,6 +418,7 @@ pub(crate) mod tests {
         place.keep("none", "a text");
         place.remove(0);
         place.event(Kind::GatewayStopped, json!({}));
+        place.event(Kind::ServerStopped, json!({}));
         assert_eq!(look(&place), (0, 1), "nothing was on its way");
     }
 
