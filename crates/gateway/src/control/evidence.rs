@@ -19,7 +19,10 @@ pub(super) async fn access_read(gateway: &Gateway, uid: u32, subject: &str, payl
     event.text = Some(reason.chars().take(500).collect());
     event.detail.insert("uid".to_owned(), uid.into());
     event.detail.insert("subject".to_owned(), subject.chars().take(200).collect::<String>().into());
-    event.detail.insert("payloads".to_owned(), payloads.into());
+    // A bundle is asked for before it is known how many payloads are in it: no number is better than a wrong one.
+    if payloads > 0 {
+        event.detail.insert("payloads".to_owned(), payloads.into());
+    }
     match recorder.durable(&[event]).await {
         Ok(range) => Response::Ok(json!({ "index": range.start })),
         Err(error) => Response::refused("log/write", error.to_string(), "the log must be repaired first"),
