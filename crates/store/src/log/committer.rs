@@ -59,7 +59,9 @@ impl Committer {
                 append.answer(Ok(first..next));
             }
             let bytes = appends.iter().map(Append::bytes).sum();
-            let records = appends.into_iter().flat_map(|append| append.records).collect();
+            // Given room at once: this thread would meet the publisher, which frees what it takes, at every growth.
+            let mut records = Vec::with_capacity(appends.iter().map(|append| append.records.len()).sum());
+            records.extend(appends.into_iter().flat_map(|append| append.records));
             // Without a publisher the queue is dead already.
             let _ = self.commits.send(Commit { records, bytes });
             self.writer.prepare();

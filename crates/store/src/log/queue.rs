@@ -196,7 +196,7 @@ impl Queue {
 
 impl State {
     fn take_commit(&mut self) -> Vec<Append> {
-        let mut taken = Vec::new();
+        let mut taken = Vec::with_capacity(self.appends.len());
         let mut bytes = 0;
         while bytes < COMMIT_BYTES
             && let Some(append) = self.appends.pop_front()

@@ -4,6 +4,7 @@
 //! Whoever has the first key and the records knows which key signs which sizes; the file `keys` only repeats it.
 
 use proof::{KeyHistory, Signer, Verifier};
+use std::sync::LazyLock;
 use vocab::{
     Event,
     event::{Kind, VERSION},
@@ -85,8 +86,9 @@ pub fn end_rotation(event: &mut Event<'_>, old: &Verifier) {
 pub(crate) fn key_change(record: &[u8]) -> Option<Result<KeyChange, String>> {
     // Members stand in order, and these events have none between these two and none behind them. In a text the quotes
     // would be escaped, so nothing that came from outside ends so.
-    let ending = format!("\"type\":\"{}\",\"v\":{VERSION}}}", Kind::KeyRotated.as_str());
-    record.ends_with(ending.as_bytes()).then(|| parse(record))
+    static ENDING: LazyLock<String> =
+        LazyLock::new(|| format!("\"type\":\"{}\",\"v\":{VERSION}}}", Kind::KeyRotated.as_str()));
+    record.ends_with(ENDING.as_bytes()).then(|| parse(record))
 }
 
 fn parse(record: &[u8]) -> Result<KeyChange, String> {

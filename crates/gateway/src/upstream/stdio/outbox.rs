@@ -1,22 +1,31 @@
 //! Frames on their way to a command's stdin.
 //!
-//! Whoever has a frame writes it himself as long as nothing else is on its way; what the pipe does not take at once, and
-//! all that comes after it, goes through a queue to one writing task. No frame is written across an await, so nobody
-//! who goes away can leave half of one behind.
+//! Whoever has a frame writes it himself as long as nothing else is on its way. Who comes while another is writing leaves
+//! his frame with that one, who writes it next: nobody waits for a system call of somebody else. What the pipe does not
+//! take at once, and all that comes after it, goes through a queue to one writing task. No frame is written across an
+//! await, so nobody who goes away can leave half of one behind.
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
+use tokio::task::yield_now;
 
 /// Frames that are queued. A server that does not read blocks its callers, not the gateway.
 pub(super) const CAPACITY: usize = 64;
+/// Frames left with the one who is writing. With what is left of his own they fit into the queue.
+const LEFT: usize = CAPACITY - 1;
+/// Frames that were left are written at once up to about so many bytes: what a pipe takes.
+const BATCH_BYTES: usize = 64 * 1024;
+/// So often one goes on writing what others left; what comes then is the task's.
+const BATCHES: usize = 8;
 
 /// The sending end.
 pub(super) struct Outbox {
-    /// `None` once closed. Held for at most one write that does not block, never across an await.
+    /// `None` once closed. Never held across an await or a system call.
     open: Mutex<Option<Open>>,
 }
 
@@ -36,12 +45,18 @@ struct Open {
     queue: mpsc::Sender<Queued>,
     /// Frames that are queued, being written by the task, or waiting for room in the queue.
     ///
-    /// INVARIANT: grows only under the lock of `open`. At zero, whoever holds the lock is the only one who writes, and the
-    /// queue is empty.
+    /// INVARIANT: grows only under the lock of `open`, and not while a sender is writing. At zero the queue is empty and the
+    /// task writes nothing.
     behind: Arc<AtomicUsize>,
+    /// A sender is writing, without the lock, and looks at `left` before he ends.
+    writing: bool,
+    /// What came meanwhile, at most [`LEFT`].
+    left: VecDeque<Bytes>,
+    /// Nothing more is taken. The one who is writing closes the pipe.
+    closing: bool,
 }
 
-/// What is left of one line.
+/// What is left of one line, or of several in a row.
 struct Queued {
     line: Bytes,
     _place: Place,
@@ -62,39 +77,159 @@ pub(super) struct Writing {
     queue: mpsc::Receiver<Queued>,
 }
 
+/// What becomes of a line that is offered.
+enum Offered {
+    /// It is written, or the one who is writing has it.
+    Taken,
+    /// The caller is the one who writes now.
+    Write(Arc<pipe::Sender>, Bytes),
+    /// It has its place behind what is on its way.
+    Queue(mpsc::Sender<Queued>, Queued),
+    /// As many as may be are left with the one who is writing.
+    Full(Bytes),
+}
+
 impl Outbox {
     pub(super) fn new(stdin: pipe::Sender) -> (Self, Writing) {
         let (sender, queue) = mpsc::channel(CAPACITY);
         let stdin = Arc::new(stdin);
-        let open = Open { stdin: Arc::clone(&stdin), queue: sender, behind: Arc::default() };
+        let open = Open {
+            stdin: Arc::clone(&stdin),
+            queue: sender,
+            behind: Arc::default(),
+            writing: false,
+            left: VecDeque::new(),
+            closing: false,
+        };
         (Self { open: Mutex::new(Some(open)) }, Writing { stdin, queue })
     }
 
     /// Writes a line or queues it, waiting for room.
-    pub(super) async fn send(&self, line: Bytes) -> Result<(), Refused> {
-        let (queue, queued) = {
-            let open = self.lock();
-            let open = open.as_ref().ok_or(Refused::Closed)?;
-            match open.offer(line)? {
-                Some(queued) => (open.queue.clone(), queued),
-                None => return Ok(()),
+    pub(super) async fn send(&self, mut line: Bytes) -> Result<(), Refused> {
+        loop {
+            match self.offer(line)? {
+                Offered::Taken => return Ok(()),
+                Offered::Write(stdin, line) => return self.write(&stdin, line),
+                Offered::Queue(queue, queued) => return queue.send(queued).await.map_err(|_| Refused::Closed),
+                // Who is writing waits for nothing, so that there is room soon.
+                Offered::Full(again) => {
+                    line = again;
+                    yield_now().await;
+                }
             }
-        };
-        queue.send(queued).await.map_err(|_| Refused::Closed)
+        }
     }
 
     /// Writes a line, or queues it if there is room.
     pub(super) fn send_now(&self, line: Bytes) {
-        if let Some(open) = self.lock().as_ref()
-            && let Ok(Some(queued)) = open.offer(line)
-        {
-            let _ = open.queue.try_send(queued);
+        match self.offer(line) {
+            Ok(Offered::Write(stdin, line)) => {
+                let _ = self.write(&stdin, line);
+            }
+            Ok(Offered::Queue(queue, queued)) => {
+                let _ = queue.try_send(queued);
+            }
+            Ok(Offered::Taken | Offered::Full(_)) | Err(_) => {}
         }
     }
 
     /// Takes nothing more; the pipe is closed once everything that was taken is written.
     pub(super) fn close(&self) {
-        self.lock().take();
+        let mut open = self.lock();
+        match open.as_mut() {
+            Some(writing) if writing.writing => writing.closing = true,
+            _ => *open = None,
+        }
+    }
+
+    fn offer(&self, line: Bytes) -> Result<Offered, Refused> {
+        let mut open = self.lock();
+        let open = open.as_mut().filter(|open| !open.closing).ok_or(Refused::Closed)?;
+        if open.writing {
+            if open.left.len() >= LEFT {
+                return Ok(Offered::Full(line));
+            }
+            open.left.push_back(line);
+            return Ok(Offered::Taken);
+        }
+        // With the release of each place: what the task wrote was written before.
+        if open.behind.load(Ordering::Acquire) > 0 {
+            return Ok(Offered::Queue(open.queue.clone(), open.behind(line)));
+        }
+        open.writing = true;
+        Ok(Offered::Write(Arc::clone(&open.stdin), line))
+    }
+
+    /// Writes a line as far as that can be done here and now, and then what others left. The error is about the line alone:
+    /// what cannot be written of the others is the task's, which meets the same error.
+    fn write(&self, stdin: &pipe::Sender, mut line: Bytes) -> Result<(), Refused> {
+        let written = match stdin.try_write(&line) {
+            Ok(written) => written,
+            Err(error) if is_for_later(&error) => 0,
+            Err(_) => {
+                let _ = self.end_writing(Bytes::new());
+                return Err(Refused::Broken);
+            }
+        };
+        line.advance(written);
+        if !line.is_empty() {
+            // Half a frame must not be followed by another one.
+            return self.end_writing(line).map_err(|_| Refused::Torn);
+        }
+        for _ in 0..BATCHES {
+            let Some(mut batch) = self.next_batch() else { return Ok(()) };
+            batch.advance(stdin.try_write(&batch).unwrap_or_default());
+            if !batch.is_empty() {
+                // A task that has ended has told why.
+                let _ = self.end_writing(batch);
+                return Ok(());
+            }
+        }
+        let _ = self.end_writing(Bytes::new());
+        Ok(())
+    }
+
+    /// What others left, as much as is written at once. `None`: nothing, and the caller is no longer the one who writes.
+    fn next_batch(&self) -> Option<Bytes> {
+        let mut open = self.lock();
+        let Some(first) = open.as_mut()?.left.pop_front() else {
+            Self::finish(&mut open);
+            return None;
+        };
+        let left = &mut open.as_mut()?.left;
+        if left.is_empty() {
+            return Some(first);
+        }
+        let mut batch = BytesMut::from(&first[..]);
+        while let Some(line) = left.pop_front_if(|line| batch.len() + line.len() <= BATCH_BYTES) {
+            batch.extend_from_slice(&line);
+        }
+        Some(batch.freeze())
+    }
+
+    /// Queues what could not be written, and all that was left meanwhile behind it.
+    fn end_writing(&self, rest: Bytes) -> Result<(), Refused> {
+        let mut open = self.lock();
+        let Some(writing) = open.as_mut() else { return Err(Refused::Closed) };
+        let left = std::mem::take(&mut writing.left);
+        // The queue is empty and has room for all of them.
+        let queued = Some(rest)
+            .filter(|rest| !rest.is_empty())
+            .into_iter()
+            .chain(left)
+            .try_for_each(|line| writing.queue.try_send(writing.behind(line)).map_err(|_| Refused::Closed));
+        Self::finish(&mut open);
+        queued
+    }
+
+    /// The one who wrote writes no longer.
+    fn finish(open: &mut Option<Open>) {
+        if let Some(writing) = open.as_mut() {
+            writing.writing = false;
+        }
+        if open.as_ref().is_some_and(|open| open.closing) {
+            *open = None;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {
@@ -103,26 +238,6 @@ impl Outbox {
 }
 
 impl Open {
-    /// Writes a line as far as that can be done here and now; `Some` is to be queued behind what is on its way.
-    fn offer(&self, mut line: Bytes) -> Result<Option<Queued>, Refused> {
-        // With the release of each place: what the task wrote was written before.
-        if self.behind.load(Ordering::Acquire) > 0 {
-            return Ok(Some(self.behind(line)));
-        }
-        let written = match self.stdin.try_write(&line) {
-            Ok(written) => written,
-            Err(error) if is_for_later(&error) => 0,
-            Err(_) => return Err(Refused::Broken),
-        };
-        if written == line.len() {
-            return Ok(None);
-        }
-        line.advance(written);
-        // The queue is empty and has room. Were it not so, half a frame must not be followed by another one.
-        self.queue.try_send(self.behind(line)).map_err(|_| Refused::Torn)?;
-        Ok(None)
-    }
-
     fn behind(&self, line: Bytes) -> Queued {
         self.behind.fetch_add(1, Ordering::Relaxed);
         Queued { line, _place: Place(Arc::clone(&self.behind)) }
@@ -277,6 +392,105 @@ mod tests {
         }
         outbox.send_now(line(b'x', 1));
         assert!(timeout(Duration::from_millis(1), outbox.send(line(b'x', 1))).await.is_err());
+    }
+
+    /// The turn of one who writes now, and has not begun.
+    fn begin(outbox: &Outbox, line: Bytes) -> (Arc<pipe::Sender>, Bytes) {
+        match outbox.offer(line).unwrap() {
+            Offered::Write(stdin, line) => (stdin, line),
+            _ => panic!("somebody else is writing"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_during_a_write_is_written_next_and_in_order() {
+        let (stdin, mut reader) = pipe().await;
+        let (outbox, _writing) = Outbox::new(stdin);
+        let (stdin, first) = begin(&outbox, line(b'a', 3));
+        outbox.send(line(b'b', 3)).now_or_never().unwrap().unwrap();
+        outbox.send_now(line(b'c', 30_000));
+        outbox.send_now(line(b'd', 3));
+        outbox.write(&stdin, first).unwrap();
+        assert!(!outbox.lock().as_ref().unwrap().writing);
+        let mut read = vec![0; 4];
+        reader.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"aaa\n");
+        drop((outbox, stdin, _writing));
+        let read = lines(reader).await;
+        let lengths: Vec<_> = read.iter().map(|line| (line[0], line.len())).collect();
+        assert_eq!(lengths, [(b'b', 3), (b'c', 30_000), (b'd', 3)]);
+    }
+
+    #[tokio::test]
+    async fn as_many_as_fit_the_queue_are_left_and_the_next_one_waits() {
+        let (stdin, reader) = pipe().await;
+        let (outbox, writing) = Outbox::new(stdin);
+        // The pipe takes a part of the first line, and nothing of the others.
+        let (stdin, first) = begin(&outbox, line(b'a', LARGE));
+        for _ in 0..LEFT {
+            outbox.send(line(b'b', LARGE)).now_or_never().unwrap().unwrap();
+        }
+        let mut next = Box::pin(outbox.send(line(b'c', 3)));
+        assert!((&mut next).now_or_never().is_none());
+        outbox.send_now(line(b'x', 3));
+        outbox.write(&stdin, first).unwrap();
+        let task = tokio::spawn(writing.run());
+        let read = tokio::spawn(lines(reader));
+        next.await.unwrap();
+        drop(stdin);
+        outbox.close();
+        task.await.unwrap().unwrap();
+        let read = read.await.unwrap();
+        assert_eq!(read.len(), 1 + LEFT + 1);
+        assert!(read[..=LEFT].iter().all(|line| is_whole(line, LARGE)));
+        assert_eq!(read.last(), Some(&b"ccc".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn an_outbox_closed_during_a_write_writes_what_was_left() {
+        let (stdin, reader) = pipe().await;
+        let (outbox, writing) = Outbox::new(stdin);
+        let (stdin, first) = begin(&outbox, line(b'a', 3));
+        outbox.send(line(b'b', 3)).await.unwrap();
+        outbox.close();
+        assert_eq!(outbox.send(line(b'x', 3)).await, Err(Refused::Closed));
+        outbox.write(&stdin, first).unwrap();
+        assert!(outbox.lock().is_none());
+        drop(stdin);
+        writing.run().await.unwrap();
+        assert_eq!(lines(reader).await, [b"aaa", b"bbb"]);
+    }
+
+    #[tokio::test]
+    async fn the_task_tells_of_left_lines_that_nobody_reads() {
+        let (stdin, reader) = pipe().await;
+        let (outbox, writing) = Outbox::new(stdin);
+        let (stdin, first) = begin(&outbox, line(b'a', 3));
+        outbox.send(line(b'b', 3)).await.unwrap();
+        drop(reader);
+        assert_eq!(outbox.write(&stdin, first), Err(Refused::Broken));
+        assert_eq!(writing.run().await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+    }
+
+    #[tokio::test]
+    async fn what_is_left_again_and_again_becomes_the_tasks() {
+        let (stdin, mut reader) = pipe().await;
+        let (outbox, writing) = Outbox::new(stdin);
+        let (stdin, first) = begin(&outbox, line(b'a', 3));
+        // Each of these is a batch of its own.
+        for _ in 0..=BATCHES {
+            outbox.send(line(b'b', BATCH_BYTES)).await.unwrap();
+        }
+        let drained = tokio::spawn(async move {
+            let mut read = Vec::new();
+            reader.read_to_end(&mut read).await.unwrap();
+            read
+        });
+        outbox.write(&stdin, first).unwrap();
+        drop(stdin);
+        outbox.close();
+        writing.run().await.unwrap();
+        assert_eq!(drained.await.unwrap().len(), 4 + (BATCHES + 1) * (BATCH_BYTES + 1));
     }
 
     #[tokio::test]
