@@ -77,8 +77,7 @@ pub(crate) fn sync_ancestors(path: &Path) -> io::Result<()> {
 pub(crate) fn sync(file: &File, path: &Path) -> io::Result<()> {
     step(path)?;
     file.sync_all()?;
-    is_synced(path);
-    Ok(())
+    is_synced(path)
 }
 
 /// Makes the names in the directory of `path` durable.
@@ -86,8 +85,34 @@ pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     step(path)?;
     let Some(parent) = path.parent() else { return Ok(()) };
     File::open(parent)?.sync_all()?;
-    names_are_synced(parent);
-    Ok(())
+    names_are_synced(parent)
+}
+
+/// Makes a directory durable with everything below it. Once for all of it: what is written for others is many small files.
+pub(crate) fn sync_below(dir: &Path) -> io::Result<()> {
+    step(dir)?;
+    sync_file_system(dir)?;
+    is_synced_below(dir)?;
+    // Of the directory itself, the name.
+    sync_parent(&std::path::absolute(dir)?)
+}
+
+#[cfg(target_os = "linux")]
+fn sync_file_system(dir: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(File::open(dir)?)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(dir: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_file_system(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    File::open(dir)?.sync_all()
 }
 
 /// Gives a file another name, in place of what had it.
@@ -124,12 +149,27 @@ pub(crate) const fn step_writing(_: &Path, _: &[u8], _: u64) -> io::Result<()> {
 
 /// Tells a test that a file's bytes are durable.
 #[cfg(not(test))]
-pub(crate) const fn is_synced(_: &Path) {}
+#[expect(clippy::unnecessary_wraps, reason = "in a test it can fail")]
+pub(crate) const fn is_synced(_: &Path) -> io::Result<()> {
+    Ok(())
+}
 
 /// Tells a test that a directory's names are durable.
 #[cfg(not(test))]
-pub(crate) const fn names_are_synced(_: &Path) {}
+#[expect(clippy::unnecessary_wraps, reason = "in a test it can fail")]
+pub(crate) const fn names_are_synced(_: &Path) -> io::Result<()> {
+    Ok(())
+}
 
+/// Tells a test that everything below a directory is durable.
+#[cfg(not(test))]
+#[expect(clippy::unnecessary_wraps, reason = "in a test it can fail")]
+const fn is_synced_below(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+use ending::is_synced_below;
 #[cfg(test)]
 pub(crate) use ending::{is_synced, names_are_synced, step, step_writing};
 

@@ -113,8 +113,8 @@ impl Keys {
         // Once for all of them: none is used before.
         if drawn {
             opened.sync_all().map_err(|source| io_error(dir, source))?;
-            atomic::names_are_synced(dir);
-            atomic::sync_ancestors(dir).map_err(|source| io_error(dir, source))?;
+            let named = atomic::names_are_synced(dir).and_then(|()| atomic::sync_ancestors(dir));
+            named.map_err(|source| io_error(dir, source))?;
         }
         Ok(keys)
     }

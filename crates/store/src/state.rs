@@ -159,7 +159,7 @@ impl StateDir {
         if durable == Durable::There {
             atomic::step(&path).map_err(failed)?;
             rustix::fs::fsync(&folder).map_err(|errno| failed(errno.into()))?;
-            path.parent().into_iter().for_each(atomic::names_are_synced);
+            path.parent().map_or(Ok(()), atomic::names_are_synced).map_err(failed)?;
         }
         Ok(())
     }
@@ -244,7 +244,7 @@ impl StateDir {
                 match rustix::fs::mkdirat(&at, folder, Mode::RWXU) {
                     Ok(()) => {
                         rustix::fs::fsync(at.as_fd()).map_err(|errno| failed(errno.into()))?;
-                        atomic::names_are_synced(&path);
+                        atomic::names_are_synced(&path).map_err(failed)?;
                     }
                     Err(Errno::EXIST) => {}
                     Err(errno) => return Err(failed(errno.into())),

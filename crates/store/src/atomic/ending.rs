@@ -47,6 +47,15 @@ pub(crate) fn over(dir: &Path) -> bool {
     refused
 }
 
+/// The power goes now.
+pub(crate) fn power_goes(dir: &Path) {
+    if let Some(end) = ends().get_or_insert_default().get_mut(dir) {
+        end.left = 0;
+    }
+    let _ = step(&dir.join("anything"));
+    assert!(over(dir));
+}
+
 pub(crate) fn step(path: &Path) -> io::Result<()> {
     step_writing(path, &[], 0)
 }
@@ -68,16 +77,27 @@ pub(crate) fn step_writing(path: &Path, bytes: &[u8], offset: u64) -> io::Result
     Ok(())
 }
 
-pub(crate) fn is_synced(path: &Path) {
-    if let Some(disk) = watched(&mut ends(), path).filter(|end| !end.refused).and_then(|end| end.disk.as_mut()) {
-        disk.is_synced(path);
-    }
+pub(crate) fn is_synced(path: &Path) -> io::Result<()> {
+    made_durable(path, |disk| disk.is_synced(path))
 }
 
-pub(crate) fn names_are_synced(dir: &Path) {
-    if let Some(disk) = watched(&mut ends(), dir).filter(|end| !end.refused).and_then(|end| end.disk.as_mut()) {
-        disk.names_are_synced(dir);
+pub(crate) fn names_are_synced(dir: &Path) -> io::Result<()> {
+    made_durable(dir, |disk| disk.names_are_synced(dir))
+}
+
+pub(crate) fn is_synced_below(dir: &Path) -> io::Result<()> {
+    made_durable(dir, |disk| disk.is_synced_below(dir))
+}
+
+/// What was made durable by another thread when the power had gone already is told to nobody.
+fn made_durable(path: &Path, note: impl FnOnce(&mut Disk)) -> io::Result<()> {
+    let mut ends = ends();
+    let Some(End { refused, disk: Some(disk), .. }) = watched(&mut ends, path) else { return Ok(()) };
+    if *refused {
+        return Err(io::Error::other("the process has ended"));
     }
+    note(disk);
+    Ok(())
 }
 
 fn watched<'a>(ends: &'a mut Option<HashMap<PathBuf, End>>, path: &Path) -> Option<&'a mut End> {

@@ -1,8 +1,9 @@
 //! What a disk has when the power goes: what was made durable, and of everything else an arbitrary part.
 //!
 //! Names of one directory reach the disk in the order in which they changed, those of different directories in any order,
-//! and before or after the bytes of the files. Of bytes that were not made durable there is all, nothing, a beginning, or some
-//! of the sectors.
+//! and before or after the bytes of the files. Of bytes that were not made durable there is all, nothing or a beginning, and
+//! of those that were written over others some of the sectors: a file is never longer than what it has of its bytes, as on
+//! all file systems that journal lengths after bytes.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -72,7 +73,7 @@ impl Disk {
         disk
     }
 
-    /// Everything that is there when it begins is durable.
+    /// Everything that is there now is durable.
     fn settle(&mut self, dir: u64) {
         self.look(dir);
         let listing = self.dirs[&dir].seen.last().cloned().unwrap_or_default();
@@ -85,6 +86,12 @@ impl Disk {
                     file.durable = read(&file.held);
                 }
             }
+        }
+    }
+
+    pub(super) fn is_synced_below(&mut self, dir: &Path) {
+        if let Some(id) = self.know_dir(dir) {
+            self.settle(id);
         }
     }
 
@@ -182,10 +189,10 @@ impl Disk {
             }
             _ => {
                 let mut mixed = durable;
-                mixed.resize(now.len(), 0);
                 for (old, new) in mixed.chunks_mut(SECTOR).zip(now.chunks(SECTOR)) {
                     if self.draw(2) == 0 {
-                        old.copy_from_slice(new);
+                        let both = old.len().min(new.len());
+                        old[..both].copy_from_slice(&new[..both]);
                     }
                 }
                 mixed

@@ -98,8 +98,7 @@ impl SegmentFile for DiskFile {
     fn append(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         atomic::step_writing(&self.placed.path, bytes, offset)?;
         self.write(bytes, offset)?;
-        atomic::is_synced(&self.placed.path);
-        Ok(())
+        atomic::is_synced(&self.placed.path)
     }
 
     fn erase(&mut self, bytes: u64, offset: u64) -> io::Result<()> {
@@ -107,8 +106,7 @@ impl SegmentFile for DiskFile {
         atomic::step_writing(&self.placed.path, &zeros, offset)?;
         self.placed.file.write_all_at(&zeros, offset)?;
         self.placed.file.sync_data()?;
-        atomic::is_synced(&self.placed.path);
-        Ok(())
+        atomic::is_synced(&self.placed.path)
     }
 
     fn length(&self) -> io::Result<u64> {
