@@ -29,28 +29,90 @@ pub(crate) fn replace(path: &Path, scratch: &Path, bytes: &[u8], durable: Durabl
     step(scratch)?;
     file.write_all(bytes)?;
     if durable != Durable::Nothing {
-        step(scratch)?;
-        file.sync_all()?;
+        sync(&file, scratch)?;
     }
     rename(scratch, path)?;
     if durable == Durable::There { sync_parent(path) } else { Ok(()) }
 }
 
-/// An empty file only the owner reads, in place of what was there.
+/// An empty file only the owner reads, in place of what was there. What was there is not written to: a power cut in the
+/// middle of giving it another name may have left it both.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     step(path)?;
-    OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
+    let create = || OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(path);
+    match create() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(path)?;
+            create()
+        }
+        created => created,
+    }
 }
 
-/// A directory, with its parents, only the owner enters.
+/// A directory, with its parents, only the owner enters. After a power cut it may not be there.
 pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
+    step(path)?;
     DirBuilder::new().recursive(true).mode(DIR_MODE).create(path)
+}
+
+/// The same, and its name is durable with those of as many directories `above` it. So they are when they were there before:
+/// who made them may have ended before they were.
+pub(crate) fn create_named(path: &Path, above: usize) -> io::Result<()> {
+    create_dir(path)?;
+    path.ancestors().take(1 + above).try_for_each(sync_parent)
+}
+
+/// Makes the names of a directory and of all above it durable, as far as they can be looked into.
+pub(crate) fn sync_ancestors(path: &Path) -> io::Result<()> {
+    for dir in path.ancestors() {
+        match sync_parent(dir) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes a file's bytes durable.
+pub(crate) fn sync(file: &File, path: &Path) -> io::Result<()> {
+    step(path)?;
+    file.sync_all()?;
+    is_synced(path)
 }
 
 /// Makes the names in the directory of `path` durable.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     step(path)?;
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    let Some(parent) = path.parent() else { return Ok(()) };
+    File::open(parent)?.sync_all()?;
+    names_are_synced(parent)
+}
+
+/// Makes a directory durable with everything below it. Once for all of it: what is written for others is many small files.
+pub(crate) fn sync_below(dir: &Path) -> io::Result<()> {
+    step(dir)?;
+    sync_file_system(dir)?;
+    is_synced_below(dir)?;
+    // Of the directory itself, the name.
+    sync_parent(&std::path::absolute(dir)?)
+}
+
+#[cfg(target_os = "linux")]
+fn sync_file_system(dir: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(File::open(dir)?)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(dir: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_file_system(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    File::open(dir)?.sync_all()
 }
 
 /// Gives a file another name, in place of what had it.
@@ -71,56 +133,49 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     std::fs::remove_file(path)
 }
 
-/// Where a test lets the process end.
+/// Where a test lets the process, or the power, end.
 #[cfg(not(test))]
 #[expect(clippy::unnecessary_wraps, reason = "in a test it can fail")]
 pub(crate) const fn step(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(test)]
-pub(crate) use ending::step;
-
-/// A process that ends before a chosen change of a file, as `kill -9` ends one: nothing below a directory changes any more.
-#[cfg(test)]
-pub(crate) mod ending {
-    use std::{
-        collections::HashMap,
-        io,
-        path::{Path, PathBuf},
-        sync::{Mutex, PoisonError},
-    };
-
-    /// For each directory, how many changes may still be made, and whether one was refused.
-    static LEFT: Mutex<Option<HashMap<PathBuf, (u64, bool)>>> = Mutex::new(None);
-
-    /// Lets `changes` further changes below `dir` be made, and none after them.
-    pub(crate) fn after(dir: &Path, changes: u64) {
-        LEFT.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert_default()
-            .insert(dir.to_owned(), (changes, false));
-    }
-
-    /// The next process: whether the one before was ended.
-    pub(crate) fn over(dir: &Path) -> bool {
-        let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
-        left.get_or_insert_default().remove(dir).is_some_and(|(_, refused)| refused)
-    }
-
-    pub(crate) fn step(path: &Path) -> io::Result<()> {
-        let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
-        let watched = left.get_or_insert_default().iter_mut().find(|(dir, _)| path.starts_with(dir));
-        match watched {
-            None => Ok(()),
-            Some((_, (0, refused))) => {
-                *refused = true;
-                Err(io::Error::other("the process has ended"))
-            }
-            Some((_, (changes, _))) => {
-                *changes -= 1;
-                Ok(())
-            }
-        }
-    }
+/// The same before bytes are written durably, of which a power cut lets some through.
+#[cfg(not(test))]
+#[expect(clippy::unnecessary_wraps, reason = "in a test it can fail")]
+pub(crate) const fn step_writing(_: &Path, _: &[u8], _: u64) -> io::Result<()> {
+    Ok(())
 }
+
+/// Tells a test that a file's bytes are durable.
+#[cfg(not(test))]
+#[expect(clippy::unnecessary_wraps, reason = "in a test it can fail")]
+pub(crate) const fn is_synced(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Tells a test that a directory's names are durable.
+#[cfg(not(test))]
+#[expect(clippy::unnecessary_wraps, reason = "in a test it can fail")]
+pub(crate) const fn names_are_synced(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Tells a test that everything below a directory is durable.
+#[cfg(not(test))]
+#[expect(clippy::unnecessary_wraps, reason = "in a test it can fail")]
+const fn is_synced_below(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+use ending::is_synced_below;
+#[cfg(test)]
+pub(crate) use ending::{is_synced, names_are_synced, step, step_writing};
+
+#[cfg(test)]
+pub(crate) mod ending;
+#[cfg(test)]
+mod power;
+#[cfg(test)]
+mod tests;

@@ -1,23 +1,28 @@
 //! The only place that reads the system's clock.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Instant,
 };
 
-/// Microseconds since the epoch, UTC, never going backwards within a process.
+/// Microseconds since the epoch, UTC, never going backwards within a process, and never standing still.
 ///
-/// When the system's clock is set back, the clock stands still until the system has caught up: events of one process
-/// keep their order. Across processes no such promise is made; `verify` counts the steps back it finds.
+/// When the system's clock is set back, the clock goes on from where it was, as fast as time passes: events of one process
+/// keep their order, and nothing that is granted for a while is granted for longer. Across processes no such promise is made;
+/// `verify` counts the steps back it finds.
 #[derive(Clone, Debug)]
 pub struct Clock {
     source: Source,
-    latest: Arc<AtomicI64>,
+    /// How far ahead of the time that has passed the system's clock has ever been.
+    ahead: Arc<AtomicI64>,
 }
 
-/// The time a test sets.
+/// The time a test sets: the system's clock, and the time that has passed.
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<AtomicI64>);
+pub struct ManualClock(Arc<(AtomicI64, AtomicI64)>);
 
 #[derive(Clone, Debug)]
 enum Source {
@@ -35,34 +40,36 @@ impl Clock {
     /// A clock that shows what the second value is set to, clamped like the system's.
     #[must_use]
     pub fn manual(micros: i64) -> (Self, ManualClock) {
-        let hand = ManualClock(Arc::new(AtomicI64::new(micros)));
+        let hand = ManualClock(Arc::new((AtomicI64::new(micros), AtomicI64::new(0))));
         (Self::over(Source::Manual(hand.clone())), hand)
     }
 
     /// Microseconds since the epoch, UTC.
     #[must_use]
     pub fn now(&self) -> i64 {
-        let now = match &self.source {
-            Source::System => system_micros(),
-            Source::Manual(hand) => hand.0.load(Ordering::SeqCst),
+        let (now, passed) = match &self.source {
+            Source::System => (system_micros(), passed_micros()),
+            Source::Manual(ManualClock(hand)) => (hand.0.load(Ordering::SeqCst), hand.1.load(Ordering::SeqCst)),
         };
-        self.latest.fetch_max(now, Ordering::SeqCst).max(now)
+        let ahead = now.saturating_sub(passed);
+        self.ahead.fetch_max(ahead, Ordering::SeqCst).max(ahead).saturating_add(passed)
     }
 
     fn over(source: Source) -> Self {
-        Self { source, latest: Arc::new(AtomicI64::new(0)) }
+        Self { source, ahead: Arc::new(AtomicI64::new(i64::MIN)) }
     }
 }
 
 impl ManualClock {
-    /// Sets the time, backwards too.
+    /// Sets the system's clock, backwards too. No time passes.
     pub fn set(&self, micros: i64) {
-        self.0.store(micros, Ordering::SeqCst);
+        self.0.0.store(micros, Ordering::SeqCst);
     }
 
-    /// Moves the time on.
+    /// Lets time pass.
     pub fn advance(&self, micros: i64) {
-        self.0.fetch_add(micros, Ordering::SeqCst);
+        self.0.0.fetch_add(micros, Ordering::SeqCst);
+        self.0.1.fetch_add(micros, Ordering::SeqCst);
     }
 }
 
@@ -73,19 +80,32 @@ fn system_micros() -> i64 {
     since.ok().and_then(|since| i64::try_from(since.as_micros()).ok()).unwrap_or(0)
 }
 
+/// Microseconds since something in this process first asked. Nobody can set these.
+fn passed_micros() -> i64 {
+    static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+    i64::try_from(FIRST.elapsed().as_micros()).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_set_back_stands_still() {
-        let (clock, hand) = Clock::manual(1_000);
-        assert_eq!(clock.now(), 1_000);
-        hand.set(400);
-        assert_eq!(clock.now(), 1_000);
-        assert_eq!(clock.clone().now(), 1_000);
-        hand.advance(700);
-        assert_eq!(clock.now(), 1_100);
+    fn a_clock_set_back_goes_on_from_where_it_was_and_no_slower() {
+        for back in [600, 86_400_000_000, 365 * 86_400_000_000] {
+            let start = 1_795_000_000_000_000;
+            let (clock, hand) = Clock::manual(start);
+            assert_eq!(clock.now(), start);
+            hand.set(start - back);
+            assert_eq!(clock.now(), start);
+            hand.advance(700);
+            assert_eq!((clock.now(), clock.clone().now()), (start + 700, start + 700));
+            // Put right again, it is where it would have been; set ahead, it is ahead.
+            hand.set(start + 700);
+            assert_eq!(clock.now(), start + 700);
+            hand.set(start + 5_000);
+            assert_eq!(clock.now(), start + 5_000);
+        }
     }
 
     #[test]

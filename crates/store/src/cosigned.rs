@@ -90,7 +90,7 @@ fn grown(layout: &Layout, old: u64, to: &Checkpoint) -> Result<Vec<Hash>, ProveE
 pub fn keep_cosigned(dir: &Path, witness: &CosignatureVerifier, note: &Note) -> io::Result<()> {
     let layout = Layout::new(dir);
     let path = layout.cosigned(&witness.id().to_string());
-    atomic::create_dir(&layout.witnesses())?;
+    atomic::create_named(&layout.witnesses(), 0)?;
     atomic::replace(&path, &path.with_extension("unfinished"), note.format().as_bytes(), Durable::There)
 }
 

@@ -90,6 +90,7 @@ pub fn export(dir: &Path, to: &Path) -> Result<u64, ExportError> {
     ] {
         write(&path, text.as_bytes()).map_err(failed(&path))?;
     }
+    atomic::sync_below(to).map_err(failed(to))?;
     Ok(sealed)
 }
 
@@ -218,5 +219,20 @@ mod tests {
             assert!(matches!(export(&changed, &to), Err(ExportError::Unsound(_))), "{name}");
             assert!(!to.join("checkpoint").exists(), "{name}");
         }
+    }
+
+    #[test]
+    fn what_was_exported_survives_a_power_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, base) = (dir.path().join("log"), dir.path().join("base"));
+        closed(&log, 300);
+        std::fs::create_dir(&base).unwrap();
+        crate::atomic::ending::power_after(&base, u64::MAX, 7);
+        assert_eq!(export(&log, &base.join("to")).unwrap(), 300);
+        crate::atomic::ending::power_goes(&base);
+        let (entries, hashes) = leaves(&base.join("to"), 300);
+        assert_eq!(entries, records(300));
+        assert_eq!(hashes, leaf_hashes(&entries));
+        assert_eq!(std::fs::read(base.join("to/checkpoint")).unwrap(), std::fs::read(log.join("checkpoint")).unwrap());
     }
 }

@@ -113,6 +113,8 @@ impl Keys {
         // Once for all of them: none is used before.
         if drawn {
             opened.sync_all().map_err(|source| io_error(dir, source))?;
+            let named = atomic::names_are_synced(dir).and_then(|()| atomic::sync_ancestors(dir));
+            named.map_err(|source| io_error(dir, source))?;
         }
         Ok(keys)
     }
@@ -269,7 +271,7 @@ fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let scratch = path.with_extension(format!("unfinished-{}", std::process::id()));
     let mut file = atomic::create(&scratch)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
+    atomic::sync(&file, &scratch)?;
     let linked = atomic::link(&scratch, path);
     atomic::remove(&scratch)?;
     match linked {

@@ -145,18 +145,23 @@ impl StateDir {
         let (folder, file) = self.enter(name, Missing::Make)?;
         let failed = |source: io::Error| self.io_error(name, source);
         let scratch = format!(".{file}.unfinished-{}", std::process::id());
+        let path = self.path.join(name);
+        atomic::step(&path).map_err(failed)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(&folder, scratch.as_str(), flags, Mode::RUSR | Mode::WUSR);
         let mut opened = File::from(opened.map_err(|errno| failed(errno.into()))?);
         opened.write_all(bytes).map_err(failed)?;
         if durable == Durable::There {
-            opened.sync_all().map_err(failed)?;
+            atomic::sync(&opened, &path.with_file_name(&scratch)).map_err(failed)?;
         }
+        atomic::step(&path).map_err(failed)?;
         rustix::fs::renameat(&folder, scratch.as_str(), &folder, file).map_err(|errno| failed(errno.into()))?;
-        match durable {
-            Durable::There => rustix::fs::fsync(&folder).map_err(|errno| failed(errno.into())),
-            _ => Ok(()),
+        if durable == Durable::There {
+            atomic::step(&path).map_err(failed)?;
+            rustix::fs::fsync(&folder).map_err(|errno| failed(errno.into()))?;
+            path.parent().map_or(Ok(()), atomic::names_are_synced).map_err(failed)?;
         }
+        Ok(())
     }
 
     /// Reads a file; `None` where there is none.
@@ -232,15 +237,20 @@ impl StateDir {
         }
         let failed = |source: io::Error| self.io_error(name, source);
         let (folders, file) = name.rsplit_once('/').map_or((None, name), |(folders, file)| (Some(folders), file));
-        let mut at = self.root.try_clone().map_err(failed)?;
+        let (mut at, mut path) = (self.root.try_clone().map_err(failed)?, self.path.clone());
         for folder in folders.into_iter().flat_map(|folders| folders.split('/')) {
             if missing == Missing::Make {
+                atomic::step(&path.join(folder)).map_err(failed)?;
                 match rustix::fs::mkdirat(&at, folder, Mode::RWXU) {
-                    Ok(()) => rustix::fs::fsync(at.as_fd()).map_err(|errno| failed(errno.into()))?,
+                    Ok(()) => {
+                        rustix::fs::fsync(at.as_fd()).map_err(|errno| failed(errno.into()))?;
+                        atomic::names_are_synced(&path).map_err(failed)?;
+                    }
                     Err(Errno::EXIST) => {}
                     Err(errno) => return Err(failed(errno.into())),
                 }
             }
+            path.push(folder);
             let next = rustix::fs::openat(&at, folder, DIRECTORY, Mode::empty());
             at = next.map_err(|errno| failed(errno.into()))?;
         }

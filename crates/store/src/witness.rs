@@ -79,7 +79,8 @@ impl Witness {
             move |source| WitnessError::Io { path, source }
         };
         let logs = dir.join("logs");
-        atomic::create_dir(&logs).map_err(failed(&logs))?;
+        // What it cosigns is not forgotten with the name of a directory.
+        atomic::create_dir(&logs).and_then(|()| atomic::sync_ancestors(&logs)).map_err(failed(&logs))?;
         let path = dir.join("lock");
         let lock = Lock::take(&path).map_err(|error| match error {
             LockError::Held(pid) => WitnessError::Locked { pid },

@@ -19,7 +19,7 @@ mod trace;
 mod up;
 mod witness;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Format, Trace};
 use crate::demo;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
@@ -29,6 +29,7 @@ use vocab::Exit;
 
 /// Runs a command.
 pub fn run(output: &Output, cli: &Cli) -> Outcome {
+    check_format(&cli.command, cli.global.format)?;
     let place = || Place::find(&cli.global);
     match &cli.command {
         Command::Demo(args) => demo::run(output, args),
@@ -67,6 +68,32 @@ pub fn run(output: &Output, cli: &Cli) -> Outcome {
         Command::Gateway(args) => up::gateway(output, args),
         Command::DemoAgent => demo::agent(),
     }
+}
+
+/// A format that a command does not write is an error: whoever asks for one reads it with a program.
+fn check_format(command: &Command, format: Format) -> Result<(), Failure> {
+    let (word, help) = match (format, command) {
+        (Format::Human, _) | (Format::Junit, Command::Test(_)) => return Ok(()),
+        (Format::Junit, _) => ("junit", "`junit` is for `mortise test`; others write `human`, `json` or `ndjson`"),
+        (Format::Json | Format::Ndjson, command) if !is_for_people(command) => return Ok(()),
+        (Format::Json, _) => ("json", "leave `--format` out"),
+        (Format::Ndjson, _) => ("ndjson", "leave `--format` out"),
+    };
+    Err(Failure::new(Exit::Usage, format!("this command does not write `{word}`")).with_help(help))
+}
+
+/// Whether a command writes the same whatever format is asked for.
+const fn is_for_people(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Demo(_)
+            | Command::Up(_)
+            | Command::Proxy(_)
+            | Command::Run(_)
+            | Command::Witness(_)
+            | Command::Completions { .. }
+            | Command::Trace(Trace::Prove { .. })
+    )
 }
 
 /// Verifies the log of a demo, and says what was found.

@@ -256,6 +256,13 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<(Report,
         let bytes = report.unfinished_bytes;
         output.line(format!("    behind them {bytes} bytes of a commit that was not finished, or of no record at all"));
     }
+    if report.derived_missing > 0 {
+        let missing = report.derived_missing;
+        output.line(format!(
+            "    {missing} files of hashes are not there, or not whole; they follow from the events, and the next gateway \
+             writes them again"
+        ));
+    }
     if report.steps_back > 0 {
         let back = report.steps_back;
         output.line(format!(

@@ -63,7 +63,7 @@ impl Target {
         Ok(match &sink.to {
             SinkTo::Otlp(http) => Self::Otlp(otlp::Collector::new(http, environment)?),
             SinkTo::Webhook(http) => Self::Webhook(webhook::Hook::new(http, environment)?),
-            SinkTo::File(path) => Self::File(file::Appended::new(&gateway.options.root, path)),
+            SinkTo::File(path) => Self::File(file::Appended::new(&gateway.options.root, gateway.state.path(), path)),
         })
     }
 

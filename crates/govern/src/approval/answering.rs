@@ -47,7 +47,7 @@ pub(super) type Approvers = BTreeMap<UserId, BTreeSet<String>>;
 
 /// The approval with one more answer, or why that answer does not count.
 pub(super) fn answered(approval: &Approval, answer: Answer, known: &Approvers) -> Result<Approval, AnswerError> {
-    if approval.state != State::Pending || answer.at_us >= approval.expires_us {
+    if approval.state != State::Pending || !approval.is_in_time(answer.at_us) {
         return Err(AnswerError::NotPending(approval.state));
     }
     let asked = &approval.asked;

@@ -123,6 +123,13 @@ pub struct Approval {
 }
 
 impl Approval {
+    /// Whether it can be answered and used at this time. Before it was asked it cannot be: a clock was set back, and it would
+    /// wait for longer than it may.
+    #[must_use]
+    pub const fn is_in_time(&self, now_us: i64) -> bool {
+        self.requested_us <= now_us && now_us < self.expires_us
+    }
+
     /// What the approval removes from a decision: one discharge for each guard that asked.
     #[must_use]
     pub fn discharges(&self) -> Vec<Discharge> {

@@ -183,7 +183,7 @@ impl<F: ApprovalFiles> Approvals<F> {
         if approval.state != State::Approved {
             return Err(ConsumeError::NotApproved(approval.state));
         }
-        if now_us >= approval.expires_us {
+        if !approval.is_in_time(now_us) {
             return Err(ConsumeError::NotApproved(State::Expired));
         }
         let consumed = Approval { state: State::Consumed, ..approval };
@@ -196,7 +196,7 @@ impl<F: ApprovalFiles> Approvals<F> {
     /// # Errors
     /// When it cannot be kept; what was not kept is tried again next time, and is not usable meanwhile.
     pub fn expire(&mut self, now_us: i64) -> Result<Vec<Approval>, ApprovalFileError> {
-        let late = |approval: &&Approval| !approval.state.is_settled() && now_us >= approval.expires_us;
+        let late = |approval: &&Approval| !approval.state.is_settled() && !approval.is_in_time(now_us);
         let late: Vec<Approval> = self.by_id.values().filter(late).cloned().collect();
         let mut expired = Vec::with_capacity(late.len());
         for approval in late {
@@ -310,7 +310,7 @@ impl<F: ApprovalFiles> Approvals<F> {
 
 /// Whether something may still come of it.
 fn is_live(approval: &Approval, now_us: i64) -> bool {
-    !approval.state.is_settled() && now_us < approval.expires_us
+    !approval.state.is_settled() && approval.is_in_time(now_us)
 }
 
 #[cfg(test)]

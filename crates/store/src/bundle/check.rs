@@ -45,6 +45,10 @@ pub struct BundleReport {
     pub selected: u64,
     /// Whether no record is left out between the first and the last.
     pub is_contiguous: bool,
+    /// Records of the log that are not in the bundle.
+    pub left_out: u64,
+    /// The first hundred stretches of them: from, to, both left out.
+    pub gaps: Vec<(u64, u64)>,
     /// Payloads by state.
     pub payloads: BTreeMap<String, u64>,
     /// What retention removed, of what the selected records commit to: class, last day, days kept, and the record that says
@@ -57,6 +61,14 @@ pub struct BundleReport {
 }
 
 impl BundleReport {
+    /// The records from `from` up to and without `to` are not there.
+    fn leave_out(&mut self, from: u64, to: u64) {
+        self.left_out += to.saturating_sub(from);
+        if from < to && self.gaps.len() < MAX_NAMED {
+            self.gaps.push((from, to - 1));
+        }
+    }
+
     fn problem(&mut self, place: impl Into<String>, what: impl Into<String>) {
         self.problems += 1;
         if self.named.len() < MAX_NAMED {
@@ -160,8 +172,12 @@ fn records(
             report.problem(format!("records.index line {line}"), "it is no index and role");
             continue;
         };
+        if next.is_some_and(|next| index < next) {
+            report.problem(format!("records.index line {line}"), "it is not in order");
+        }
         gaps |= next.is_some_and(|next| next != index);
-        next = Some(index + 1);
+        report.leave_out(next.unwrap_or(0), index);
+        next = Some(index.saturating_add(1));
         let place = format!("records.jsonl line {line} (event #{index})");
         if let Err(what) = proved(dir, index, record.as_bytes(), key, checkpoint) {
             report.problem(&place, what);
@@ -185,6 +201,7 @@ fn records(
     if roles.next().is_some() {
         report.problem("records.jsonl", "it has fewer lines than `records.index`");
     }
+    report.leave_out(next.unwrap_or(0), checkpoint.size());
     report.is_contiguous = !gaps && line > 0;
     Ok((told, selected))
 }

@@ -151,3 +151,38 @@ fn a_proof_under_another_checkpoint_is_none_of_this_bundle() {
     let found = problems(&first);
     assert_eq!(found[0], "records.jsonl line 1 (event #0): `proofs/0.tlog-proof` is under another checkpoint");
 }
+
+#[test]
+fn a_bundle_that_was_written_survives_a_power_cut() {
+    let place = place();
+    let keys = place.keys.data_keys(&place.log_dir);
+    let base = place.log_dir.with_file_name("base");
+    std::fs::create_dir(&base).unwrap();
+    crate::atomic::ending::power_after(&base, u64::MAX, 3);
+    let to = base.join("bundle");
+    write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::With(&keys), None).unwrap();
+    crate::atomic::ending::power_goes(&base);
+    assert_eq!(problems(&to), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_left_out_is_counted_and_named() {
+    let place = place();
+    let to = place.log_dir.with_file_name("bundle");
+    let days = Selection { since_us: Some(NOON), until_us: Some(NOON + DAY_US), ..Selection::default() };
+    write_bundle(&place.log_dir, &to, &days, Disclose::Nothing, None).unwrap();
+    // Of seven: the start and the first payload are of that day, the removal and the erasure are what they are judged by.
+    let report = verify_bundle(&to, None).unwrap();
+    assert_eq!((report.size, report.proved, report.left_out, report.gaps), (7, 4, 3, vec![(2, 4)]));
+    let read_me = std::fs::read_to_string(to.join("VERIFY.md")).unwrap();
+    assert!(read_me.contains("Of the 7 records under the checkpoint, 3 are not in here"), "{read_me}");
+    let index = std::fs::read_to_string(to.join("records.index")).unwrap();
+    let mut lines: Vec<&str> = index.lines().collect();
+    lines.swap(0, 1);
+    std::fs::write(to.join("records.index"), lines.join("\n") + "\n").unwrap();
+    assert!(problems(&to).contains(&"records.index line 2: it is not in order".to_owned()), "{:?}", problems(&to));
+    let whole = place.log_dir.with_file_name("whole");
+    write_bundle(&place.log_dir, &whole, &Selection::default(), Disclose::Nothing, None).unwrap();
+    let report = verify_bundle(&whole, None).unwrap();
+    assert_eq!((report.left_out, report.gaps.len()), (0, 0));
+}

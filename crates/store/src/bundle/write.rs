@@ -117,7 +117,7 @@ pub fn write_bundle(
         writer.files.insert(name, digest);
     }
     let is_contiguous = first.is_some_and(|first| last - first + 1 == selected + supporting);
-    writer.about(log, &prover, is_contiguous)?;
+    writer.about(log, &prover, is_contiguous, prover.size().saturating_sub(selected + supporting))?;
     let manifest = Manifest {
         format: FORMAT.to_owned(),
         mortise_version: vocab::MORTISE_VERSION.to_owned(),
@@ -132,7 +132,9 @@ pub fn write_bundle(
         files: writer.files,
     };
     let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
-    write(&to.join(MANIFEST), &text)?;
+    // What it lists is on the disk before it is, and it is when this returns.
+    let synced = atomic::sync_below(to).and_then(|()| atomic::create(&to.join(MANIFEST))?.write_all(&text));
+    synced.and_then(|()| atomic::sync_below(to)).map_err(failed(to))?;
     Ok(manifest)
 }
 
@@ -192,7 +194,13 @@ impl Writer<'_> {
     }
 
     /// The log's own files, and how to check all of it.
-    fn about(&mut self, log: &Path, prover: &Prover, is_contiguous: bool) -> Result<(), BundleError> {
+    fn about(
+        &mut self,
+        log: &Path,
+        prover: &Prover,
+        is_contiguous: bool,
+        left_out: u64,
+    ) -> Result<(), BundleError> {
         // Not the files beside the log: by now a newer checkpoint may be there, and the proofs are under this one.
         self.file("origin", format!("{}\n", prover.origin()).as_bytes())?;
         self.file("checkpoint", prover.checkpoint().as_bytes())?;
@@ -208,16 +216,25 @@ impl Writer<'_> {
             }
         }
         let contiguous = if is_contiguous {
-            "Yes, from the first to the last: `records.index` counts without a gap, and each index has its proof."
+            "Yes, from the first to the last: `records.index` counts without a gap, and each index has its proof. {left out}"
         } else {
             "No: these are the ones that were asked for (see `selection` in `manifest.json`), and those they are judged by. \
-             Each is proved to be in the log; that there are no others of the kind is what its operator says. Ask for a bundle \
+             Each is proved to be in the log; that there are no others of the kind is what its operator says. {left out} Ask for a bundle \
              without a filter to see all of them."
         };
+        let left_out = match left_out {
+            0 => "Every record under the checkpoint is in here.".to_owned(),
+            many => format!(
+                "Of the {} records under the checkpoint, {many} are not in here: those whose index is not in `records.index`. \
+                 `mortise trace verify --bundle` lists them.",
+                prover.size()
+            ),
+        };
+        let contiguous = contiguous.replace("{left out}", &left_out);
         let text = VERIFY_MD
             .replace("{origin}", prover.origin())
             .replace("{size}", &prover.size().to_string())
-            .replace("{contiguous}", contiguous);
+            .replace("{contiguous}", &contiguous);
         self.file("VERIFY.md", text.as_bytes())?;
         self.file("verify.go", VERIFY_GO.as_bytes())
     }

@@ -114,7 +114,7 @@ fn destroy(path: &Path) -> io::Result<()> {
     let length = usize::try_from(file.metadata()?.len().min(super::MAX_KEY_BYTES)).map_err(io::Error::other)?;
     atomic::step(path)?;
     file.write_all(&vec![0; length])?;
-    file.sync_all()?;
+    atomic::sync(&file, path)?;
     atomic::remove(path)?;
     atomic::sync_parent(path)
 }

@@ -36,9 +36,11 @@ impl Derived {
     /// left are only looked for: none of them is made durable, so a power cut may have left some out.
     pub(crate) fn resume(layout: Layout, size: u64, sealed: u64) -> Option<Self> {
         let stored = Edge { layout: &layout, sealed };
-        let tiles = size.checked_div(u64::from(TILE_WIDTH)).filter(|_| size.is_multiple_of(u64::from(TILE_WIDTH)))?;
+        if !size.is_multiple_of(u64::from(TILE_WIDTH)) {
+            return None;
+        }
         let builder = TileBuilder::resume(size, &stored).ok()?;
-        (0..tiles).all(|index| stored.has_full(index)).then_some(())?;
+        stored.has_all_full(size).then_some(())?;
         Some(Self { builder, ..Self::new(layout) })
     }
 
@@ -149,9 +151,22 @@ impl HashReader for Edge<'_> {
 }
 
 impl Edge<'_> {
-    /// Whether the full tile of leaves is there, with its length.
-    fn has_full(&self, index: u64) -> bool {
-        let tile = TileId::new(0, index, TILE_WIDTH).map(|tile| self.layout.tile(&tile.path()));
+    /// Whether all full tiles over so many records are there.
+    fn has_all_full(&self, size: u64) -> bool {
+        let mut tiles = size / u64::from(TILE_WIDTH);
+        let mut level = 0;
+        while tiles > 0 {
+            if !(0..tiles).all(|index| self.has_full(level, index)) {
+                return false;
+            }
+            (tiles, level) = (tiles / u64::from(TILE_WIDTH), level + 1);
+        }
+        true
+    }
+
+    /// Whether the full tile is there, with its length.
+    fn has_full(&self, level: u8, index: u64) -> bool {
+        let tile = TileId::new(level, index, TILE_WIDTH).map(|tile| self.layout.tile(&tile.path()));
         let length = tile.ok().and_then(|path| std::fs::metadata(path).ok()).map(|found| found.len());
         length == Some((usize::from(TILE_WIDTH) * Hash::LEN) as u64)
     }

@@ -87,9 +87,11 @@ impl Log {
         let fill_first = || medium.fill(&layout.spare(), options.segment_bytes.min(FIRST_SEGMENT_BYTES), &Pace::free());
         // A new log waits for the disk for its names and for its first segment: for both at once.
         let is_new = !layout.origin().try_exists().map_err(|error| io_error(layout.origin(), error))?;
+        let name = || if is_new { atomic::sync_ancestors(dir) } else { Ok(()) };
         let (recovered, filled) = std::thread::scope(|scope| {
             let filling = is_new.then(|| std::thread::Builder::new().spawn_scoped(scope, fill_first).ok()).flatten();
-            let claimed = identity::claim(&layout, &options.origin, &signers);
+            let named = name().map_err(|error| io_error(dir.to_owned(), error));
+            let claimed = named.and_then(|()| identity::claim(&layout, &options.origin, &signers));
             let recovered = claimed.and_then(|first| recover(&layout, &first, visit));
             (
                 recovered,

@@ -76,11 +76,11 @@ impl Medium for Disk {
             }
             filled += now;
         }
-        file.sync_all()
+        atomic::sync(&file, path)
     }
 
     fn name(&self, spare: &Path, segment: &Path) -> io::Result<()> {
-        std::fs::rename(spare, segment)?;
+        atomic::rename(spare, segment)?;
         atomic::sync_parent(segment)
     }
 
@@ -96,20 +96,17 @@ impl Medium for Disk {
 
 impl SegmentFile for DiskFile {
     fn append(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        if let Some(direct) = &mut self.direct {
-            match direct.append(bytes, offset) {
-                Err(error) if is_refused(&error) => self.direct = None,
-                done => return done,
-            }
-        }
-        self.placed.file.write_all_at(bytes, offset)?;
-        self.placed.file.sync_data()
+        atomic::step_writing(&self.placed.path, bytes, offset)?;
+        self.write(bytes, offset)?;
+        atomic::is_synced(&self.placed.path)
     }
 
     fn erase(&mut self, bytes: u64, offset: u64) -> io::Result<()> {
         let zeros = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+        atomic::step_writing(&self.placed.path, &zeros, offset)?;
         self.placed.file.write_all_at(&zeros, offset)?;
-        self.placed.file.sync_data()
+        self.placed.file.sync_data()?;
+        atomic::is_synced(&self.placed.path)
     }
 
     fn length(&self) -> io::Result<u64> {
@@ -118,6 +115,20 @@ impl SegmentFile for DiskFile {
 
     fn in_place(&self) -> io::Result<bool> {
         self.placed.in_place()
+    }
+}
+
+impl DiskFile {
+    /// Past the page cache where that can be done.
+    fn write(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if let Some(direct) = &mut self.direct {
+            match direct.append(bytes, offset) {
+                Err(error) if is_refused(&error) => self.direct = None,
+                done => return done,
+            }
+        }
+        self.placed.file.write_all_at(bytes, offset)?;
+        self.placed.file.sync_data()
     }
 }
 

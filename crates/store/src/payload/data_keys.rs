@@ -159,10 +159,10 @@ impl DataKeys {
                 // A file system may keep the old bytes elsewhere; what can be done from here is done.
                 let length = file.metadata().map_err(failed)?.len().min(MAX_FILE_BYTES);
                 let zeros = vec![0; usize::try_from(length).unwrap_or_default()];
-                file.write_all(&zeros).and_then(|()| file.sync_all()).map_err(failed)?;
+                file.write_all(&zeros).and_then(|()| atomic::sync(&file, &path)).map_err(failed)?;
             }
         }
-        std::fs::rename(&path, self.gone(id)).map_err(failed)?;
+        atomic::rename(&path, &self.gone(id)).map_err(failed)?;
         atomic::sync_parent(&path).map_err(failed)
     }
 
@@ -184,7 +184,7 @@ impl DataKeys {
         getrandom::fill(&mut *key).map_err(|_| SealError::Randomness)?;
         let sealed = self.sealer.seal(&*key, id.as_bytes())?;
         let path = self.dir.join(&id);
-        let written = atomic::create_dir(&self.dir)
+        let written = atomic::create_named(&self.dir, 1)
             .and_then(|()| atomic::replace(&path, &self.dir.join("unfinished"), &sealed, Durable::There));
         written.map_err(|source| DataKeyError::Io { path, source })?;
         Ok(DataKey::new(id, *key))

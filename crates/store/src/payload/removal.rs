@@ -78,6 +78,7 @@ pub fn count(log: &Path, unit: Unit) -> io::Result<u64> {
 /// The file system failed: some of it may be gone.
 pub fn remove(log: &Path, unit: Unit) -> io::Result<()> {
     let dir = Place::of_log(log).unit(unit.class, unit.day);
+    atomic::step(&dir)?;
     match std::fs::remove_dir_all(&dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         removed => removed?,

@@ -87,10 +87,8 @@ impl UnitWriter {
     /// Goes on behind what is there; what a crash left unfinished is removed.
     pub(crate) fn open(medium: Arc<dyn Medium>, dir: &Path, day: Day, segment_bytes: u64) -> io::Result<Self> {
         let layout = Layout::new(dir);
-        atomic::create_dir(&layout.segment_dir())?;
-        // Its name and those above are durable before anything in it is.
-        atomic::sync_parent(dir)?;
-        dir.parent().map_or(Ok(()), atomic::sync_parent)?;
+        // Its name is durable before anything in it is, with those of the day, the class and all payloads.
+        atomic::create_named(&layout.segment_dir(), 3)?;
         let at = match layout.segments()?.last() {
             Some(last) => end_of(&*medium, &layout, *last)?,
             None => {

@@ -79,6 +79,7 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Outcome {
         output.json(&json!({
             "verdict": if is_ok { "ok" } else { "altered" }, "origin": report.origin, "size": report.size,
             "proved": report.proved, "selected": report.selected, "contiguous": report.is_contiguous,
+            "left_out": report.left_out, "gaps": report.gaps,
             "payloads": report.payloads, "problems": report.problems, "named": problems,
         }));
         return Ok(exit);
@@ -101,6 +102,9 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Outcome {
         "    {} records proved to be in a log of {} ({} asked for; {gaps})",
         report.proved, report.size, report.selected
     ));
+    if report.left_out > 0 {
+        output.line(format!("    {} records of the log are not in it: {}", report.left_out, stretches(&report.gaps)));
+    }
     said_of_payloads(output, report.payloads.iter());
     for (class, through, days, index) in &report.removals {
         output.line(format!("    event #{index}: `{class}` up to {through} removed, kept for {days} days"));
@@ -109,6 +113,15 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Outcome {
         output.message("the key in the bundle was believed; give the one you know with `--key`");
     }
     Ok(exit)
+}
+
+/// The first few stretches of records.
+fn stretches(gaps: &[(u64, u64)]) -> String {
+    const SHOWN: usize = 8;
+    let one = |(from, to): &(u64, u64)| if from == to { format!("#{from}") } else { format!("#{from} to #{to}") };
+    let shown: Vec<String> = gaps.iter().take(SHOWN).map(one).collect();
+    let more = if gaps.len() > SHOWN { " and others (`--format json` lists them)" } else { "" };
+    shown.join(", ") + more
 }
 
 fn said_of_payloads<'a>(output: &Output, states: impl Iterator<Item = (&'a String, &'a u64)>) {

@@ -15,12 +15,18 @@ use std::path::{Path, PathBuf};
 /// A line is shorter: a record is at most 64 KiB, and its columns are a part of it.
 const LONGEST_LINE: u64 = 256 * 1024;
 
-pub(super) struct Appended(PathBuf);
+pub(super) struct Appended {
+    path: PathBuf,
+    /// Places that Mortise keeps for itself.
+    own: Vec<PathBuf>,
+}
 
 impl Appended {
-    /// A file, relative to the project's folder.
-    pub(super) fn new(root: &Path, path: &str) -> Self {
-        Self(root.join(path))
+    /// A file, relative to the project's folder, and not among what Mortise keeps there or in `state`.
+    pub(super) fn new(root: &Path, state: &Path, path: &str) -> Self {
+        let mut own: Vec<PathBuf> = ["mortise", "mortise.toml", "mortise.lock"].map(|name| root.join(name)).into();
+        own.push(state.to_owned());
+        Self { path: root.join(path), own }
     }
 
     pub(super) async fn send(&self, origin: &str, batch: &Batch) -> Sent {
@@ -33,18 +39,33 @@ impl Appended {
             lines.extend_from_slice(row.to_string().as_bytes());
             lines.push(b'\n');
         }
-        let path = self.0.clone();
-        let written = tokio::task::spawn_blocking(move || append(&path, &lines)).await;
+        let (path, own) = (self.path.clone(), self.own.clone());
+        let written = tokio::task::spawn_blocking(move || append(&path, &own, &lines)).await;
         match written {
             Ok(Ok(())) => Sent::Taken { rejected: 0 },
-            Ok(Err(error)) => Sent::Failed { why: format!("`{}`: {error}", self.0.display()), after: None },
+            Ok(Err(error)) => Sent::Failed { why: format!("`{}`: {error}", self.path.display()), after: None },
             Err(_) => Sent::Failed { why: "writing was interrupted".to_owned(), after: None },
         }
     }
 }
 
+/// Refuses a path that leads to one of these places, through links too. Nothing is made for it.
+fn keep_out(path: &Path, own: &[PathBuf]) -> io::Result<()> {
+    let there = path.ancestors().find(|there| there.symlink_metadata().is_ok()).unwrap_or(path);
+    let rest = path.strip_prefix(there).unwrap_or(path);
+    let is_plain = rest.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    let real = std::fs::canonicalize(there)?.join(rest);
+    // What is not there yet is compared as it is written.
+    let real_of = |place: &PathBuf| std::fs::canonicalize(place).unwrap_or_else(|_| place.clone());
+    if is_plain && !own.iter().map(real_of).any(|place| real.starts_with(place)) {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "Mortise keeps its own files there; choose another `path` for the sink"))
+}
+
 /// Appends lines, all of them or none, and makes them durable.
-fn append(path: &Path, lines: &[u8]) -> io::Result<()> {
+fn append(path: &Path, own: &[PathBuf], lines: &[u8]) -> io::Result<()> {
+    keep_out(path, own)?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -89,18 +110,51 @@ mod tests {
     fn lines_are_whole_and_nobody_elses_file_is_written() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out/events.jsonl");
-        append(&path, b"{\"a\":1}\n").unwrap();
+        append(&path, &[], b"{\"a\":1}\n").unwrap();
         std::fs::write(&path, b"{\"a\":1}\n{\"a\":").unwrap();
-        append(&path, b"{\"a\":2}\n").unwrap();
+        append(&path, &[], b"{\"a\":2}\n").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"{\"a\":1}\n{\"a\":2}\n");
         // Moved away, another one begins.
         std::fs::rename(&path, dir.path().join("old")).unwrap();
-        append(&path, b"{\"a\":3}\n").unwrap();
+        append(&path, &[], b"{\"a\":3}\n").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"{\"a\":3}\n");
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(dir.path().join("old"), &link).unwrap();
-        assert!(append(&link, b"x\n").is_err());
-        assert!(append(dir.path(), b"x\n").is_err());
+        assert!(append(&link, &[], b"x\n").is_err());
+        assert!(append(dir.path(), &[], b"x\n").is_err());
         assert_eq!(std::fs::read(dir.path().join("old")).unwrap(), b"{\"a\":1}\n{\"a\":2}\n");
+    }
+
+    #[test]
+    fn what_mortise_keeps_for_itself_is_nobodys_sink() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, state) = (dir.path().join("project"), dir.path().join("state"));
+        for folder in [&root.join("mortise"), &root.join("out"), &state.join("log/seg"), &state.join("keys")] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        std::fs::write(root.join("mortise.toml"), "[project]\n").unwrap();
+        std::os::unix::fs::symlink(&state, root.join("link")).unwrap();
+        let state_log = state.join("log/seg/00000000000000000000.log").display().to_string();
+        for path in [
+            "../state/events.jsonl",
+            "../state/log/new/events.jsonl",
+            "../state/keys/events.jsonl",
+            "out/../../state/log/events.jsonl",
+            "new/../../state/events.jsonl",
+            "link/log/events.jsonl",
+            "mortise/agents/events.jsonl",
+            "mortise.toml",
+            "mortise.lock",
+            &state_log,
+        ] {
+            let sink = Appended::new(&root, &state, path);
+            assert!(append(&sink.path, &sink.own, b"x\n").is_err(), "{path}");
+        }
+        assert_eq!(std::fs::read(root.join("mortise.toml")).unwrap(), b"[project]\n");
+        assert!(!state.join("log/new").exists() && !root.join("new").exists() && !root.join("mortise/agents").exists());
+        for path in ["out/events.jsonl", "mortise.log", "fresh/deep/events.jsonl", "../elsewhere.jsonl"] {
+            let sink = Appended::new(&root, &state, path);
+            append(&sink.path, &sink.own, b"x\n").unwrap();
+        }
     }
 }
