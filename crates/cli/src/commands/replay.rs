@@ -27,8 +27,16 @@ pub fn run(output: &Output, place: &Place, args: &args::Replay) -> Outcome {
     let since_us = args.since.as_deref().map(|since| since::parse(since, now_us)).transpose()?;
     let selection = Selection { since_us, agent: args.agent.clone(), examples: args.examples };
     let aim = if args.policies.is_some() { Aim::Others } else { Aim::Same };
-    let Compiled { project, bundle, .. } = configuration::load(place, args.policies.as_deref())?;
-    let snapshot = Snapshot::new(project, bundle, protected(&place.root)?, false);
+    let protected = protected(&place.root)?;
+    let snapshot = |Compiled { project, bundle, .. }| Snapshot::new(project, bundle, protected.clone(), false);
+    let present = snapshot(configuration::load(place, args.policies.as_deref())?);
+    let earlier = |revision: &str| match configuration::earlier(place, revision) {
+        Ok(found) => found.map(snapshot),
+        Err(why) => {
+            output.message(format!("an earlier configuration, `{revision}`, cannot be used: {why}"));
+            None
+        }
+    };
     let log = args.log.clone().unwrap_or_else(|| place.log());
     let keys = reading_keys(output, &log)?;
     let inputs = inputs(&log, keys.as_ref());
@@ -36,7 +44,7 @@ pub fn run(output: &Output, place: &Place, args: &args::Replay) -> Outcome {
     let hasher = keys.filter(|_| args.log.is_none()).map(|keys| keys.hasher());
     let hash = hasher.as_ref().map(|hasher| |bytes: &[u8]| hasher.hash(bytes));
     let hash = hash.as_ref().map(|hash| hash as &dyn Fn(&[u8]) -> String);
-    let mut replay = Replay::new(&snapshot, aim, selection, &*inputs, hash);
+    let mut replay = Replay::new(&present, &earlier, aim, selection, &*inputs, hash);
     let unread = read(&log, &mut replay)?;
     if unread > 0 {
         output.message(format!("{unread} records are none that this version reads: they were not looked at"));
