@@ -470,6 +470,9 @@ pub struct TraceSearch {
     /// Only how many there are, by this.
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with_all = ["after", "limit"])]
     pub count_by: Option<CountBy>,
+    /// Another log directory. Its index is made for this search, and removed.
+    #[arg(long, value_name = "DIR")]
+    pub log: Option<PathBuf>,
 }
 
 const SEARCH_HELP: &str = "\

@@ -57,8 +57,7 @@ impl Accepted {
     /// A bundle of what is in force among these files.
     #[must_use]
     pub fn new(files: &Files, by: Option<UserId>, why: impl Into<String>, at_us: i64) -> Self {
-        let texts = files.in_force().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
-        let files = Files { folder: files.folder.clone(), texts, ignored: Vec::new() };
+        let files = files.only_in_force();
         Self { revision: files.revision(), files, by, why: why.into(), at_us }
     }
 

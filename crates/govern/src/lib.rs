@@ -3,7 +3,7 @@
 //!
 //! Decides no call, knows no transport and asks no clock: times are arguments, in microseconds since the epoch. Reading
 //! the project folder ([`project::Files::read`]), reading the process table ([`governed::read_process_table`]) and
-//! keeping state ([`accepted`], [`identity`], [`approval`]) are the only places that touch the machine.
+//! keeping state ([`accepted`], [`history`], [`identity`], [`approval`]) are the only places that touch the machine.
 //!
 //! | module | question it answers |
 //! |---|---|
@@ -12,6 +12,7 @@
 //! | [`lock`] | is a tool still the one that was reviewed? |
 //! | [`change`] | does an edit loosen anything? |
 //! | [`accepted`] | which configuration is in force? |
+//! | [`history`] | which ones were, before? |
 //! | [`identity`] | who is calling, and who is answering? |
 //! | [`approval`] | what became of an asked call? |
 //! | [`governed`] | is this process under an agent's control? |
@@ -22,6 +23,7 @@ pub mod approval;
 pub mod change;
 mod digest;
 pub mod governed;
+pub mod history;
 pub mod identity;
 pub mod inventory;
 pub mod lock;

@@ -1,6 +1,9 @@
 //! The keys of one project, drawn on first use.
 
 mod next;
+mod reading;
+
+pub use reading::ReadingKeys;
 
 use crate::{atomic, hasher::LogHasher, log::Signers, payload::DataKeys, seal::Sealer};
 use proof::{KeyError, KeyHistory, KeyName, Signer};
@@ -19,6 +22,8 @@ const OTHERS: u32 = 0o077;
 const MAX_KEY_BYTES: u64 = 4096;
 /// Length of the keys that are no signing keys.
 const KEY_BYTES: usize = 32;
+/// What data keys are sealed for.
+const DATA_KEYS: &str = "data keys";
 
 /// The keys of one project. A directory only its owner enters, one file for each key:
 ///
@@ -51,6 +56,12 @@ pub enum KeysError {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+    },
+    /// A key that is needed is not there, and whoever reads draws none.
+    #[error("the key `{path}` is missing")]
+    Missing {
+        /// The file.
+        path: PathBuf,
     },
     /// A file is no key.
     #[error("`{path}` is not a key: {reason}")]
@@ -160,7 +171,7 @@ impl Keys {
     /// The data keys of the payloads beside the log in this directory.
     #[must_use]
     pub fn data_keys(&self, log: &Path) -> DataKeys {
-        DataKeys::new(crate::payload::Place::of_log(log).keys(), self.sealer("data keys"), self.hasher())
+        DataKeys::beside(log, self.sealer(DATA_KEYS), self.hasher())
     }
 
     /// Authenticates run tokens.
@@ -216,11 +227,14 @@ fn read_signer(path: &Path, origin: &str) -> Result<Signer, KeysError> {
 fn plain(dir: &Path, name: &str, drawn: &mut bool) -> Result<Secret<[u8; KEY_BYTES]>, KeysError> {
     let path = dir.join(name);
     let bytes = read_or_draw(&path, drawn, |random| Zeroizing::new(random.to_vec()))?;
-    let found = bytes.len();
-    let key = <[u8; KEY_BYTES]>::try_from(bytes.as_slice());
-    key.map(Secret::new).map_err(|_| {
-        let reason = format!("it has {found} bytes, not {KEY_BYTES}");
-        KeysError::Malformed { path, reason }
+    as_key(&path, &bytes)
+}
+
+/// The key that a file's bytes are.
+fn as_key(path: &Path, bytes: &[u8]) -> Result<Secret<[u8; KEY_BYTES]>, KeysError> {
+    <[u8; KEY_BYTES]>::try_from(bytes).map(Secret::new).map_err(|_| {
+        let reason = format!("it has {} bytes, not {KEY_BYTES}", bytes.len());
+        KeysError::Malformed { path: path.to_owned(), reason }
     })
 }
 

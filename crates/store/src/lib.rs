@@ -36,7 +36,7 @@ pub use clock::{Clock, ManualClock};
 pub use cosigned::{Cosigned, Outside, ask_to_cosign, cosigned, keep_cosigned, stamped_outside};
 pub use export::{ExportError, export};
 pub use hasher::LogHasher;
-pub use keys::{Keys, KeysError, SigningFiles};
+pub use keys::{Keys, KeysError, ReadingKeys, SigningFiles};
 pub use listed::{ListedKey, log_keys};
 pub use log::{
     DEFAULT_OVERLAP, Log, LogError, LogOptions, MAX_OVERLAP, OpenError, Overlap, Recovery, RotateError, Rotation,

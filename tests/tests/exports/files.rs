@@ -117,6 +117,57 @@ fn an_export_is_said_in_the_log_before_it_is_there() {
 }
 
 #[test]
+fn a_bundle_is_said_in_the_log_before_it_is_one() {
+    let project = project("");
+    let gateway = project.up(&["--dev"]);
+    search(&mut project.hosted(BOT, "desk"));
+    let sealed = || (project.json(&["trace", "verify"])["unsealed"] == 0).then_some(());
+    harness::wait_for("a sealed log", sealed);
+    let manifest = project.json(&["trace", "bundle", "week", "--agent", BOT, "--since", "2026-01-01"]);
+    let event = project.events_of("export.created").pop().expect("an event");
+    let rows = manifest["selected"].as_u64().expect("a number") + manifest["supporting"].as_u64().expect("a number");
+    let mut command = Command::new("sha256sum");
+    let sum = harness::project::finish(command.arg(project.root().join("week/manifest.json"))).stdout;
+    for (name, value) in [
+        ("format", json!("audit-bundle")),
+        ("agent", json!(BOT)),
+        ("since_us", json!(1_767_225_600_000_000_u64)),
+        ("rows", json!(rows)),
+        ("records", manifest["size"].clone()),
+        ("bytes", json!(project.read("week/manifest.json").len())),
+        ("sha256", json!(sum.split(' ').next())),
+    ] {
+        assert_eq!(event["detail"][name], value, "{name}: {event}");
+    }
+    assert!(event["detail"].get("until_us").is_none() && project.events_of("access.read").is_empty());
+
+    // What is disclosed is told of twice: that it is read, and what was made of it.
+    let disclosed = project.typing(&["trace", "bundle", "told", "--disclose", "audit 2026"], &[]);
+    assert_eq!(disclosed.code, 0, "{disclosed:#?}");
+    assert_eq!((project.events_of("access.read").len(), project.events_of("export.created").len()), (1, 2));
+
+    // An agent, and what it starts, takes nothing away unseen.
+    {
+        let _shim = project.proxy(BOT, "desk");
+        fs::create_dir(project.root().join("given")).expect("a folder");
+        for folder in ["mine", "given"] {
+            let governed = project.run(&["trace", "bundle", folder]);
+            assert_eq!(governed.code, 12, "{governed:?}");
+        }
+        assert!(!project.root().join("mine").exists());
+        assert_eq!(fs::read_dir(project.root().join("given")).expect("the folder").count(), 0);
+        assert_eq!(project.events_of("approval.rejected").len(), 2);
+        assert_eq!(project.events_of("export.created").len(), 2);
+    }
+    crate::end(&project);
+    drop(gateway);
+    let unrecorded = project.run(&["trace", "bundle", "later"]);
+    assert_eq!(unrecorded.code, 0, "{unrecorded:?}");
+    assert!(unrecorded.stderr.contains("this export is not recorded in the log: no gateway runs"), "{unrecorded:?}");
+    assert!(project.root().join("later/manifest.json").exists());
+}
+
+#[test]
 fn without_a_gateway_it_is_said_that_nobody_could_record_it() {
     let project = recorded();
     crate::kill(&project);

@@ -8,6 +8,7 @@ mod receiver;
 mod sinks;
 
 use harness::{Project, StdioClient};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 const BOT: &str = "support-bot";
@@ -30,6 +31,16 @@ fn project(settings: &str) -> Project {
 fn kill(project: &Project) {
     harness::project::kill(project.gateway_pid().expect("a gateway"));
     harness::wait_for("the gateway's end", || project.control(&json!("status")).is_none().then_some(()));
+}
+
+/// Ends the gateway in good order, as a service manager does, and waits until it has let go of the log.
+fn end(project: &Project) {
+    let pid = project.gateway_pid().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+    kill_process(pid.expect("a gateway"), Signal::TERM).expect("a signal");
+    harness::wait_for("a free log", || {
+        let lock = std::fs::File::open(project.log().join("lock")).expect("the lock");
+        lock.try_lock().is_ok().then_some(())
+    });
 }
 
 /// The ids of the calls of the log, in order.

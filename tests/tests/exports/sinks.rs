@@ -1,7 +1,7 @@
 //! Sinks: a collector, a webhook, a file; gone, slow, and back.
 
 use crate::receiver::Receiver;
-use crate::{BOT, WORDS, calls, kill, people, project, search};
+use crate::{BOT, WORDS, calls, end, kill, people, project, search};
 use harness::{Project, wait_for};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -183,6 +183,51 @@ fn a_file_has_every_record_once_over_restarts() {
     let result = lines.iter().find(|line| line["type"] == "tool.result").expect("a result");
     assert_eq!((&result["origin"], &result["outcome"]), (&json!("mortise.local/support-desk"), &json!("ok")));
     assert!(!fs::read_to_string(&path).expect("the file").contains(WORDS));
+}
+
+/// A sink that looks once an hour: what came since is sent because the gateway ends, its end as well.
+#[test]
+fn what_is_durable_is_sent_before_the_gateway_ends() {
+    let mut receiver = Receiver::start();
+    let hourly = |more: &str| sink("webhook", &receiver, more).replace("every_s = 1\n", "every_s = 3600\n");
+    let settings = hourly("batch = 4\ntimeout_s = 300\n");
+    let project = project(&(settings + "\n[sinks.disk]\nkind = \"file\"\npath = \"out.jsonl\"\nevery_s = 3600\n"));
+    let gateway = project.up(&["--dev"]);
+    wait_for("the first look of a sink", || (status(&project)["behind"] == 0).then_some(()));
+    for _ in 0..3 {
+        search(&mut project.hosted(BOT, "desk"));
+    }
+    let before = indices(&receiver.taken()).len();
+    end(&project);
+    drop(gateway);
+    let all: Vec<u64> = (0..project.events().len() as u64).collect();
+    assert!(before + 12 < all.len(), "{before} of {} had been sent before", all.len());
+    assert_eq!(indices(&receiver.taken()), all, "each once, in order");
+    assert_eq!(receiver.taken().last().expect("a record")["type"], "gateway.stopped");
+    assert_eq!(project.read("out.jsonl").lines().count(), all.len());
+
+    // Nobody is there: the end does not wait for anybody. What is left comes after the next start, and nothing else does.
+    receiver.down();
+    let gateway = project.up(&["--dev"]);
+    search(&mut project.hosted(BOT, "desk"));
+    end(&project);
+    drop(gateway);
+    assert_eq!(project.read("out.jsonl").lines().count(), project.events().len(), "the other sink is not held up");
+    receiver.up();
+    let gateway = project.up(&["--dev"]);
+    let found = all_arrived(&project, &receiver);
+    assert!(found.is_sorted_by(|a, b| a < b), "{found:?}");
+
+    // Somebody who never answers is waited for no longer than the end may take; far less than this request's time.
+    let taken = receiver.taken().len();
+    receiver.mode("hang");
+    search(&mut project.hosted(BOT, "desk"));
+    end(&project);
+    drop(gateway);
+    assert_eq!(receiver.taken().len(), taken);
+    receiver.mode("ok");
+    let _gateway = project.up(&["--dev"]);
+    all_arrived(&project, &receiver);
 }
 
 #[test]

@@ -66,19 +66,19 @@ fn pymerkle_computes_our_root_from_the_records() {
     assert_eq!(shown["id"], project.events()[0]["id"]);
 }
 
-fn refused(output: &Output, why: &str) {
+pub fn refused(output: &Output, why: &str) {
     assert_eq!(output.code, 1, "{output:?}");
     assert!(output.stderr.starts_with("REFUSED: ") && output.stderr.contains(why), "{why}: {output:?}");
 }
 
-fn prove(project: &Project, index: usize, dir: &Path) -> (Vec<u8>, String) {
+pub fn prove(project: &Project, index: usize, dir: &Path) -> (Vec<u8>, String) {
     let leaf = dir.join("exported");
     let proof = project.ok(&["trace", "prove", &index.to_string(), "--leaf", &leaf.display().to_string()]);
     (fs::read(leaf).expect("a leaf"), proof)
 }
 
 /// The entry bundles up to the checkpoint's size, one after the other, as `trace export` writes them.
-fn entries(project: &Project) -> Vec<u8> {
+pub fn entries(project: &Project) -> Vec<u8> {
     let exported = project.root().join("exported-log");
     let said = project.ok(&["trace", "export", &exported.display().to_string()]);
     assert_eq!(fs::read(exported.join("checkpoint")).ok(), fs::read(project.log().join("checkpoint")).ok());

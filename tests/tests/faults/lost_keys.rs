@@ -58,6 +58,38 @@ fn other_lost_keys_are_drawn_anew_and_the_log_goes_on() {
     assert_ne!(digest(project.events_of("tool.intent")), before);
 }
 
+/// Names of the key files, and their bytes.
+fn key_files(project: &Project) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(project.state().join("keys")).expect("keys").map(|entry| entry.expect("an entry"));
+    let mut files: Vec<_> = entries
+        .map(|entry| (entry.file_name().into_string().expect("a name"), fs::read(entry.path()).expect("a key")))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn reading_draws_no_key_and_says_which_one_is_missing() {
+    for lost in ["log-signing", "run-token", "seal", "log-hmac"] {
+        let project = recorded(1);
+        let with_keys = project.run(&["replay"]);
+        fs::remove_file(project.state().join("keys").join(lost)).expect("a lost key");
+        let before = key_files(&project);
+        let verified = project.run(&["trace", "verify"]);
+        let replayed = project.run(&["replay"]);
+        let is_needed = ["seal", "log-hmac"].contains(&lost);
+        let missing = format!("keys/{lost}` is missing, and none is drawn here");
+        for output in [&verified, &replayed] {
+            assert_eq!(output.stderr.contains(&missing), is_needed, "{lost}: {output:?}");
+            assert_eq!(output.stderr.contains("help: put it back from a copy"), is_needed, "{lost}: {output:?}");
+        }
+        // What is proved, and decided again, without keys still is.
+        assert_eq!((verified.code, &replayed.stdout), (0, &with_keys.stdout), "{lost}: {verified:?}");
+        assert_eq!(replayed.code, with_keys.code, "{lost}: {replayed:?}");
+        assert_eq!(key_files(&project), before, "{lost}");
+    }
+}
+
 #[test]
 fn the_logs_own_key_files_lost() {
     let project = recorded(1);

@@ -1,11 +1,15 @@
 //! Another signing key for the log: through the running gateway, over a restart, and for those who pin keys.
 
 use crate::faulty;
+use crate::foreign::{checker, entries, prove, refused};
 use crate::session::end_gateway;
 use crate::witnessed::{call, configure, cosigned, witness_of};
-use harness::{Project, wait_for};
+use harness::project::finish;
+use harness::{Project, part, wait_for, workspace};
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 /// Rotates the key of the gateway that runs; the new key.
 fn rotate(project: &Project, more: &[&str]) -> String {
@@ -128,4 +132,89 @@ fn a_witness_cosigns_through_the_overlap_and_after_it_when_it_is_told_the_new_ke
     end_gateway(&project);
     drop(gateway);
     assert_eq!(project.run(&["trace", "verify", "--key", &new, "--witness", &witness.key]).code, 0);
+}
+
+/// What Go's transparency log code says of a record, under a key.
+fn checked(dir: &Path, key: &str, leaf: &[u8], proof: &str) -> harness::Output {
+    let [vkey, leaf_file, proof_file] = ["vkey", "leaf", "proof"].map(|name| dir.join(name));
+    fs::write(&vkey, format!("{key}\n")).expect("a key");
+    fs::write(&leaf_file, leaf).expect("a leaf");
+    fs::write(&proof_file, proof).expect("a proof");
+    finish(Command::new(dir.join("checkproof")).args([vkey, leaf_file, proof_file]))
+}
+
+/// Other people's verifiers know nothing of rotations, and need not: before, during and after one they take every proof under
+/// the key that signs its checkpoint, under both while both sign, and under no other.
+#[test]
+fn other_peoples_verifiers_take_a_log_whose_key_was_rotated() {
+    let project = faulty::project();
+    let dir = project.root().join("foreign");
+    fs::create_dir(&dir).expect("a folder");
+    fs::copy(checker(), dir.join("checkproof")).expect("a copied program");
+    let gateway = project.up(&[]);
+    let answer = project.hosted("tester", "faulty").call("echo", serde_json::json!({"n": 1}));
+    assert!(answer["result"]["content"].is_array(), "{answer}");
+    let old = first_key(&project);
+    wait_for("a sealed record", || (project.run(&["trace", "prove", "1"]).code == 0).then_some(()));
+    let (leaf, before) = prove(&project, 1, &dir);
+    let new = rotate(&project, &["--overlap-s", "3"]);
+    let during = wait_for("a proof that both keys signed", || {
+        let (_, proof) = prove(&project, 1, &dir);
+        (proof.matches('\u{2014}').count() == 2).then_some(proof)
+    });
+    until_ended(&project);
+    assert!(call(&project).contains("\\\"n\\\": 1"));
+    end_gateway(&project);
+    drop(gateway);
+
+    let (_, after) = prove(&project, 1, &dir);
+    for (name, proof, signers) in
+        [("before", &before, [true, false]), ("during", &during, [true; 2]), ("after", &after, [false, true])]
+    {
+        for (key, is_signed) in [&old, &new].into_iter().zip(signers) {
+            let output = checked(&dir, key, &leaf, proof);
+            match is_signed {
+                true => assert!(output.code == 0 && output.stdout.starts_with("OK: entry 1 of "), "{name}: {output:?}"),
+                false => refused(&output, "signature"),
+            }
+        }
+    }
+    // Every record of the whole log, also those that only the old key ever signed a checkpoint over: by the new key alone.
+    let count = project.events().len();
+    for index in 0..count {
+        let (leaf, proof) = prove(&project, index, &dir);
+        let output = checked(&dir, &new, &leaf, &proof);
+        assert!(output.stdout.starts_with(&format!("OK: entry {index} of {count} ")), "{output:?}");
+    }
+
+    let file = dir.join("entries");
+    fs::write(&file, entries(&project)).expect("entries");
+    let pymerkle = |checkpoint: &Path| {
+        let script = workspace().join("crates/proof/foreign/pymerkle/check.py");
+        finish(Command::new(part("python/bin/python")).arg("-B").arg(script).arg(&file).arg(checkpoint))
+    };
+    let root = pymerkle(&project.log().join("checkpoint"));
+    assert_eq!(root.stdout, format!("OK: {count} entries give the root of mortise.local/faults\n"), "{root:?}");
+    // The checkpoints of then are of the same log: its first records have their roots.
+    for (name, proof) in [("before", &before), ("during", &during)] {
+        fs::write(dir.join(name), proof).expect("a proof");
+        let root = pymerkle(&dir.join(name));
+        assert!(root.code == 0 && root.stdout.ends_with("entries give the root of mortise.local/faults\n"), "{root:?}");
+    }
+
+    // An auditor's bundle has the key that its proofs are under.
+    let bundle = project.root().join("bundle");
+    project.ok(&["trace", "bundle", &bundle.display().to_string()]);
+    assert_eq!(fs::read_to_string(bundle.join("vkey")).expect("the key").trim(), new);
+    let records = fs::read_to_string(bundle.join("records.jsonl")).expect("records");
+    assert_eq!(records.lines().count(), count);
+    for (index, record) in records.lines().enumerate() {
+        let proof = fs::read_to_string(bundle.join(format!("proofs/{index}.tlog-proof"))).expect("a proof");
+        assert_eq!(checked(&dir, &new, record.as_bytes(), &proof).code, 0, "{index}");
+        refused(&checked(&dir, &old, record.as_bytes(), &proof), "signature");
+    }
+    for (key, code) in [(&new, 0), (&old, 20)] {
+        let verified = project.run(&["trace", "verify", "--bundle", &bundle.display().to_string(), "--key", key]);
+        assert_eq!(verified.code, code, "{verified:?}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Two traces held against each other, and the past decided again, by the built binary.
 
 use super::{BOT, is_done};
-use harness::{Output, Project, StdioClient};
+use harness::{Output, Project, StdioClient, wait_for};
 use serde_json::{Value, json};
 
 const OTHER: &str = "other-bot";
@@ -133,4 +133,57 @@ fn a_replay_counts_every_decision_and_reads_nothing_but_policies() {
     assert_eq!(project.run(&["replay", "--policies", &empty]).code, 3);
     assert_eq!(project.run(&["replay", "--agent", "nobody"]).code, 4);
     assert_eq!(project.run(&["replay", "--format", "junit"]).code, 2);
+}
+
+/// Two changes of the policies between three calls: each is decided again by the policies that decided.
+#[test]
+fn a_decision_of_an_earlier_configuration_comes_out_as_recorded() {
+    let project = project();
+    let mut gateway = project.up(&["--dev"]);
+    let mut desk = project.proxy(BOT, "desk");
+    search(&mut desk, "cached");
+    for (changes, query) in ["slow", "login"].into_iter().enumerate() {
+        let rule = format!(
+            "@id(\"guards/no-{query}\")\nforbid (principal, action, resource) when {{ context.session.calls > {} }};\n",
+            1_000 - changes
+        );
+        project.write(&format!("mortise/policies/{query}.cedar"), &rule);
+        wait_for("a change in force", || (project.events_of("config.changed").len() > changes).then_some(()));
+        search(&mut desk, query);
+    }
+    drop(desk);
+    let decisions = project.events_of("policy.decision");
+    let bundles: std::collections::BTreeSet<&str> =
+        decisions.iter().filter_map(|event| event["policy_bundle"].as_str()).collect();
+    assert_eq!(bundles.len(), 3, "{bundles:?}");
+    let summary = || document(&project.run(&["replay", "--format", "json"]))["summary"].clone();
+    let found = summary();
+    let all = json!(decisions.len());
+    assert_eq!((&found["decisions"], &found["exact"], &found["differences"]), (&all, &all, &json!(0)), "{found}");
+    let last = decisions.last().expect("a decision")["policy_bundle"].clone();
+    let earlier = decisions.iter().filter(|event| event["policy_bundle"] != last).count();
+    assert_eq!(found["earlier"], earlier, "{found}");
+    let said = project.ok(&["replay"]);
+    assert!(said.contains(&format!("{earlier} of them under the earlier configuration that decided then")), "{said}");
+
+    // What is not kept any more is said, and so is what was altered: neither is decided again by others.
+    let kept = project.state().join("configurations");
+    let mut files: Vec<_> =
+        std::fs::read_dir(&kept).expect("a folder").map(|entry| entry.expect("one").path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 3);
+    let text = std::fs::read_to_string(&files[1]).expect("a configuration");
+    std::fs::write(&files[1], text.replace("no-slow", "no-fast")).expect("an altered configuration");
+    let altered = project.run(&["replay"]);
+    assert!(altered.stderr.contains("cannot be used: its file in `configurations` is damaged"), "{altered:?}");
+    std::fs::remove_dir_all(&kept).expect("a removed folder");
+    let without = project.run(&["replay"]);
+    assert!(without.code == 0 && without.stdout.contains("whose files are not kept"), "{without:?}");
+    assert_eq!(summary()["not_replayable"], earlier);
+
+    // The next start keeps what is in force.
+    gateway.kill();
+    wait_for("the gateway's end", || project.control(&json!("status")).is_none().then_some(()));
+    let _gateway = project.up(&["--dev"]);
+    assert_eq!(std::fs::read_dir(&kept).expect("a folder").count(), 1);
 }

@@ -72,6 +72,43 @@ fn calls_are_found_as_they_are_listed() {
     assert_eq!(rows(&project, &["looks"]).len(), rows(&project, &["rule:guards/bench-asks"]).len());
 }
 
+/// A log that was taken elsewhere, searched from where no project is: found is the same, and nothing is left behind.
+#[test]
+fn another_log_is_searched_and_left_as_it_is() {
+    let project = project();
+    let place = tempfile::tempdir().expect("a folder");
+    let [copy, nowhere, scratch] = ["copy", "nowhere", "scratch"].map(|name| place.path().join(name));
+    for folder in [&nowhere, &scratch] {
+        std::fs::create_dir(folder).expect("a folder");
+    }
+    let copied = harness::project::finish(std::process::Command::new("cp").arg("-r").arg(project.log()).arg(&copy));
+    assert_eq!(copied.code, 0, "{copied:?}");
+    let search = |log: &std::path::Path, more: &[&str]| {
+        let log = log.display().to_string();
+        let args = [&["trace", "search", "--log", &log, "--format", "ndjson"], more].concat();
+        let mut command = project.command(&args);
+        harness::project::finish(command.current_dir(&nowhere).env("TMPDIR", &scratch))
+    };
+    for filter in [&[] as &[&str], &["verdict:deny"], &["-outcome:*"], &["approver:ada"]] {
+        let found = search(&copy, filter);
+        let found: Vec<Value> = found.stdout.lines().map(|line| serde_json::from_str(line).expect("a row")).collect();
+        assert!(!found.is_empty(), "{filter:?}");
+        assert_eq!(found, rows(&project, filter), "{filter:?}");
+    }
+    assert_eq!(search(&copy, &["--count-by", "verdict"]).code, 0);
+    assert_eq!(search(&copy, &["agent:nobody"]).code, 4);
+    let none = search(&nowhere, &[]);
+    assert!(none.code == 4 && none.stderr.contains("nowhere"), "{none:?}");
+    let names = |folder: &std::path::Path| std::fs::read_dir(folder).expect("a folder").count();
+    assert_eq!((names(&scratch), names(place.path())), (0, 3), "an index was left behind");
+
+    // The project's own has its index where it always is.
+    std::fs::remove_dir_all(project.state().join("search")).expect("an index");
+    let log = project.log().display().to_string();
+    project.ok(&["trace", "search", "--log", &log]);
+    assert!(project.state().join("search/index.sqlite").exists());
+}
+
 /// The commands of `docs/guides/search.md`, as they stand there.
 #[test]
 fn the_guides_commands_run() {

@@ -5,7 +5,7 @@ mod since;
 
 use crate::args::{self, Format};
 use crate::commands::test::{paint, protected};
-use crate::commands::trace::data_keys;
+use crate::commands::trace::reading_keys;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
@@ -13,7 +13,7 @@ use enforce::{Inputs, Snapshot, StoredInputs};
 use gateway::process::Compiled;
 use lab::replay::{Aim, Replay, Report, Selection};
 use std::path::Path;
-use store::{Keys, LogReader, StateDir};
+use store::{LogReader, ReadingKeys};
 use vocab::{Event, Exit};
 
 /// Decides again, and says what came out otherwise.
@@ -27,14 +27,24 @@ pub fn run(output: &Output, place: &Place, args: &args::Replay) -> Outcome {
     let since_us = args.since.as_deref().map(|since| since::parse(since, now_us)).transpose()?;
     let selection = Selection { since_us, agent: args.agent.clone(), examples: args.examples };
     let aim = if args.policies.is_some() { Aim::Others } else { Aim::Same };
-    let Compiled { project, bundle, .. } = configuration::load(place, args.policies.as_deref())?;
-    let snapshot = Snapshot::new(project, bundle, protected(&place.root)?, false);
+    let protected = protected(&place.root)?;
+    let snapshot = |Compiled { project, bundle, .. }| Snapshot::new(project, bundle, protected.clone(), false);
+    let present = snapshot(configuration::load(place, args.policies.as_deref())?);
+    let earlier = |revision: &str| match configuration::earlier(place, revision) {
+        Ok(found) => found.map(snapshot),
+        Err(why) => {
+            output.message(format!("an earlier configuration, `{revision}`, cannot be used: {why}"));
+            None
+        }
+    };
     let log = args.log.clone().unwrap_or_else(|| place.log());
-    let inputs = inputs(&log)?;
-    let hasher = if args.log.is_none() { hasher(place) } else { None };
+    let keys = reading_keys(output, &log)?;
+    let inputs = inputs(&log, keys.as_ref());
+    // Beside another log may lie anybody's key: a document is then told by its digest alone.
+    let hasher = keys.filter(|_| args.log.is_none()).map(|keys| keys.hasher());
     let hash = hasher.as_ref().map(|hasher| |bytes: &[u8]| hasher.hash(bytes));
     let hash = hash.as_ref().map(|hash| hash as &dyn Fn(&[u8]) -> String);
-    let mut replay = Replay::new(&snapshot, aim, selection, &*inputs, hash);
+    let mut replay = Replay::new(&present, &earlier, aim, selection, &*inputs, hash);
     let unread = read(&log, &mut replay)?;
     if unread > 0 {
         output.message(format!("{unread} records are none that this version reads: they were not looked at"));
@@ -55,22 +65,11 @@ pub fn run(output: &Output, place: &Place, args: &args::Replay) -> Outcome {
 
 /// Where documents are found: beside the log, if its keys are here. Otherwise every call is decided from what its record
 /// says.
-fn inputs(log: &Path) -> Result<Box<dyn Inputs>, Failure> {
-    Ok(match data_keys(log)? {
-        Some(keys) => Box::new(StoredInputs::new(log, keys)),
+fn inputs(log: &Path, keys: Option<&ReadingKeys>) -> Box<dyn Inputs> {
+    match keys {
+        Some(keys) => Box::new(StoredInputs::new(log, keys.data_keys(log))),
         None => Box::new(()),
-    })
-}
-
-/// The log's keyed hash, where its key is.
-fn hasher(place: &Place) -> Option<store::LogHasher> {
-    let keys = StateDir::open(&place.state).ok()?.keys();
-    // Opening draws what is missing; only keys that are there are of any use here.
-    if !keys.join("log-hmac").is_file() {
-        return None;
     }
-    let origin = std::fs::read_to_string(place.log().join("origin")).ok()?;
-    Some(Keys::open(&keys, origin.trim_end()).ok()?.hasher())
 }
 
 /// Reads the log; the number of records that this version does not read.

@@ -5,9 +5,10 @@ mod bundle;
 mod diff;
 mod export;
 mod payloads;
+mod recorded;
 mod usage;
 
-pub(super) use payloads::keys as data_keys;
+pub(super) use payloads::reading_keys;
 
 mod search;
 
@@ -33,7 +34,7 @@ pub fn run(output: &Output, global: &Global, args: &Trace) -> Outcome {
     match args {
         Trace::Ls(list) => ls(output, &dir(global, list.log.as_ref())?, list),
         Trace::Tail(list) => tail(output, &dir(global, list.log.as_ref())?, list),
-        Trace::Search(search) => search::run(output, &Place::find(global)?, search),
+        Trace::Search(search) => search::run(output, global, search),
         Trace::Show { subject } => show(output, &dir(global, None)?, subject),
         Trace::Bundle(args) => bundle::write(output, &Place::find(global)?, args),
         Trace::Verify { bundle: Some(dir), key, .. } => bundle::verify(output, dir, key.as_deref()),
@@ -221,7 +222,7 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<(Report,
         Verdict::Altered { place, what } => ("altered", Some(place.to_string()), Some(what.clone())),
     };
     // What records commit to is looked for when they can be believed.
-    let kept = if report.verdict == Verdict::Ok { Some(payloads::look(dir)?) } else { None };
+    let kept = if report.verdict == Verdict::Ok { Some(payloads::look(output, dir)?) } else { None };
     let is_good = kept.as_ref().is_some_and(store::PayloadReport::is_good);
     if !output.is_human() {
         output.json(&json!({

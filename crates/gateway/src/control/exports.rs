@@ -10,7 +10,7 @@ const MAX_NAME: usize = 256;
 
 /// Records `export.created`. What it says is what the command line says; the digest ties it to one file.
 pub(super) async fn record(gateway: &Gateway, exported: &Exported) -> Response {
-    let is_known = store::formats::named(&exported.format).is_some();
+    let is_known = store::formats::named(&exported.format).is_some() || exported.format == store::bundle::NAME;
     let is_digest = exported.sha256.len() == 64 && exported.sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_short = exported.agent.as_ref().is_none_or(|agent| agent.len() <= MAX_NAME);
     // Numbers of a record stay below 2^53.

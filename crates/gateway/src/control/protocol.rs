@@ -157,7 +157,7 @@ pub enum Request {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exported {
-    /// A format of [`store::formats::ALL`].
+    /// A format of [`store::formats::ALL`], or [`store::bundle::NAME`].
     pub format: String,
     /// Only what this agent did.
     pub agent: Option<String>,
@@ -169,9 +169,9 @@ pub struct Exported {
     pub records: u64,
     /// Rows that were written.
     pub rows: u64,
-    /// Length of the file.
+    /// Length of the file; of a bundle, of its manifest.
     pub bytes: u64,
-    /// SHA-256 of the file, hexadecimal.
+    /// SHA-256 of the file, hexadecimal; of a bundle, of its manifest.
     pub sha256: String,
 }
 

@@ -8,6 +8,7 @@ use super::soundness::Sound;
 use enforce::Snapshot;
 use govern::accepted::{Accepted, Past};
 use govern::change::{self, Change};
+use govern::history;
 use govern::project::{Files, Project, ReadError};
 use govern::protected::Protected;
 use policy::Bundle;
@@ -173,6 +174,7 @@ impl Configuration {
         };
         Sound::remember(&state, &bundle);
         let snapshot = Snapshot::new(project, bundle, protected.clone(), dev);
+        remember(&state, &in_force, now_us);
         let held = Held { in_force: in_force.clone(), waiting: None, seen: in_force.clone(), refused: Vec::new() };
         let configuration = Self { state, held: Mutex::new(held), protected, dev };
         let mut edits = Vec::new();
@@ -260,11 +262,21 @@ impl Configuration {
 
     fn save(&self, files: &Files, by: Option<&UserId>, reason: &str, now_us: i64) -> Result<(), ConfigurationError> {
         let accepted = Accepted::new(files, by.cloned(), reason, now_us);
-        accepted.save(&self.state).map_err(|error| ConfigurationError::Accepted(error.to_string()))
+        accepted.save(&self.state).map_err(|error| ConfigurationError::Accepted(error.to_string()))?;
+        remember(&self.state, files, now_us);
+        Ok(())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps what is in force, so that what is decided under it can be decided again. Without it that cannot be, and nothing else
+/// is worse.
+fn remember(state: &StateDir, files: &Files, now_us: i64) {
+    if let Err(error) = history::keep(state, files, now_us) {
+        tracing::warn!(%error, "decisions under this configuration cannot be made again once another one is in force");
     }
 }
 

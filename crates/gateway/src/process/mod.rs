@@ -38,7 +38,7 @@ pub(crate) use retention::{days as retention_days, holds};
 pub use rotating::{Rotated, RotationError};
 
 use crate::intercept::mcp::Shared;
-use crate::sinks::Reports;
+use crate::sinks::Sinks;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
@@ -70,7 +70,7 @@ pub struct Gateway {
     pub(crate) listening: Mutex<Option<SocketAddr>>,
     /// Shims and HTTP requests under way: an on-demand gateway with none of them exits after a while.
     pub(crate) busy: AtomicUsize,
-    /// What is known of the sinks at work.
-    pub(crate) sinks: Reports,
+    /// The sinks at work.
+    pub(crate) sinks: Sinks,
     pub(crate) shutdown: watch::Sender<bool>,
 }

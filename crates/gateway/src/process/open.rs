@@ -21,8 +21,9 @@ use vocab::event::Kind;
 use vocab::id::ServerId;
 use vocab::{Diagnostic, Event};
 
-/// How long the gateway before may take to let go of the log.
+/// How long the gateway before may take to let go of the log: longer than it waits for its sinks.
 const HANDOVER: Duration = Duration::from_secs(3);
+const _: () = assert!(crate::sinks::LAST.as_millis() < HANDOVER.as_millis());
 
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(20);
@@ -170,7 +171,7 @@ impl Gateway {
             key_turn: tokio::sync::Mutex::default(),
             listening: Mutex::new(None),
             busy: AtomicUsize::new(0),
-            sinks: crate::sinks::Reports::default(),
+            sinks: crate::sinks::Sinks::default(),
             shutdown: watch::Sender::new(false),
         });
         gateway.measure_room().await;

@@ -7,6 +7,7 @@ use super::{Gateway, SOCKET};
 use crate::control;
 use crate::intercept::mcp_http::Endpoint;
 use crate::listener;
+use crate::sinks::LAST;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -67,9 +68,10 @@ impl Gateway {
         }
         tending.abort();
         witnessing.abort();
-        sinking.abort();
         let _ = std::fs::remove_file(&socket);
-        self.close().await;
+        self.end().await;
+        sinking.abort();
+        self.close();
         Ok(())
     }
 
@@ -186,12 +188,19 @@ impl Gateway {
         }
     }
 
-    async fn close(&self) {
+    /// Records the end. Before it, and after it for the sake of this record, sinks have a moment to send what is durable.
+    async fn end(&self) {
+        let until = Instant::now() + LAST;
+        self.sinks.finish(self.log.size(), until).await;
         let recorder = self.shared.pipeline.recorder();
         let event = recorder.event(Kind::GatewayStopped);
-        if let Err(error) = recorder.durable(&[event]).await {
-            tracing::error!(%error, "the end could not be recorded");
+        match recorder.durable(&[event]).await {
+            Ok(_) => self.sinks.finish(self.log.size(), until).await,
+            Err(error) => tracing::error!(%error, "the end could not be recorded"),
         }
+    }
+
+    fn close(&self) {
         // Before the log: what its last records speak of is then all there.
         if let Some(payloads) = self.shared.pipeline.payloads() {
             payloads.close();

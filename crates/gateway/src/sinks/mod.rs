@@ -11,10 +11,12 @@
 //! | `sending` | a sink at work: read, send, remember; again after a while when it fails |
 //! | `pause` | how long that while is |
 //! | `post` | a request, and whether it was taken |
+//! | `ending` | the end of the gateway, and the moment that is left |
 //! | `report` | what is said of a sink |
 //! | `otlp`, `webhook`, `file` | one kind each, and its line in [`Target`] |
 
 mod cursor;
+mod ending;
 mod file;
 mod otlp;
 mod pause;
@@ -24,7 +26,7 @@ mod report;
 mod sending;
 mod webhook;
 
-pub(crate) use report::Reports;
+pub(crate) use ending::{LAST, Sinks};
 
 use crate::process::Gateway;
 use govern::project::{Sink, SinkTo};
@@ -99,9 +101,11 @@ impl Gateway {
                 }
                 is_same
             });
-            self.sinks.keep(|name| wanted.contains_key(name));
+            self.sinks.reports.keep(|name| wanted.contains_key(name));
             for (name, sink) in wanted {
                 running.entry(name.clone()).or_insert_with(|| {
+                    // Known from here on: the end of the gateway waits for it.
+                    self.sinks.reports.change(&name, sink.to.as_str(), |_| {});
                     let task = tasks.spawn(sending::run(Arc::clone(&self), name, sink.clone()));
                     (sink, task)
                 });

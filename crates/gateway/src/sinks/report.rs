@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// What is known of each sink at work.
 #[derive(Default)]
-pub(crate) struct Reports(Mutex<BTreeMap<String, Report>>);
+pub(super) struct Reports(Mutex<BTreeMap<String, Report>>);
 
 /// What is known of one.
 #[derive(Clone, Debug)]
@@ -20,12 +20,14 @@ pub(super) struct Report {
     pub(super) failure: Option<String>,
     /// What the receiver took and did not want, since the gateway started.
     pub(super) rejected: u64,
+    /// Whether it failed while the gateway ends: what is left is sent after the next start.
+    pub(super) gave_up: bool,
 }
 
 impl Reports {
     pub(super) fn change(&self, name: &str, kind: &'static str, change: impl FnOnce(&mut Report)) {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Report { kind, next: 0, arrived_us: None, failure: None, rejected: 0 };
+        let new = || Report { kind, next: 0, arrived_us: None, failure: None, rejected: 0, gave_up: false };
         let report = reports.entry(name.to_owned()).or_insert_with(new);
         report.kind = kind;
         change(report);
@@ -35,8 +37,14 @@ impl Reports {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| is_wanted(name));
     }
 
+    /// Whether nobody has anything left to send of the first `size` records, or can.
+    pub(super) fn are_done(&self, size: u64) -> bool {
+        let reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.values().all(|report| report.gave_up || report.next >= size)
+    }
+
     /// All of them, in a log of `size` records.
-    pub(crate) fn describe(&self, size: u64) -> Vec<Value> {
+    pub(super) fn describe(&self, size: u64) -> Vec<Value> {
         let reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let describe = |(name, report): (&String, &Report)| {
             json!({

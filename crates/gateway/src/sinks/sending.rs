@@ -1,6 +1,7 @@
 //! A sink at work.
 
 use super::cursor::Cursor;
+use super::ending::Ending;
 use super::pause::pause;
 use super::reading::{Batch, Reading};
 use super::{Sent, Target};
@@ -10,20 +11,35 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::LogReader;
 
-/// Works until aborted. Whatever fails is tried again.
+/// Works until aborted. Whatever fails is tried again, but while the gateway ends: then it is left for the next start.
 pub(super) async fn run(gateway: Arc<Gateway>, name: String, sink: Sink) {
     let kind = sink.to.as_str();
     let mut failures = 0_u32;
+    let mut ending = gateway.sinks.watch();
     loop {
-        let Err(why) = work(&gateway, &name, &sink).await;
+        let Err(why) = work(&gateway, &name, &sink, &mut ending).await;
         failures = failures.saturating_add(1);
         failed(&gateway, &name, kind, &why);
-        tokio::time::sleep(pause(failures, None, chance())).await;
+        wait(&gateway, &name, kind, &mut ending, pause(failures, None, chance())).await;
     }
 }
 
+/// Waits before it is tried again: not at all when the gateway begins to end, and for good when it failed since.
+async fn wait(gateway: &Gateway, name: &str, kind: &'static str, ending: &mut Ending, time: Duration) {
+    if ending.has_come() {
+        gateway.sinks.reports.change(name, kind, |report| report.gave_up = true);
+        std::future::pending::<()>().await;
+    }
+    ending.rest(time).await;
+}
+
 /// Ends only when the log or the state cannot be used, or the target cannot be made.
-async fn work(gateway: &Arc<Gateway>, name: &str, sink: &Sink) -> Result<std::convert::Infallible, String> {
+async fn work(
+    gateway: &Arc<Gateway>,
+    name: &str,
+    sink: &Sink,
+    ending: &mut Ending,
+) -> Result<std::convert::Infallible, String> {
     let target = Target::new(gateway, sink)?;
     let kind = sink.to.as_str();
     let shape = target.shape();
@@ -39,7 +55,7 @@ async fn work(gateway: &Arc<Gateway>, name: &str, sink: &Sink) -> Result<std::co
         }
     })
     .await?;
-    gateway.sinks.change(name, kind, |report| report.next = cursor.next);
+    gateway.sinks.reports.change(name, kind, |report| report.next = cursor.next);
     let mut most = sink.batch;
     loop {
         let size = gateway.log.size();
@@ -50,7 +66,7 @@ async fn work(gateway: &Arc<Gateway>, name: &str, sink: &Sink) -> Result<std::co
         .await?;
         reading = back;
         let (is_full, is_new) = (batch.is_full, batch.next > cursor.next);
-        if batch.len() > 0 && !deliver(gateway, name, kind, &target, &origin, &batch).await {
+        if batch.len() > 0 && !deliver(gateway, (name, kind), &target, &origin, &batch, ending).await {
             // Less of it at once: read again from where it was, as after a restart.
             most = (most / 2).max(1);
             let (state, again, shape) = (Arc::clone(&gateway.state), cursor.clone(), target.shape());
@@ -61,10 +77,10 @@ async fn work(gateway: &Arc<Gateway>, name: &str, sink: &Sink) -> Result<std::co
             (cursor.next, cursor.from) = (batch.next, batch.from);
             let (state, sink, there) = (Arc::clone(&gateway.state), name.to_owned(), cursor.clone());
             blocking(move || there.write(&state, &sink)).await?;
-            gateway.sinks.change(name, kind, |report| report.next = cursor.next);
+            gateway.sinks.reports.change(name, kind, |report| report.next = cursor.next);
         }
         if !is_full {
-            tokio::time::sleep(Duration::from_secs(sink.every_s)).await;
+            ending.rest(Duration::from_secs(sink.every_s)).await;
         }
     }
 }
@@ -72,11 +88,11 @@ async fn work(gateway: &Arc<Gateway>, name: &str, sink: &Sink) -> Result<std::co
 /// Sends a batch until it is taken. False when it is more than what is taken at once, and can be less.
 async fn deliver(
     gateway: &Gateway,
-    name: &str,
-    kind: &'static str,
+    (name, kind): (&str, &'static str),
     target: &Target,
     origin: &str,
     batch: &Batch,
+    ending: &mut Ending,
 ) -> bool {
     let mut failures = 0_u32;
     loop {
@@ -86,7 +102,7 @@ async fn deliver(
                 if rejected > 0 {
                     tracing::warn!(sink = name, rejected, "the receiver did not want some of what it was sent");
                 }
-                gateway.sinks.change(name, kind, |report| {
+                gateway.sinks.reports.change(name, kind, |report| {
                     report.arrived_us = Some(now);
                     report.failure = None;
                     report.rejected += rejected;
@@ -104,13 +120,13 @@ async fn deliver(
             }
         };
         failures = failures.saturating_add(1);
-        tokio::time::sleep(pause(failures, after, chance())).await;
+        wait(gateway, name, kind, ending, pause(failures, after, chance())).await;
     }
 }
 
 fn failed(gateway: &Gateway, name: &str, kind: &'static str, why: &str) {
     tracing::warn!(sink = name, why, "not sent; it is tried again");
-    gateway.sinks.change(name, kind, |report| report.failure = Some(why.to_owned()));
+    gateway.sinks.reports.change(name, kind, |report| report.failure = Some(why.to_owned()));
 }
 
 /// Chance for pauses. Without any, all of them are the shortest.

@@ -119,6 +119,13 @@ impl Files {
             .map(|(path, text)| (path.as_str(), text.as_str()))
     }
 
+    /// Only these: what is kept of a configuration.
+    #[must_use]
+    pub fn only_in_force(&self) -> Self {
+        let texts = self.in_force().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
+        Self { folder: self.folder.clone(), texts, ignored: Vec::new() }
+    }
+
     /// The configuration revision: a digest over paths and texts of the files in force.
     #[must_use]
     pub fn revision(&self) -> Digest {

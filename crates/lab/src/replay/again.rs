@@ -1,11 +1,13 @@
 //! One record after the other: found, decided again, counted.
 
 use super::compare::{self, Side};
+use super::earlier::{Configurations, Earlier};
 use super::remains;
 use super::report::{Difference, How, Report};
 use enforce::replay::{Declared, Redecided, redecide, redecide_without_arguments};
 use enforce::{Confinement, DecisionInput, Inputs, Kept, Snapshot};
 use std::collections::HashMap;
+use std::rc::Rc;
 use vocab::event::{Event, Kind, PayloadClass};
 use vocab::{FaultKind, Target};
 
@@ -32,6 +34,7 @@ pub struct Selection {
 /// A replay on its way through a log.
 pub struct Replay<'a> {
     snapshot: &'a Snapshot,
+    earlier: Earlier<'a>,
     aim: Aim,
     selection: Selection,
     inputs: &'a dyn Inputs,
@@ -55,6 +58,23 @@ const MAX_LEAVING: usize = 4_096;
 /// The log's keyed hash of bytes, where the key is there: by it a document's arguments are those of the record.
 pub type KeyedHash<'a> = &'a dyn Fn(&[u8]) -> String;
 
+/// The configuration that decides a call again.
+enum Under<'a> {
+    /// The one the replay was begun with.
+    Present(&'a Snapshot),
+    /// The one that decided then.
+    Earlier(Rc<Snapshot>),
+}
+
+impl Under<'_> {
+    fn snapshot(&self) -> &Snapshot {
+        match self {
+            Self::Present(snapshot) => snapshot,
+            Self::Earlier(snapshot) => snapshot,
+        }
+    }
+}
+
 /// How a decision's document was found.
 enum Found {
     Document(Box<DecisionInput>),
@@ -64,17 +84,20 @@ enum Found {
 }
 
 impl<'a> Replay<'a> {
-    /// A replay under this configuration.
+    /// A replay under this configuration. What another one has decided is decided again under that one, where `earlier` has
+    /// it; unless the aim is what this one would have said.
     #[must_use]
     pub fn new(
         snapshot: &'a Snapshot,
+        earlier: Configurations<'a>,
         aim: Aim,
         selection: Selection,
         inputs: &'a dyn Inputs,
         hash: Option<KeyedHash<'a>>,
     ) -> Self {
         let report = Report::new(snapshot.bundle.digest().to_string(), snapshot.revision().to_string());
-        Self { snapshot, aim, selection, inputs, hash, report, leaving: HashMap::new() }
+        let earlier = Earlier::new(earlier);
+        Self { snapshot, earlier, aim, selection, inputs, hash, report, leaving: HashMap::new() }
     }
 
     /// Takes the next record.
@@ -114,23 +137,20 @@ impl<'a> Replay<'a> {
     }
 
     fn decide(&mut self, index: u64, event: &Event<'_>) -> Result<(How, Redecided), String> {
-        let bundle = self.snapshot.bundle.digest().as_str();
-        let recorded = event.policy_bundle.as_deref().unwrap_or_default();
-        if self.aim == Aim::Same && recorded != bundle {
-            return Err(format!("decided under another bundle, `{}`", short(recorded)));
-        }
         if event.faults.iter().any(|fault| fault.kind == FaultKind::Panic) {
             return Err("a defect ended the decision".to_owned());
         }
+        let under = self.under(event)?;
+        let snapshot = under.snapshot();
         let declared = if self.aim == Aim::Same { Declared::Then } else { Declared::Now };
         let (how, now) = match self.find(event) {
             Found::Document(input) => {
-                let now = redecide(self.snapshot, &input, declared);
+                let now = redecide(snapshot, &input, declared);
                 (How::Exact, now.ok_or("its operation is not known to this version")?)
             }
             Found::Gone => {
-                let remains = remains::of(event, self.snapshot, self.aim)?;
-                let now = redecide_without_arguments(self.snapshot, &remains, declared);
+                let remains = remains::of(event, snapshot, self.aim)?;
+                let now = redecide_without_arguments(snapshot, &remains, declared);
                 (How::FromFacts, now.map_err(|lacking| lacking.to_string())?)
             }
             Found::Altered => {
@@ -139,10 +159,29 @@ impl<'a> Replay<'a> {
             }
             Found::Unreadable(why) => return Err(format!("its input is {why}")),
         };
-        if self.aim == Aim::Same && self.is_of_other_files(event, &now) {
+        if self.aim == Aim::Same && self.is_of_other_files(event, &now, snapshot) {
             return Err("the files around the policies were other ones".to_owned());
         }
+        if matches!(under, Under::Earlier(_)) {
+            self.report.summary.earlier += 1;
+        }
         Ok((how, now))
+    }
+
+    /// Under which configuration a call is decided again: the very one that decided, if it is kept; one with other files and
+    /// the same policies, if it is not.
+    fn under(&mut self, event: &Event<'_>) -> Result<Under<'a>, String> {
+        let present = self.snapshot;
+        let is_of_bundle = event.policy_bundle.as_deref() == Some(present.bundle.digest().as_str());
+        let is_of_files = event.config_revision.as_deref() == Some(present.revision().as_str());
+        if self.aim == Aim::Others || is_of_bundle && is_of_files {
+            return Ok(Under::Present(present));
+        }
+        match self.earlier.of(event) {
+            Ok(earlier) => Ok(Under::Earlier(earlier)),
+            Err(_) if is_of_bundle => Ok(Under::Present(present)),
+            Err(why) => Err(why),
+        }
     }
 
     /// The document that the record refers to. It has to be the one of this call, whoever kept it.
@@ -182,12 +221,12 @@ impl<'a> Replay<'a> {
 
     /// Whether the same policies stood among other files, and one of the answers is due to those: what the inventory
     /// declares, and what is pinned, is beside the bundle.
-    fn is_of_other_files(&self, event: &Event<'_>, now: &Redecided) -> bool {
+    fn is_of_other_files(&self, event: &Event<'_>, now: &Redecided, snapshot: &Snapshot) -> bool {
         let beside = |rule: &str| {
             ["inventory/", "pin/", "schema/", "sandbox/", "approval/"].iter().any(|first| rule.starts_with(first))
         };
         let reasons = event.reasons.iter().chain(&now.decision.reasons);
-        event.config_revision.as_deref() != Some(self.snapshot.revision().as_str())
+        event.config_revision.as_deref() != Some(snapshot.revision().as_str())
             && !compare::is_same(event, now, self.aim)
             && reasons.into_iter().any(|reason| reason.place.is_none() && beside(reason.rule.as_str()))
     }
@@ -215,9 +254,4 @@ impl<'a> Replay<'a> {
         let found = Difference { index, call, t: event.t, agent, action, how, change, then, now };
         self.report.differs(found, self.selection.examples);
     }
-}
-
-/// Enough of a digest to tell it from others.
-fn short(digest: &str) -> &str {
-    digest.get(..19).unwrap_or(digest)
 }

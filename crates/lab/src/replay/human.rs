@@ -18,6 +18,10 @@ pub fn human(report: &Report, aim: Aim, time: &dyn Fn(i64) -> String, paint: Pai
     let _ = writeln!(text, "{} decisions{}", summary.decisions, span.unwrap_or_default());
     let _ = writeln!(text, "  {:>9}  exact", summary.exact);
     let _ = writeln!(text, "  {:>9}  from facts", summary.from_facts);
+    if summary.earlier > 0 {
+        let under = format!("{} of them under the earlier configuration that decided then", summary.earlier);
+        let _ = writeln!(text, "             {}", paint(Tone::Quiet, &under));
+    }
     let _ = writeln!(text, "  {:>9}  not replayable", summary.not_replayable);
     for (why, count) in &report.not_replayable {
         let _ = writeln!(text, "             {count:>9}  {}", paint(Tone::Quiet, &printable(why)));

@@ -7,12 +7,14 @@
 //! | module | what it is |
 //! |---|---|
 //! | `again` | one record: found, decided again, counted |
+//! | `earlier` | the configurations that decided before the present one |
 //! | `remains` | what a record says of a call whose document is gone |
 //! | `compare` | two answers, and the rules that make the difference |
 //! | `report` | counts and differences; [`human`], [`json`], [`html`] write them |
 
 mod again;
 mod compare;
+mod earlier;
 mod html;
 mod human;
 mod json;
@@ -21,6 +23,7 @@ mod report;
 
 pub use again::{Aim, KeyedHash, Replay, Selection};
 pub use compare::{Change, Side};
+pub use earlier::Configurations;
 pub use html::html;
 pub use human::human;
 pub use json::json;

@@ -42,6 +42,8 @@ pub struct Summary {
     pub exact: u64,
     /// Decided again on their record.
     pub from_facts: u64,
+    /// Of these two, those decided again under an earlier configuration than the present one: the one that decided then.
+    pub earlier: u64,
     /// Not decided again.
     pub not_replayable: u64,
     /// Of these, those whose document is not the one that the record commits to.
@@ -91,7 +93,7 @@ pub struct Group {
 /// What a replay found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// The bundle that decided again.
+    /// The bundle in force, or the one that was asked about.
     pub bundle: String,
     /// The configuration it belongs to.
     pub revision: String,

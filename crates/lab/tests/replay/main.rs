@@ -27,7 +27,7 @@ const CALLS: usize = 400;
 fn replay(events: &[(u64, Event<'_>)], snapshot: &Snapshot, aim: Aim, inputs: &dyn Inputs, past: &Past) -> Report {
     let hash = |bytes: &[u8]| past.hasher.hash(bytes);
     let selection = Selection { since_us: None, agent: None, examples: 1_000 };
-    let mut replay = Replay::new(snapshot, aim, selection, inputs, Some(&hash));
+    let mut replay = Replay::new(snapshot, &|_| None, aim, selection, inputs, Some(&hash));
     events.iter().for_each(|(index, event)| replay.take(*index, event));
     replay.finish()
 }
@@ -125,6 +125,63 @@ async fn under_another_bundle_nothing_is_claimed() {
     let report = replay(&past.events(), &other, Aim::Same, &*past.folder, &past);
     assert_eq!(report.summary.not_replayable, report.summary.decisions);
     assert!(report.not_replayable.keys().all(|why| why.contains("another bundle")), "{:?}", report.not_replayable);
+}
+
+/// Calls under one configuration, then under a second with other policies, then under a third that only declares more: each
+/// is decided again by the one that decided, and by no other.
+#[tokio::test]
+async fn each_call_is_decided_again_by_the_configuration_that_decided() {
+    let dir = tempfile::tempdir().unwrap();
+    let past = Past::begin(dir.path(), true);
+    past.serve(40).await;
+    let mut second = past.files.clone();
+    let policies = second.texts.get_mut("mortise/policies/a.cedar").unwrap();
+    *policies = policies.replace("context.args.id == \"T-9\"", "context.args.id == \"T-3\"");
+    past.pipeline.install(fixture::snapshot_of(&second));
+    past.serve_from(40, 40).await;
+    let mut third = second.clone();
+    third
+        .texts
+        .get_mut("mortise/policies/a.cedar")
+        .unwrap()
+        .push_str("@id(\"guards/late\") forbid(principal, action, resource) when { context.session.calls >= 5 };");
+    past.pipeline.install(fixture::snapshot_of(&third));
+    past.serve_from(80, 40).await;
+
+    let kept = [past.files.clone(), second];
+    let present = fixture::snapshot_of(&third);
+    let hash = |bytes: &[u8]| past.hasher.hash(bytes);
+    let looked = std::cell::RefCell::new(Vec::new());
+    let decide = |kept: &[govern::project::Files], aim| {
+        let find = |revision: &str| {
+            looked.borrow_mut().push(revision.to_owned());
+            kept.iter().find(|files| files.revision().as_str() == revision).map(fixture::snapshot_of)
+        };
+        let selection = Selection { since_us: None, agent: None, examples: 9 };
+        let mut replay = Replay::new(&present, &find, aim, selection, &*past.folder, Some(&hash));
+        past.events().iter().for_each(|(index, event)| replay.take(*index, event));
+        replay.finish()
+    };
+    let all = decide(&kept, Aim::Same);
+    let (exact, differences) = (all.summary.exact, all.summary.differences);
+    assert_eq!((exact, differences), (all.summary.decisions, 0), "{}", said(&all));
+    let of_third =
+        past.decisions().iter().filter(|(_, event)| event.policy_bundle.as_deref() == Some(&all.bundle)).count();
+    assert!(of_third > 20);
+    assert_eq!(all.summary.earlier, all.summary.decisions - u64::try_from(of_third).unwrap());
+    assert!(said(&all).contains(&format!("{} of them under the earlier configuration", all.summary.earlier)));
+    assert_eq!(looked.borrow().len(), 2, "each is looked for once");
+
+    // One that is not kept is said not to be, and the others are not held against it.
+    let one = decide(&kept[1..], Aim::Same);
+    assert_eq!((one.summary.exact + one.summary.not_replayable, one.summary.differences), (one.summary.decisions, 0));
+    assert!(one.not_replayable.keys().all(|why| why.contains("whose files are not kept")), "{:?}", one.not_replayable);
+    assert!(one.summary.not_replayable > 20);
+
+    // What the present one would have said asks no other.
+    looked.borrow_mut().clear();
+    let others = decide(&kept, Aim::Others);
+    assert!(looked.borrow().is_empty() && others.summary.earlier == 0 && others.summary.differences > 0);
 }
 
 #[tokio::test]

@@ -103,7 +103,12 @@ impl Past {
 
     /// Some hundred calls of every kind, with approvals among them.
     pub async fn serve(&self, calls: usize) {
-        for number in 0..calls {
+        self.serve_from(0, calls).await;
+    }
+
+    /// So many more of them.
+    pub async fn serve_from(&self, first: usize, calls: usize) {
+        for number in first..first + calls {
             let (tool, arguments) = self::arguments(number);
             let confidence = match number % 11 {
                 3 => Some(10),

@@ -50,7 +50,7 @@ pub struct Manifest {
     pub is_contiguous: bool,
     /// How many payloads are in which state.
     pub payloads: BTreeMap<String, u64>,
-    /// Index of the record that tells of this export.
+    /// Index of the record that tells of what was disclosed. (The record of the export itself names the digest of this file.)
     pub exported: Option<u64>,
     /// SHA-256 of every other file, by path.
     pub files: BTreeMap<String, String>,

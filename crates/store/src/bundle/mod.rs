@@ -26,7 +26,10 @@ mod tests;
 
 pub use check::{BundleReport, Problem, verify_bundle};
 pub use manifest::{Manifest, Selection};
-pub use write::{BundleError, Disclose, write_bundle};
+pub use write::{BundleError, Disclose, Draft, write_bundle};
+
+/// What a bundle is called where formats of exports are named.
+pub const NAME: &str = "audit-bundle";
 
 /// What tells a bundle from a log.
 pub const MANIFEST: &str = "manifest.json";

@@ -34,6 +34,11 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// A whole bundle.
+fn written(log: &Path, to: &Path, selection: &Selection, disclose: Disclose<'_>) -> Result<Manifest, BundleError> {
+    write_bundle(log, to, selection, disclose, None)?.finish()
+}
+
 fn problems(dir: &Path) -> Vec<String> {
     match verify_bundle(dir, None) {
         Ok(report) => report.named.into_iter().map(|problem| format!("{}: {}", problem.place, problem.what)).collect(),
@@ -46,7 +51,7 @@ fn a_bundle_says_what_became_of_every_payload_and_why() {
     let place = place();
     let keys = place.keys.data_keys(&place.log_dir);
     let to = place.log_dir.with_file_name("bundle");
-    let manifest = write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::With(&keys), Some(1)).unwrap();
+    let manifest = written(&place.log_dir, &to, &Selection::default(), Disclose::With(&keys)).unwrap();
     assert_eq!((manifest.selected, manifest.supporting, manifest.is_contiguous), (7, 0, true));
     let states = [("disclosed", 2), ("erased", 1), ("pruned", 1)].map(|(state, count)| (state.to_owned(), count));
     assert_eq!(manifest.payloads, states.clone().into());
@@ -55,7 +60,7 @@ fn a_bundle_says_what_became_of_every_payload_and_why() {
     assert_eq!(report.payloads, states.into());
     let day = payload::Day::of(NOON).to_string();
     assert_eq!(report.removals.into_iter().collect::<Vec<_>>(), [("trace_text".to_owned(), day, 2, 5)]);
-    let again = write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::Nothing, None);
+    let again = written(&place.log_dir, &to, &Selection::default(), Disclose::Nothing);
     assert!(matches!(again, Err(BundleError::NotEmpty(_))));
 }
 
@@ -64,13 +69,13 @@ fn a_selection_brings_what_it_is_judged_by() {
     let place = place();
     let to = place.log_dir.with_file_name("bundle");
     let days = Selection { since_us: Some(NOON), until_us: Some(NOON + DAY_US), ..Selection::default() };
-    let manifest = write_bundle(&place.log_dir, &to, &days, Disclose::Nothing, None).unwrap();
+    let manifest = written(&place.log_dir, &to, &days, Disclose::Nothing).unwrap();
     assert_eq!((manifest.selected, manifest.supporting, manifest.is_contiguous), (2, 2, false));
     let report = verify_bundle(&to, None).unwrap();
     assert_eq!((report.problems, report.payloads.get("pruned")), (0, Some(&1)));
     let none = Selection { agent: Some("nobody".to_owned()), ..Selection::default() };
     let to = place.log_dir.with_file_name("other");
-    assert!(matches!(write_bundle(&place.log_dir, &to, &none, Disclose::Nothing, None), Err(BundleError::Nothing)));
+    assert!(matches!(written(&place.log_dir, &to, &none, Disclose::Nothing), Err(BundleError::Nothing)));
     let key = "other.example/log+00000000+AQ==";
     assert!(verify_bundle(&place.log_dir.with_file_name("bundle"), Some(key)).is_err());
 }
@@ -80,7 +85,7 @@ fn one_changed_byte_in_any_file_is_named() {
     let place = place();
     let keys = place.keys.data_keys(&place.log_dir);
     let to = place.log_dir.with_file_name("bundle");
-    write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::With(&keys), None).unwrap();
+    written(&place.log_dir, &to, &Selection::default(), Disclose::With(&keys)).unwrap();
     assert_eq!(problems(&to), Vec::<String>::new());
     let all = files(&to);
     assert!(all.len() > 15, "{all:?}");
@@ -108,7 +113,7 @@ fn one_changed_byte_in_any_file_is_named() {
 fn what_a_forger_makes_consistent_is_found_by_the_proofs() {
     let place = place();
     let to = place.log_dir.with_file_name("bundle");
-    write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::Nothing, None).unwrap();
+    written(&place.log_dir, &to, &Selection::default(), Disclose::Nothing).unwrap();
     // The third record says something else, and the manifest has its new digest.
     let records = std::fs::read_to_string(to.join("records.jsonl")).unwrap();
     let forged = records.replacen("\"default\"", "\"defaulT\"", 1);
@@ -124,7 +129,7 @@ fn what_a_forger_makes_consistent_is_found_by_the_proofs() {
 
     // A payload that is there is said to be pruned.
     let to = place.log_dir.with_file_name("second");
-    write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::Nothing, None).unwrap();
+    written(&place.log_dir, &to, &Selection::default(), Disclose::Nothing).unwrap();
     let lines = std::fs::read_to_string(to.join("payloads.jsonl")).unwrap();
     let forged = lines.replacen("\"kept\",\"because\":null", "\"pruned\",\"because\":5", 1);
     assert_ne!(lines, forged);
@@ -139,11 +144,11 @@ fn what_a_forger_makes_consistent_is_found_by_the_proofs() {
 fn a_proof_under_another_checkpoint_is_none_of_this_bundle() {
     let place = place();
     let [first, second] = ["first", "second"].map(|name| place.log_dir.with_file_name(name));
-    write_bundle(&place.log_dir, &first, &Selection::default(), Disclose::Nothing, None).unwrap();
+    written(&place.log_dir, &first, &Selection::default(), Disclose::Nothing).unwrap();
     let (log, _) = crate::fixture::open(&place.log_dir);
     crate::fixture::append(&log, vec![crate::fixture::record(9, 0)]).unwrap();
     log.close().unwrap();
-    write_bundle(&place.log_dir, &second, &Selection::default(), Disclose::Nothing, None).unwrap();
+    written(&place.log_dir, &second, &Selection::default(), Disclose::Nothing).unwrap();
     let [old, new] = [&first, &second].map(|dir| std::fs::read(dir.join("proofs/0.tlog-proof")).unwrap());
     std::fs::write(first.join("proofs/0.tlog-proof"), &new).unwrap();
     let manifest = std::fs::read_to_string(first.join(MANIFEST)).unwrap().replace(&sha256(&old), &sha256(&new));
@@ -160,7 +165,7 @@ fn a_bundle_that_was_written_survives_a_power_cut() {
     std::fs::create_dir(&base).unwrap();
     crate::atomic::ending::power_after(&base, u64::MAX, 3);
     let to = base.join("bundle");
-    write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::With(&keys), None).unwrap();
+    written(&place.log_dir, &to, &Selection::default(), Disclose::With(&keys)).unwrap();
     crate::atomic::ending::power_goes(&base);
     assert_eq!(problems(&to), Vec::<String>::new());
 }
@@ -170,7 +175,7 @@ fn what_is_left_out_is_counted_and_named() {
     let place = place();
     let to = place.log_dir.with_file_name("bundle");
     let days = Selection { since_us: Some(NOON), until_us: Some(NOON + DAY_US), ..Selection::default() };
-    write_bundle(&place.log_dir, &to, &days, Disclose::Nothing, None).unwrap();
+    written(&place.log_dir, &to, &days, Disclose::Nothing).unwrap();
     // Of seven: the start and the first payload are of that day, the removal and the erasure are what they are judged by.
     let report = verify_bundle(&to, None).unwrap();
     assert_eq!((report.size, report.proved, report.left_out, report.gaps), (7, 4, 3, vec![(2, 4)]));
@@ -182,7 +187,27 @@ fn what_is_left_out_is_counted_and_named() {
     std::fs::write(to.join("records.index"), lines.join("\n") + "\n").unwrap();
     assert!(problems(&to).contains(&"records.index line 2: it is not in order".to_owned()), "{:?}", problems(&to));
     let whole = place.log_dir.with_file_name("whole");
-    write_bundle(&place.log_dir, &whole, &Selection::default(), Disclose::Nothing, None).unwrap();
+    written(&place.log_dir, &whole, &Selection::default(), Disclose::Nothing).unwrap();
     let report = verify_bundle(&whole, None).unwrap();
     assert_eq!((report.left_out, report.gaps.len()), (0, 0));
+}
+
+#[test]
+fn a_draft_is_no_bundle_and_leaves_nothing_when_it_is_discarded() {
+    let place = place();
+    let to = place.log_dir.with_file_name("bundle");
+    let draft = || write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::Nothing, None).unwrap();
+    let discarded = draft();
+    assert!(!to.join(MANIFEST).exists() && verify_bundle(&to, None).is_err());
+    discarded.discard().unwrap();
+    assert!(!to.exists());
+    // A directory that was given stays, as it was.
+    std::fs::create_dir(&to).unwrap();
+    draft().discard().unwrap();
+    assert_eq!(std::fs::read_dir(&to).unwrap().count(), 0);
+    let draft = draft();
+    let (bytes, digest) = (draft.bytes(), draft.sha256());
+    draft.finish().unwrap();
+    let text = std::fs::read(to.join(MANIFEST)).unwrap();
+    assert_eq!((bytes, format!("sha256:{digest}")), (text.len() as u64, sha256(&text)));
 }

@@ -64,8 +64,59 @@ struct Writer<'a> {
     payloads: BTreeMap<String, u64>,
 }
 
+/// A bundle whose files are there, and whose manifest is not yet: so it is none. Dropped, its files stay and are no bundle.
+#[derive(Debug)]
+pub struct Draft {
+    to: PathBuf,
+    is_new: bool,
+    manifest: Manifest,
+    text: Vec<u8>,
+}
+
+impl Draft {
+    /// What the manifest will say.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Length of `manifest.json`, bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.text.len() as u64
+    }
+
+    /// SHA-256 of `manifest.json`, hexadecimal: it has the digests of all other files.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex::encode(ring::digest::digest(&ring::digest::SHA256, &self.text))
+    }
+
+    /// Writes the manifest: now it is a bundle. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// The file system fails.
+    pub fn finish(self) -> Result<Manifest, BundleError> {
+        let written = atomic::create(&self.to.join(MANIFEST)).and_then(|mut file| file.write_all(&self.text));
+        written.and_then(|()| atomic::sync_below(&self.to)).map_err(failed(&self.to))?;
+        Ok(self.manifest)
+    }
+
+    /// Removes what was written.
+    ///
+    /// # Errors
+    /// The file system fails; what is left is no bundle.
+    pub fn discard(self) -> Result<(), BundleError> {
+        let failed = failed(&self.to);
+        std::fs::remove_dir_all(&self.to).map_err(&failed)?;
+        // A directory that was given stays.
+        if self.is_new { Ok(()) } else { atomic::create_dir(&self.to).map_err(failed) }
+    }
+}
+
 /// Writes the selected records of the log in `log`, and those they are judged by, to `to`, a directory that is empty or not
-/// there. `exported` is the record that tells of it. Memory does not grow with the log, but with the number of files.
+/// there: all of the bundle but its manifest. `exported` is the record that tells of what it discloses. Memory does not grow
+/// with the log, but with the number of files.
 ///
 /// # Errors
 /// `to` holds something; nothing sealed is selected; the log does not verify; the file system fails.
@@ -75,8 +126,8 @@ pub fn write_bundle(
     selection: &Selection,
     disclose: Disclose<'_>,
     exported: Option<u64>,
-) -> Result<Manifest, BundleError> {
-    begin(to)?;
+) -> Result<Draft, BundleError> {
+    let is_new = begin(to)?;
     let prover = Prover::open(log)?;
     let told = told(log)?;
     let mut writer = Writer { to, files: BTreeMap::new(), payloads: BTreeMap::new() };
@@ -132,10 +183,9 @@ pub fn write_bundle(
         files: writer.files,
     };
     let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
-    // What it lists is on the disk before it is, and it is when this returns.
-    let synced = atomic::sync_below(to).and_then(|()| atomic::create(&to.join(MANIFEST))?.write_all(&text));
-    synced.and_then(|()| atomic::sync_below(to)).map_err(failed(to))?;
-    Ok(manifest)
+    // What it lists is on the disk before it is.
+    atomic::sync_below(to).map_err(failed(to))?;
+    Ok(Draft { to: to.to_owned(), is_new, manifest, text })
 }
 
 impl Writer<'_> {
@@ -264,13 +314,14 @@ impl Lines {
     }
 }
 
-fn begin(to: &Path) -> Result<(), BundleError> {
+/// Makes the directory, unless it is there and empty; whether it did.
+fn begin(to: &Path) -> Result<bool, BundleError> {
     match std::fs::read_dir(to).map(|mut found| found.next().is_some()) {
-        Ok(true) => return Err(BundleError::NotEmpty(to.to_owned())),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(to)(error)),
-        _ => {}
+        Ok(true) => Err(BundleError::NotEmpty(to.to_owned())),
+        Ok(false) => Ok(false),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(to)(error)),
+        Err(_) => atomic::create_dir(to).map_err(failed(to)).map(|()| true),
     }
-    atomic::create_dir(to).map_err(failed(to))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {

@@ -106,6 +106,11 @@ impl DataKeys {
         Self { dir, sealer, hasher, held: Mutex::new(HashMap::new()) }
     }
 
+    /// The keys of the payloads beside the log in this directory.
+    pub(crate) fn beside(log: &Path, sealer: Sealer, hasher: LogHasher) -> Self {
+        Self::new(super::Place::of_log(log).keys(), sealer, hasher)
+    }
+
     /// The key of this owner and month; drawn, durably, where there is none.
     pub(crate) fn of(&self, owner: &Owner, month: Month) -> Result<Arc<DataKey>, DataKeyError> {
         // Held while a key is drawn: two would be one too many.

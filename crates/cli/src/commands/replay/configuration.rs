@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::place::Place;
 use gateway::process::{Compiled, ConfigurationError, compile};
 use govern::accepted::{Accepted, Past};
+use govern::history;
 use govern::project::{Files, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, SETTINGS};
 use std::path::Path;
 use store::StateDir;
@@ -25,6 +26,13 @@ pub fn load(place: &Place, policies: Option<&Path>) -> Result<Compiled, Failure>
         ConfigurationError::Invalid(found) => Failure::diagnostics(found),
         error => Failure::new(Exit::Configuration, error.to_string()),
     })
+}
+
+/// A configuration that was in force earlier, by its digest; `None` where it is not kept. It may be kept and of no use.
+pub fn earlier(place: &Place, revision: &str) -> Result<Option<Compiled>, String> {
+    let state = StateDir::open(&place.state).map_err(|error| error.to_string())?;
+    let files = history::find(&state, revision).map_err(|error| error.to_string())?;
+    files.map(|files| compile(&files)).transpose().map_err(|error| error.to_string())
 }
 
 /// What is in force: the files as they were accepted, whatever has become of them since.

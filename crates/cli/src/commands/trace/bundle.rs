@@ -1,6 +1,6 @@
 //! Audit bundles: written for somebody else, and checked as somebody else would.
 
-use super::payloads;
+use super::{payloads, recorded};
 use crate::args::TraceBundle;
 use crate::commands::approvals::visible;
 use crate::failure::{Failure, Outcome};
@@ -8,13 +8,13 @@ use crate::output::Output;
 use crate::place::Place;
 use crate::reach;
 use anstyle::AnsiColor;
-use gateway::control::protocol::Request;
+use gateway::control::protocol::{Exported, Request};
 use serde_json::{Value, json};
 use std::path::Path;
-use store::bundle::{BundleError, Disclose, Selection, verify_bundle, write_bundle};
+use store::bundle::{BundleError, Disclose, Draft, Selection, verify_bundle, write_bundle};
 use vocab::Exit;
 
-/// Writes a bundle. What is disclosed is recorded first.
+/// Writes a bundle. What is disclosed is recorded before it is read, the export before it is a bundle.
 pub fn write(output: &Output, place: &Place, args: &TraceBundle) -> Outcome {
     let selection = Selection {
         agent: args.agent.clone(),
@@ -39,18 +39,12 @@ pub fn write(output: &Output, place: &Place, args: &TraceBundle) -> Outcome {
         None => None,
     };
     let disclose = keys.as_ref().map_or(Disclose::Nothing, Disclose::With);
-    let manifest = write_bundle(&log, &args.to, &selection, disclose, recorded).map_err(|error| match error {
-        BundleError::NotEmpty(_) => {
-            Failure::new(Exit::Usage, error.to_string()).with_help("name a directory that is empty or not there")
-        }
-        BundleError::Nothing => Failure::new(Exit::Nothing, error.to_string()).with_help(
-            "`mortise trace ls` shows what there is; what is not sealed yet is under a checkpoint in a second",
-        ),
-        BundleError::Prove(_) | BundleError::Verify(_) => {
-            Failure::new(Exit::Verification, error.to_string()).with_help("`mortise trace verify` says what is wrong")
-        }
-        BundleError::Read(_) | BundleError::Io { .. } => Failure::new(Exit::Environment, error.to_string()),
-    })?;
+    let draft = write_bundle(&log, &args.to, &selection, disclose, recorded).map_err(|error| failure(&error))?;
+    if let Err(refused) = recorded::record(output, Some(place), exported(&draft, selection)) {
+        draft.discard().map_err(|error| failure(&error))?;
+        return Err(refused);
+    }
+    let manifest = draft.finish().map_err(|error| failure(&error))?;
     if !output.is_human() {
         output.json(&manifest);
         return Ok(Exit::Ok);
@@ -64,6 +58,37 @@ pub fn write(output: &Output, place: &Place, args: &TraceBundle) -> Outcome {
     said_of_payloads(output, manifest.payloads.iter());
     output.line("    `VERIFY.md` in there says how to check it without Mortise");
     Ok(Exit::Ok)
+}
+
+/// What the log is told of it.
+fn exported(draft: &Draft, selection: Selection) -> Exported {
+    let manifest = draft.manifest();
+    Exported {
+        format: store::bundle::NAME.to_owned(),
+        agent: selection.agent,
+        since_us: selection.since_us,
+        until_us: selection.until_us,
+        records: manifest.size,
+        rows: manifest.selected + manifest.supporting,
+        bytes: draft.bytes(),
+        sha256: draft.sha256(),
+    }
+}
+
+fn failure(error: &BundleError) -> Failure {
+    let text = error.to_string();
+    match error {
+        BundleError::NotEmpty(_) => {
+            Failure::new(Exit::Usage, text).with_help("name a directory that is empty or not there")
+        }
+        BundleError::Nothing => Failure::new(Exit::Nothing, text).with_help(
+            "`mortise trace ls` shows what there is; what is not sealed yet is under a checkpoint in a second",
+        ),
+        BundleError::Prove(_) | BundleError::Verify(_) => {
+            Failure::new(Exit::Verification, text).with_help("`mortise trace verify` says what is wrong")
+        }
+        BundleError::Read(_) | BundleError::Io { .. } => Failure::new(Exit::Environment, text),
+    }
 }
 
 /// Checks a bundle, and says what is wrong with it.

@@ -1,12 +1,11 @@
 //! `mortise trace export`: the log for others.
 
+use super::recorded;
 use crate::args::{Global, TraceExport};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
-use crate::reach;
-use gateway::control::protocol::{Exported, Request};
-use gateway::control::{Client, ClientError};
+use gateway::control::protocol::Exported;
 use serde_json::json;
 use std::path::Path;
 use store::ExportError;
@@ -55,17 +54,9 @@ fn said(output: &Output, format: &Format, file: &Path, done: &Done, recorded: bo
     }
 }
 
-/// Has the gateway say in the log that there is an export. Where none runs, or the log is not this project's, nobody can:
-/// that is said, and is no failure, because the log can be read without us as well.
+/// Says in the log that there is an export.
 fn record(output: &Output, global: &Global, job: &Job, done: &Done) -> Result<bool, formats::Failure> {
-    let unrecorded = |why: &str| {
-        output.message(format!("this export is not recorded in the log: {why}"));
-        Ok(false)
-    };
     let same = |place: &Place| std::fs::canonicalize(place.log()).ok() == std::fs::canonicalize(&job.log).ok();
-    let Some(place) = Place::find(global).ok().filter(same) else {
-        return unrecorded("it is not the log of this project");
-    };
     let Selection { agent, since, until } = job.selection.clone();
     let exported = Exported {
         format: job.format.name.to_owned(),
@@ -77,12 +68,8 @@ fn record(output: &Output, global: &Global, job: &Job, done: &Done) -> Result<bo
         bytes: done.bytes,
         sha256: done.sha256.clone(),
     };
-    let asked = Client::connect(&place.socket()).and_then(|mut client| client.ask(&Request::Exported(exported)));
-    match asked {
-        Ok(_) => Ok(true),
-        Err(ClientError::NoGateway) => unrecorded("no gateway runs for this project"),
-        Err(error) => Err(formats::Failure::Refused(reach::failure(error).message)),
-    }
+    let recorded = recorded::record(output, Place::find(global).ok().filter(same).as_ref(), exported);
+    recorded.map_err(|failure| formats::Failure::Refused(failure.message))
 }
 
 /// A time as people write it, in microseconds since the epoch.

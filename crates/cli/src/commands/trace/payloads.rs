@@ -10,23 +10,44 @@ use gateway::control::protocol::Request;
 use serde_json::{Value, json};
 use std::path::Path;
 use store::payload::{DataKeys, Found, PayloadReader};
-use store::{Keys, PayloadReport};
+use store::{KeysError, PayloadReport, ReadingKeys};
 use vocab::event::{Payload, PayloadClass};
 use vocab::{Event, Exit};
 
-/// The data keys of the project whose log lies in `log`; none for a log that was taken elsewhere.
+/// The keys that reading the log in `log` takes; none for a log that was taken elsewhere, and none where one of them is
+/// missing, which is said: what is proved without them still is. None is drawn.
+pub fn reading_keys(output: &Output, log: &Path) -> Result<Option<ReadingKeys>, Failure> {
+    match read_keys(log) {
+        Err(error @ KeysError::Missing { .. }) => {
+            output.message(format!("{error}, and none is drawn here: what is kept beside records is not opened"));
+            output.message(format!("  help: {KEY_HELP}"));
+            Ok(None)
+        }
+        read => read.map_err(|error| Failure::new(Exit::Environment, error.to_string())),
+    }
+}
+
+/// The data keys of the project whose log lies in `log`, for whoever cannot do without; none for a log that was taken elsewhere.
 pub fn keys(log: &Path) -> Result<Option<DataKeys>, Failure> {
-    let state = log.parent().map(|state| state.join("keys")).filter(|keys| keys.join("seal").is_file());
-    let Some(dir) = state else { return Ok(None) };
-    let origin = std::fs::read_to_string(log.join("origin"))?;
-    let keys = Keys::open(&dir, origin.trim_end());
-    let keys = keys.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
-    Ok(Some(keys.data_keys(log)))
+    let keys = read_keys(log).map_err(|error| {
+        let failure = Failure::new(Exit::Environment, error.to_string());
+        if matches!(error, KeysError::Missing { .. }) { failure.with_help(KEY_HELP) } else { failure }
+    })?;
+    Ok(keys.map(|keys| keys.data_keys(log)))
+}
+
+/// What to do about a missing key.
+const KEY_HELP: &str = "put it back from a copy before the next gateway draws another, which opens nothing of before";
+
+fn read_keys(log: &Path) -> Result<Option<ReadingKeys>, KeysError> {
+    // Of `log` in the working directory the parent has no name.
+    let state = log.parent().map(|parent| if parent == Path::new("") { Path::new(".") } else { parent });
+    state.map_or(Ok(None), |state| ReadingKeys::read(&state.join("keys")))
 }
 
 /// Looks for the payloads of a log.
-pub fn look(dir: &Path) -> Result<PayloadReport, Failure> {
-    let keys = keys(dir)?;
+pub fn look(output: &Output, dir: &Path) -> Result<PayloadReport, Failure> {
+    let keys = reading_keys(output, dir)?.map(|keys| keys.data_keys(dir));
     let report = store::verify_payloads(dir, keys.as_ref());
     report.map_err(|error| Failure::new(Exit::Verification, error.to_string()))
 }

@@ -1,7 +1,7 @@
 //! `mortise trace search`: which calls or events a filter selects. The index says which; what is shown is the log's.
 
 use super::{event_value, print_event};
-use crate::args::{CountBy, Format, NEGATED, TraceSearch};
+use crate::args::{CountBy, Format, Global, NEGATED, TraceSearch};
 use crate::commands::check::excerpt;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
@@ -9,6 +9,7 @@ use crate::place::Place;
 use crate::timeline::{Row, Timeline, date_time};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use store::clock::Clock;
 use store::search::{Counts, Facet, Page, Space};
@@ -20,9 +21,10 @@ use vocab::{Event, Exit};
 const SAY: Duration = Duration::from_secs(2);
 
 /// Runs the command.
-pub(super) fn run(output: &Output, place: &Place, args: &TraceSearch) -> Outcome {
+pub(super) fn run(output: &Output, global: &Global, args: &TraceSearch) -> Outcome {
     let filter = parse(output, &args.filter)?;
-    let mut index = open(place)?;
+    let (home, log) = home(global, args.log.as_deref())?;
+    let mut index = open(home.dir(), &log)?;
     catch_up(output, &mut index)?;
     let space = if args.events { Space::Events } else { Space::Calls };
     let is_any = match args.count_by {
@@ -69,8 +71,47 @@ fn parse(output: &Output, words: &[String]) -> Result<Filter, Failure> {
     })
 }
 
-fn open(place: &Place) -> Result<SearchIndex, Failure> {
-    SearchIndex::new(&place.state.join("search"), &place.log()).map_err(|error| match error {
+/// Where the index lies.
+enum Home {
+    /// Beside the log of this project, and kept.
+    Project(PathBuf),
+    /// Of another log, which may be evidence that nobody is to write to: for this search, and removed with this value.
+    Passing(tempfile::TempDir),
+}
+
+impl Home {
+    fn dir(&self) -> &Path {
+        match self {
+            Self::Project(dir) => dir,
+            Self::Passing(dir) => dir.path(),
+        }
+    }
+}
+
+/// Where the index lies, and the log it is of.
+fn home(global: &Global, chosen: Option<&Path>) -> Result<(Home, PathBuf), Failure> {
+    let Some(chosen) = chosen else {
+        let place = Place::find(global)?;
+        return Ok((Home::Project(place.state.join("search")), place.log()));
+    };
+    // A project need not be there to look at a log that was taken elsewhere.
+    let own = Place::find(global).ok().filter(|place| {
+        let (own, chosen) = (std::fs::canonicalize(place.log()), std::fs::canonicalize(chosen));
+        own.ok().zip(chosen.ok()).is_some_and(|(own, chosen)| own == chosen)
+    });
+    if let Some(place) = own {
+        return Ok((Home::Project(place.state.join("search")), place.log()));
+    }
+    let passing = tempfile::Builder::new().prefix("mortise-search-").tempdir().map_err(|error| {
+        let text =
+            format!("cannot make a folder for the search index in `{}`: {error}", std::env::temp_dir().display());
+        Failure::new(Exit::Environment, text).with_help("set `TMPDIR` to a folder with some room")
+    })?;
+    Ok((Home::Passing(passing), chosen.to_owned()))
+}
+
+fn open(dir: &Path, log: &Path) -> Result<SearchIndex, Failure> {
+    SearchIndex::new(dir, log).map_err(|error| match error {
         SearchError::Log(store::ReadError::NoLog(_)) => {
             Failure::new(Exit::Nothing, error.to_string()).with_help("nothing has been recorded for this project yet")
         }
