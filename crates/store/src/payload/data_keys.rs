@@ -274,11 +274,8 @@ impl DataKeys {
     }
 }
 
-/// A directory whose name is durable before anything in it is.
+/// A directory whose name is durable before anything in it is. A crash may have come between the two before.
 fn begun(dir: &Path) -> io::Result<()> {
-    if dir.exists() {
-        return Ok(());
-    }
     atomic::create_dir(dir)?;
     atomic::sync_parent(dir)?;
     dir.parent().map_or(Ok(()), atomic::sync_parent)
