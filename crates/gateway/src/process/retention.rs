@@ -8,7 +8,8 @@ use enforce::{Recorder, Room};
 use govern::project::Retention;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::payload::{self, Day, Owner, Unit};
+use std::sync::Arc;
+use store::payload::{self, Day, Month, Owner, PayloadStore, Unit};
 use store::{LogError, StateDir, StateError};
 use vocab::event::{Kind, PayloadClass};
 use vocab::id::UserId;
@@ -21,6 +22,8 @@ const ERASING: &str = "erasing.json";
 const MONTHS: i32 = 1_212;
 /// Holds at once. Each one is a person's decision.
 const MAX_HOLDS: usize = 1_000;
+/// Months named in one record.
+const MONTHS_IN_A_RECORD: usize = 1_000;
 /// Keys named in one record: an identifier is 32 digits, and a record holds 65,535 bytes.
 const KEYS_IN_A_RECORD: usize = 1_000;
 
@@ -164,12 +167,57 @@ impl Gateway {
             event.detail.insert("payloads".to_owned(), payloads.into());
             event.detail.insert("bytes".to_owned(), Value::from(bytes));
             recorder.durable(&[event]).await?;
+            let _alone = self.shared.pipeline.payloads().map(|payloads| payloads.pause());
             for unit in over {
                 payload::remove(&log, unit).map_err(|error| RetentionError::Files(error.to_string()))?;
             }
             removed.push(Removed { class, through, payloads, bytes });
         }
+        if let Some(payloads) = self.shared.pipeline.payloads() {
+            self.remove_keys(payloads, today).await?;
+        }
         Ok(removed)
+    }
+
+    /// Removes the data keys of months of which no payload is left. No hold stands.
+    async fn remove_keys(&self, payloads: &PayloadStore, today: Day) -> Result<(), RetentionError> {
+        let failed = |error: std::io::Error| RetentionError::Files(error.to_string());
+        let units = payload::units(&self.state.log()).map_err(failed)?;
+        let mut over = payloads.keys().months_before(needed_from(&units, today)).map_err(failed)?;
+        over.truncate(MONTHS_IN_A_RECORD);
+        if over.is_empty() {
+            return Ok(());
+        }
+        let recorder = self.shared.pipeline.recorder();
+        let mut event = recorder.event(Kind::StorePruned);
+        event.text = Some("data keys that nothing is left to be opened with were removed; no hold stood".into());
+        let months: Vec<String> = over.iter().map(ToString::to_string).collect();
+        event.detail.insert("key_months".to_owned(), months.into());
+        recorder.durable(&[event]).await?;
+        for month in over {
+            payloads.keys().remove(month).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Packs the days of payloads that are over, in the background, until that is done or the gateway ends.
+    pub(super) fn pack_closed_days(&self) -> Option<tokio::task::JoinHandle<()>> {
+        let payloads = Arc::clone(self.shared.pipeline.payloads()?);
+        let (log, max) = (self.state.log(), self.shared.pipeline.snapshot().project.settings.max_bytes);
+        Some(tokio::task::spawn_blocking(move || {
+            // While a day is packed it is there twice: half of what is left is left to calls.
+            let room = max.map_or(Ok(u64::MAX), |max| Ok(max.saturating_sub(store::bytes_below(&log)?) / 2));
+            let packed = room.and_then(|room: u64| {
+                payloads.pack(room, &mut |unit, day| {
+                    let (class, before, after) = (unit.class.as_str(), day.before, day.after);
+                    tracing::info!(class, day = %unit.day, before, after, "a day of payloads was packed");
+                })
+            });
+            if let Err(error) = packed {
+                let error: std::io::Error = error;
+                tracing::warn!(%error, "a day of payloads cannot be packed: it stays as it is");
+            }
+        }))
     }
 
     /// Destroys the data keys of one person: nothing kept of this person can be read any more. How many keys there were.
@@ -264,7 +312,34 @@ impl Gateway {
     }
 }
 
+/// The first month whose data keys are needed. What a day holds was sealed in its month, or in the minutes before it began;
+/// what is sealed now, and not written yet, likewise.
+fn needed_from(units: &[Unit], today: Day) -> Month {
+    units.iter().map(|unit| unit.day).chain([today]).min().unwrap_or(today).plus(-1).month()
+}
+
 /// A reason as far as a record takes it.
 fn short(reason: &str) -> String {
     reason.chars().take(500).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_needed_from_the_month_before_the_oldest_day_began() {
+        let day = |text: &str| text.parse::<Day>().unwrap();
+        let unit = |text: &str| Unit { class: PayloadClass::TraceText, day: day(text), bytes: 1, packed: 0 };
+        for (units, today, month) in [
+            (&[][..], "2026-11-02", "2026-11"),
+            (&[], "2026-11-01", "2026-10"),
+            (&["2026-09-02", "2026-09-30"], "2026-11-02", "2026-09"),
+            (&["2026-10-05", "2026-09-01"], "2026-11-02", "2026-08"),
+            (&["2026-12-05"], "2026-11-02", "2026-11"),
+        ] {
+            let units: Vec<Unit> = units.iter().map(|text| unit(text)).collect();
+            assert_eq!(needed_from(&units, day(today)).to_string(), month, "{units:?} {today}");
+        }
+    }
 }

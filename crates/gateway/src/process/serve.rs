@@ -152,6 +152,7 @@ impl Gateway {
         let mut idle_since = Instant::now();
         let mut forgot: Option<Instant> = None;
         let mut measured = None;
+        let mut packing: Option<tokio::task::JoinHandle<()>> = None;
         if let Err(error) = self.finish_erasing().await {
             tracing::error!(%error, "an erasure that was begun cannot be finished");
         }
@@ -165,6 +166,9 @@ impl Gateway {
                 forgot = Some(Instant::now());
                 if let Err(error) = self.keep_to_retention().await {
                     tracing::error!(%error, "what is past its time stays");
+                }
+                if packing.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
+                    packing = self.pack_closed_days();
                 }
             }
             if let Err(error) = self.look().await {

@@ -1,4 +1,7 @@
-//! Data keys: one for each tenant, subject and month, each in a file of its own, so that it can be destroyed alone.
+//! Data keys: one for each tenant, subject and month, each in a file of its own, so that it can be destroyed alone. Those of a
+//! month lie together, so that they can be removed when nothing is left that they open.
+//!
+//! The first Mortise kept all of them in one directory, and an identifier does not say which month it is of: those stay.
 
 use super::day::Month;
 use crate::{
@@ -132,7 +135,9 @@ impl DataKeys {
         if id.len() != ID_DIGITS || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(None);
         }
-        let path = self.dir.join(id);
+        let Some(path) = self.path(id).map_err(|source| DataKeyError::Io { path: self.dir.clone(), source })? else {
+            return Ok(None);
+        };
         let sealed = match read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             read => read.map_err(|source| DataKeyError::Io { path: path.clone(), source })?,
@@ -154,9 +159,11 @@ impl DataKeys {
     /// # Errors
     /// The file system failed; then it may still be there.
     pub fn destroy(&self, id: &str) -> Result<(), DataKeyError> {
-        let path = self.dir.join(id);
-        let failed = |source| DataKeyError::Io { path: path.clone(), source };
         self.held.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, key| key.id != id);
+        let Some(path) = self.path(id).map_err(|source| DataKeyError::Io { path: self.dir.clone(), source })? else {
+            return Ok(());
+        };
+        let failed = |source| DataKeyError::Io { path: path.clone(), source };
         match OpenOptions::new().write(true).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(failed(error)),
@@ -167,12 +174,60 @@ impl DataKeys {
                 file.write_all(&zeros).and_then(|()| atomic::sync(&file, &path)).map_err(failed)?;
             }
         }
-        atomic::rename(&path, &self.gone(id)).map_err(failed)?;
+        atomic::rename(&path, &gone(&path)).map_err(failed)?;
         atomic::sync_parent(&path).map_err(failed)
+    }
+
+    /// The months before this one that there are keys of, oldest first.
+    ///
+    /// # Errors
+    /// The file system failed.
+    pub fn months_before(&self, month: Month) -> io::Result<Vec<Month>> {
+        Ok(self.months()?.into_iter().filter(|of| *of < month).collect())
+    }
+
+    /// Removes what is there of a month: its keys, and what is left of those that were destroyed. Nothing that they open may be
+    /// left. That it is gone already is no error.
+    ///
+    /// # Errors
+    /// The file system failed: some of it may be gone.
+    pub fn remove(&self, month: Month) -> io::Result<()> {
+        // Held while they are removed: none is drawn meanwhile.
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|(_, of), _| *of != month);
+        let dir = self.dir.join(month.to_string());
+        match std::fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            removed => removed?,
+        }
+        atomic::sync_parent(&dir)
+    }
+
+    /// The months that there are keys of, oldest first. Names that are no months are left out.
+    fn months(&self) -> io::Result<Vec<Month>> {
+        let entries = match std::fs::read_dir(&self.dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut months = Vec::new();
+        for entry in entries {
+            months.extend(entry?.file_name().to_str().and_then(|name| name.parse::<Month>().ok()));
+        }
+        months.sort_unstable();
+        Ok(months)
+    }
+
+    /// Where the key with this id lies, if it is one and there.
+    fn path(&self, id: &str) -> io::Result<Option<PathBuf>> {
+        // Newest first: most of what is read is new.
+        let dirs = self.months()?.into_iter().rev().map(|month| self.dir.join(month.to_string()));
+        let mut paths = dirs.chain([self.dir.clone()]).map(|dir| dir.join(id));
+        Ok(paths.find(|path| path.exists()))
     }
 
     fn find_or_draw(&self, owner: &Owner, month: Month) -> Result<DataKey, DataKeyError> {
         let mut next = None;
+        let dir = self.dir.join(month.to_string());
         for (id, fate) in self.generations(owner, month) {
             match fate {
                 Fate::Lives => {
@@ -188,9 +243,9 @@ impl DataKeys {
         let mut key = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *key).map_err(|_| SealError::Randomness)?;
         let sealed = self.sealer.seal(&*key, id.as_bytes())?;
-        let path = self.dir.join(&id);
-        let written = atomic::create_named(&self.dir, 1)
-            .and_then(|()| atomic::replace(&path, &self.dir.join("unfinished"), &sealed, Durable::There));
+        let path = dir.join(&id);
+        let written = atomic::create_named(&dir, 2)
+            .and_then(|()| atomic::replace(&path, &dir.join("unfinished"), &sealed, Durable::There));
         written.map_err(|source| DataKeyError::Io { path, source })?;
         Ok(DataKey::new(id, *key))
     }
@@ -203,9 +258,10 @@ impl DataKeys {
                 return None;
             }
             let id = self.id(owner, month, generation);
-            let fate = if self.dir.join(&id).exists() {
+            let paths = [self.dir.join(month.to_string()).join(&id), self.dir.join(&id)];
+            let fate = if paths.iter().any(|path| path.exists()) {
                 Fate::Lives
-            } else if self.gone(&id).exists() {
+            } else if paths.iter().any(|path| gone(path).exists()) {
                 Fate::Gone
             } else {
                 Fate::Never
@@ -221,10 +277,11 @@ impl DataKeys {
         let hash = self.hasher.hash(named.as_bytes());
         hash.trim_start_matches("hmac:").chars().take(ID_DIGITS).collect()
     }
+}
 
-    fn gone(&self, id: &str) -> PathBuf {
-        self.dir.join(format!("{id}.gone"))
-    }
+/// Where a key was destroyed.
+fn gone(key: &Path) -> PathBuf {
+    key.with_extension("gone")
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -287,9 +344,50 @@ mod tests {
         here.destroy(first.id()).unwrap();
         assert!(here.with_id(first.id()).unwrap().is_none());
         assert!(here.living(&owner("ada"), month).is_empty());
-        assert!(std::fs::read(dir.path().join(format!("{}.gone", first.id()))).unwrap().iter().all(|byte| *byte == 0));
+        let left = dir.path().join(format!("1970-01/{}.gone", first.id()));
+        assert!(std::fs::read(left).unwrap().iter().all(|byte| *byte == 0));
         let second = here.of(&owner("ada"), month).unwrap();
         assert_ne!(second.id(), first.id());
         assert_eq!(here.of(&owner("bob"), month).unwrap().id(), bob.id());
+    }
+
+    #[test]
+    fn a_month_goes_with_all_its_keys_and_no_other_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let (here, month) = (keys(dir.path(), 1), Day::of(0).plus(40).month());
+        let ids: Vec<String> =
+            (-1..=1).map(|months| here.of(&owner("ada"), month.minus(months)).unwrap().id().to_owned()).collect();
+        let destroyed = here.of(&owner("bob"), month).unwrap();
+        here.destroy(destroyed.id()).unwrap();
+        assert_eq!(here.months_before(month).unwrap(), [month.minus(1)]);
+        assert_eq!(here.months_before(month.minus(-9)).unwrap(), [month.minus(1), month, month.minus(-1)]);
+        here.remove(month).unwrap();
+        here.remove(month).unwrap();
+        assert!(!dir.path().join("1970-02").exists());
+        let there = |id: &String| here.with_id(id).unwrap().is_some();
+        assert_eq!(ids.iter().map(there).collect::<Vec<_>>(), [true, false, true]);
+        // Not even from memory.
+        here.of(&owner("ada"), month).unwrap();
+        assert!(there(&ids[1]));
+        assert_eq!(here.months_before(month.minus(-9)).unwrap().len(), 3);
+        std::fs::create_dir(dir.path().join("1970-2")).unwrap();
+        std::fs::create_dir(dir.path().join("1970-13")).unwrap();
+        assert_eq!(here.months_before(month.minus(-9)).unwrap().len(), 3, "no months");
+    }
+
+    #[test]
+    fn keys_that_lie_all_together_are_found_and_destroyed_as_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let (here, month) = (keys(dir.path(), 1), Day::of(0).month());
+        let ada = here.of(&owner("ada"), month).unwrap();
+        std::fs::rename(dir.path().join("1970-01").join(ada.id()), dir.path().join(ada.id())).unwrap();
+        std::fs::remove_dir(dir.path().join("1970-01")).unwrap();
+        let here = keys(dir.path(), 1);
+        assert_eq!(here.of(&owner("ada"), month).unwrap().id(), ada.id());
+        assert_eq!(here.living(&owner("ada"), month), [ada.id()]);
+        assert_eq!(here.months_before(month.minus(-9)).unwrap(), []);
+        here.destroy(ada.id()).unwrap();
+        assert!(dir.path().join(format!("{}.gone", ada.id())).exists());
+        assert_ne!(here.of(&owner("ada"), month).unwrap().id(), ada.id());
     }
 }

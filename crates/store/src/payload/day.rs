@@ -94,6 +94,15 @@ impl Month {
     }
 }
 
+impl FromStr for Month {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let day: Day = format!("{text}-01").parse()?;
+        Ok(day.month())
+    }
+}
+
 impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}", self.0.div_euclid(12), self.0.rem_euclid(12) + 1)
@@ -114,6 +123,12 @@ mod tests {
         assert_eq!((day.to_string(), day.month().to_string()), ("2026-11-28".to_owned(), "2026-11".to_owned()));
         assert_eq!("2024-02-29".parse::<Day>().unwrap().plus(1).to_string(), "2024-03-01");
         assert_eq!("2026-01-15".parse::<Day>().unwrap().month().minus(1).to_string(), "2025-12");
+        let month = day.month();
+        assert_eq!(month.to_string().parse::<Month>(), Ok(month));
+        assert_eq!((Ok(month.minus(11)), Ok(month.minus(-2))), ("2025-12".parse(), "2027-01".parse()));
+        for wrong in ["", "2026", "2026-1", "2026-13", "2026-00", "2026-01-01", "x"] {
+            assert_eq!(wrong.parse::<Month>(), Err(()), "{wrong}");
+        }
         for wrong in ["", "2023-02-29", "2026-1-01", "2026-13-01", "2026-01-01x", "x", "2026-01", "-026-01-01"] {
             assert_eq!(wrong.parse::<Day>(), Err(()), "{wrong}");
         }

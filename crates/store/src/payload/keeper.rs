@@ -5,6 +5,9 @@ use super::{
     block::{self, MAX_PAYLOAD_BYTES},
     data_keys::{DataKeyError, DataKeys, Owner},
     day::Day,
+    packer::{self, Ended, PackedDay},
+    removal::{self, Unit},
+    turn::{Paused, Turn},
     unit,
     writer::Writer,
 };
@@ -17,7 +20,9 @@ use crate::{
     seal::SealError,
 };
 use std::{
-    path::Path,
+    collections::HashSet,
+    io,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     thread::JoinHandle,
 };
@@ -74,6 +79,9 @@ pub struct PayloadStore {
     /// For each class, once something of it is kept.
     queues: [OnceLock<Arc<Queue>>; PayloadClass::ALL.len()],
     threads: Mutex<Vec<JoinHandle<()>>>,
+    turn: Turn,
+    /// Units that packing left as they are, and what they took then.
+    left: Mutex<HashSet<(PathBuf, u64)>>,
 }
 
 impl PayloadStore {
@@ -90,6 +98,8 @@ impl PayloadStore {
             medium: Arc::new(Disk),
             queues: [const { OnceLock::new() }; PayloadClass::ALL.len()],
             threads: Mutex::default(),
+            turn: Turn::default(),
+            left: Mutex::default(),
         }
     }
 
@@ -138,8 +148,47 @@ impl PayloadStore {
         async move { queue?.push(Append::new(kept.frames, None)?).await }
     }
 
+    /// Packs what was written before today, a day of a class at a time: each payload stays what it was, in less room. Blocks
+    /// until that is done or somebody wants it given up. `room` is what may be written meanwhile, for each day. `packed` hears
+    /// of each day that takes less now.
+    ///
+    /// # Errors
+    /// The file system failed, for one day at least; every day is as it was, or packed.
+    pub fn pack(&self, room: u64, packed: &mut dyn FnMut(Unit, PackedDay)) -> io::Result<()> {
+        let today = Day::of(self.clock.now());
+        let mut failed = Ok(());
+        for unit in removal::units_in(&self.place)? {
+            let dir = self.place.unit(unit.class, unit.day);
+            let state = (dir, unit.bytes - unit.packed);
+            let is_left = self.left.lock().unwrap_or_else(PoisonError::into_inner).contains(&state);
+            if unit.day >= today || is_left {
+                continue;
+            }
+            // Being written still, or somebody wants it to wait.
+            let Some(packing) = self.turn.pack(&state.0) else { continue };
+            match packer::pack(&state.0, &self.keys, &packing, room) {
+                Ok(Ended::Packed(day)) => packed(unit, day),
+                Ok(Ended::GivenUp) => {}
+                Err(error) => failed = failed.and(Err(error)),
+                Ok(Ended::Left) => {
+                    let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+                    left.retain(|(dir, _)| dir.exists());
+                    left.insert(state);
+                }
+            }
+        }
+        failed
+    }
+
+    /// As long as what is given back is there, nothing is packed: for whoever removes files.
+    #[must_use]
+    pub fn pause(&self) -> Paused {
+        self.turn.pause()
+    }
+
     /// Writes what waits, and ends. Blocks until that is done.
     pub fn close(&self) {
+        self.turn.end();
         for queue in self.queues.iter().filter_map(OnceLock::get) {
             queue.close();
         }
@@ -167,6 +216,7 @@ impl PayloadStore {
             class,
             segment_bytes: self.segment_bytes,
             clock: self.clock.clone(),
+            turn: self.turn.clone(),
             unit: None,
         };
         match std::thread::Builder::new().name("log-payload".to_owned()).spawn(move || writer.run()) {

@@ -1,9 +1,11 @@
 //! Payloads: what records commit to and do not contain.
 //!
 //! ```text
-//! pay/<class>/<day>/seg/<first>.log    blocks of one class, written on one day (UTC), in frames as in the log
-//! pay/keys/<id>                        a data key, sealed; one for each tenant, subject and month
-//! pay/keys/<id>.gone                   where one was destroyed
+//! pay/<class>/<day>/seg/<first>.log        blocks of one class, written on one day (UTC), in frames as in the log
+//! pay/<class>/<day>/packed/<n>/...         the same after that day: compressed, many payloads of one key together
+//! pay/keys/<month>/<id>                    a data key, sealed; one for each tenant, subject and month
+//! pay/keys/<month>/<id>.gone               where one was destroyed
+//! pay/keys/<id>, pay/keys/<id>.gone        the same, as the first Mortise kept them
 //! ```
 //!
 //! A day of a class is what retention removes at once. A data key is what erasure destroys: everything under it is
@@ -12,31 +14,43 @@
 //! | file | idea |
 //! |---|---|
 //! | `block` | some payloads of one call, sealed under one data key |
+//! | `packed` | payloads of many calls, compressed and sealed under one data key |
 //! | `data_keys` | the keys: found, drawn, destroyed |
 //! | `day` | days and months |
-//! | `unit` | one class on one day: its files, read and written |
+//! | `unit` | one class on one day, being written |
+//! | `parts` | what a unit consists of: as written, and packed |
+//! | `blocks` | a unit's blocks, read back |
 //! | `writer` | the thread that makes blocks durable |
+//! | `packer` | closed days, packed |
+//! | `turn` | who may change a unit's files |
 //! | `keeper` | what a gateway puts in |
 //! | `reader` | what is found again |
 //! | `removal` | what is past its time, and what it takes up |
 
 mod block;
+mod blocks;
 mod data_keys;
 mod day;
 mod keeper;
+mod packed;
+mod packer;
+mod parts;
 mod reader;
 mod removal;
+mod turn;
 mod unit;
 mod writer;
 
 pub use block::MAX_PAYLOAD_BYTES;
 pub(crate) use block::digest_of;
+pub use blocks::Damage;
 pub use data_keys::{DataKeyError, DataKeys, Owner};
 pub use day::{Day, Month};
 pub use keeper::{Content, Kept, PayloadStore, PutError};
+pub use packer::PackedDay;
 pub use reader::{Found, PayloadReader};
 pub use removal::{Unit, bytes_below, count, remove, units};
-pub use unit::Damage;
+pub use turn::Paused;
 
 use std::path::{Path, PathBuf};
 use vocab::event::PayloadClass;

@@ -2,10 +2,11 @@
 
 use super::{
     Place,
-    block::{self, Block, Digest, Refused},
-    data_keys::{DataKey, DataKeyError, DataKeys},
+    block::{self, Altered, Digest, Opened},
+    blocks::{self, At, Blocks, Damage, steadily},
+    data_keys::{DataKeyError, DataKeys},
     day::Day,
-    unit::{self, At, Blocks, Damage},
+    parts::{self, Part},
 };
 use std::{
     collections::HashMap,
@@ -15,8 +16,12 @@ use std::{
 use vocab::event::{Payload, PayloadClass};
 use zeroize::Zeroizing;
 
-/// Payloads of one unit whose places are remembered: 40 MiB at most. Those behind them are looked for one by one.
+/// Payloads of one unit whose places are remembered: 48 MiB at most. Those behind them are looked for one by one.
 const MAX_INDEXED: usize = 1_000_000;
+/// Opened blocks that are remembered: payloads of one call, and of calls one after the other, lie in few.
+const MAX_OPENED: usize = 16;
+/// Bytes in these.
+const MAX_OPENED_BYTES: usize = 4 * 1024 * 1024;
 
 /// What became of a payload.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,19 +36,22 @@ pub enum Found {
     Absent,
 }
 
-/// Reads the payloads of a log, from wherever it lies.
+/// Reads the payloads of a log, from wherever it lies, also while it is written and packed.
 pub struct PayloadReader {
     place: Place,
     /// The places of what was read last, for each class.
     units: HashMap<PayloadClass, Indexed>,
+    /// Packed blocks that were opened last, sealed and in the clear, the newest last.
+    opened: Vec<(Vec<u8>, Opened)>,
 }
 
 struct Indexed {
     dir: PathBuf,
     places: HashMap<[u8; 8], At>,
-    /// Whether there are more than `places` knows, or may be by now.
+    /// Whether there are more than `places` knows.
     is_partial: bool,
-    bytes: u64,
+    /// Which segments there were, and how long all of them.
+    state: (Vec<(Part, u64)>, u64),
     damaged: Option<Damage>,
 }
 
@@ -51,7 +59,7 @@ impl PayloadReader {
     /// The payloads of the log in this directory.
     #[must_use]
     pub fn new(log: &Path) -> Self {
-        Self { place: Place::of_log(log), units: HashMap::new() }
+        Self { place: Place::of_log(log), units: HashMap::new(), opened: Vec::new() }
     }
 
     /// Whether the payload of a record of this time is there, as far as can be told without its key.
@@ -67,7 +75,7 @@ impl PayloadReader {
     /// # Errors
     /// The file system failed, or its data key cannot be read.
     pub fn read(&mut self, payload: &Payload<'_>, t_us: i64, keys: &DataKeys) -> Result<Found, DataKeyError> {
-        self.open(payload, t_us, keys, |block, key, digest| block.open(key, digest))
+        self.open(payload, t_us, keys, Opened::text)
     }
 
     /// The payload of a record of this time with its salt before it: what the record's digest is the SHA-256 of.
@@ -75,7 +83,7 @@ impl PayloadReader {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn disclose(&mut self, payload: &Payload<'_>, t_us: i64, keys: &DataKeys) -> Result<Found, DataKeyError> {
-        self.open(payload, t_us, keys, |block, key, digest| block.disclose(key, digest))
+        self.open(payload, t_us, keys, Opened::salted)
     }
 
     fn open(
@@ -83,21 +91,38 @@ impl PayloadReader {
         payload: &Payload<'_>,
         t_us: i64,
         keys: &DataKeys,
-        open: impl Fn(&Block<'_>, &DataKey, &Digest) -> Result<Zeroizing<Vec<u8>>, Refused>,
+        take: impl Fn(&Opened, usize, &Digest) -> Result<Zeroizing<Vec<u8>>, Altered>,
     ) -> Result<Found, DataKeyError> {
         let found = self.block(payload, t_us);
         let found = found.map_err(|source| DataKeyError::Io { path: self.place.class(payload.class), source })?;
         let Some((bytes, digest)) = found else { return Ok(Found::Absent) };
-        let Some(block) = block::parse(&bytes) else { return Ok(Found::Altered) };
-        if block.key != payload.key {
+        let Some(block) = block::parse(&bytes).filter(|block| block.key == payload.key) else {
             return Ok(Found::Altered);
-        }
+        };
+        let Some(place) = block.place(&digest) else { return Ok(Found::Absent) };
         let Some(key) = keys.with_id(&block.key)? else { return Ok(Found::Shredded) };
-        Ok(match open(&block, &key, &digest) {
-            Ok(text) => Found::Text(text),
-            Err(Refused::Altered) => Found::Altered,
-            Err(Refused::Absent) => Found::Absent,
-        })
+        let remembered = self.opened.iter().find(|(sealed, _)| *sealed == bytes);
+        let taken = match remembered {
+            Some((_, opened)) => take(opened, place, &digest),
+            None => block.open(&key).and_then(|opened| {
+                let taken = take(&opened, place, &digest);
+                if block.is_packed() {
+                    self.remember(bytes.clone(), opened);
+                }
+                taken
+            }),
+        };
+        Ok(taken.map_or(Found::Altered, Found::Text))
+    }
+
+    fn remember(&mut self, sealed: Vec<u8>, opened: Opened) {
+        self.opened.push((sealed, opened));
+        let bytes = |opened: &[(Vec<u8>, Opened)]| {
+            opened.iter().map(|(sealed, opened)| sealed.len() + opened.bytes()).sum::<usize>()
+        };
+        while self.opened.len() > MAX_OPENED || bytes(&self.opened) > MAX_OPENED_BYTES {
+            self.opened.remove(0);
+        }
     }
 
     /// What cannot be read of the units where the payload of a record of this time would be.
@@ -117,15 +142,6 @@ impl PayloadReader {
         Ok(None)
     }
 
-    /// The unit in this directory, read through once.
-    fn indexed(&mut self, class: PayloadClass, dir: &Path) -> io::Result<&Indexed> {
-        let unit = match self.units.remove(&class) {
-            Some(unit) if unit.dir == dir => unit,
-            _ => Indexed::of(dir.to_owned())?,
-        };
-        Ok(self.units.entry(class).insert_entry(unit).into_mut())
-    }
-
     /// The block that says it has the payload.
     fn block(&mut self, payload: &Payload<'_>, t_us: i64) -> io::Result<Option<(Vec<u8>, Digest)>> {
         let Some(digest) = block::of_text(&payload.digest) else { return Ok(None) };
@@ -133,7 +149,7 @@ impl PayloadReader {
         let day = Day::of(t_us);
         for day in [day, day.plus(1), day.plus(-1)] {
             let dir = self.place.unit(payload.class, day);
-            if let Some(block) = self.in_unit(payload.class, &dir, &digest)? {
+            if let Some(block) = steadily(|| self.in_unit(payload.class, &dir, &digest))? {
                 return Ok(Some((block, digest)));
             }
         }
@@ -145,16 +161,20 @@ impl PayloadReader {
             return Ok(None);
         }
         let unit = self.indexed(class, dir)?;
-        if let Some(at) = unit.places.get(&short(digest))
-            && let Some(block) = unit::block_at(dir, *at)?
-            && has(&block, digest)
-        {
+        if let Some(block) = unit.block(digest)? {
             return Ok(Some(block));
         }
-        if !unit.is_partial && unit::bytes_of(dir)? == unit.bytes {
+        let is_partial = unit.is_partial;
+        if state_of(dir)? != unit.state {
+            // More was written since, or it was packed.
+            self.units.remove(&class);
+            if let Some(block) = self.indexed(class, dir)?.block(digest)? {
+                return Ok(Some(block));
+            }
+        }
+        if !is_partial {
             return Ok(None);
         }
-        // More was written since, or there is more than is remembered.
         let mut blocks = Blocks::of(dir)?;
         while let Some((_, block)) = blocks.next()? {
             if has(block, digest) {
@@ -163,36 +183,53 @@ impl PayloadReader {
         }
         Ok(None)
     }
+
+    /// The unit in this directory, read through once.
+    fn indexed(&mut self, class: PayloadClass, dir: &Path) -> io::Result<&Indexed> {
+        let unit = match self.units.remove(&class) {
+            Some(unit) if unit.dir == dir => unit,
+            _ => steadily(|| Indexed::of(dir.to_owned()))?,
+        };
+        Ok(self.units.entry(class).insert_entry(unit).into_mut())
+    }
 }
 
 impl Indexed {
     fn of(dir: PathBuf) -> io::Result<Self> {
-        let bytes = unit::bytes_of(&dir)?;
+        let state = state_of(&dir)?;
         let mut blocks = Blocks::of(&dir)?;
         let (mut places, mut is_partial) = (HashMap::new(), false);
         while let Some((at, block)) = blocks.next()? {
             let Some(block) = block::parse(block) else { continue };
-            for digest in &block.digests {
-                places.insert(short(digest), at);
+            for tag in &block.tags {
+                places.insert(short(tag), at);
             }
             if places.len() >= MAX_INDEXED {
                 is_partial = true;
                 break;
             }
         }
-        Ok(Self { dir, places, is_partial, bytes, damaged: blocks.damaged().cloned() })
+        Ok(Self { dir, places, is_partial, state, damaged: blocks.damaged().cloned() })
+    }
+
+    fn block(&self, digest: &Digest) -> io::Result<Option<Vec<u8>>> {
+        let Some(at) = self.places.get(&short(digest)) else { return Ok(None) };
+        Ok(blocks::block_at(&self.dir, *at)?.filter(|block| has(block, digest)))
     }
 }
 
+/// What tells whether a unit is as it was.
+fn state_of(dir: &Path) -> io::Result<(Vec<(Part, u64)>, u64)> {
+    Ok((parts::segments(dir)?, parts::bytes_of(dir)?.1))
+}
+
 fn has(block: &[u8], digest: &Digest) -> bool {
-    block::parse(block).is_some_and(|block| block.digests.contains(digest))
+    block::parse(block).is_some_and(|block| block.place(digest).is_some())
 }
 
 /// Enough of a digest to find it by.
-fn short(digest: &Digest) -> [u8; 8] {
-    let mut short = [0; 8];
-    short.copy_from_slice(digest.first_chunk::<8>().unwrap_or(&[0; 8]));
-    short
+fn short(digest: &[u8]) -> [u8; 8] {
+    digest.first_chunk().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,10 +1,6 @@
 //! What is past its time, and what it takes up.
 
-use super::{
-    Place, block,
-    day::Day,
-    unit::{self, Blocks},
-};
+use super::{Place, block, blocks::Blocks, day::Day, parts};
 use crate::atomic;
 use std::{io, path::Path};
 use vocab::event::PayloadClass;
@@ -18,6 +14,8 @@ pub struct Unit {
     pub day: Day,
     /// Bytes on disk.
     pub bytes: u64,
+    /// Of these, bytes of what is packed.
+    pub packed: u64,
 }
 
 /// The units of the log in this directory, by class and day.
@@ -25,11 +23,15 @@ pub struct Unit {
 /// # Errors
 /// The file system failed.
 pub fn units(log: &Path) -> io::Result<Vec<Unit>> {
-    let place = Place::of_log(log);
+    units_in(&Place::of_log(log))
+}
+
+pub(super) fn units_in(place: &Place) -> io::Result<Vec<Unit>> {
     let mut units = Vec::new();
     for class in PayloadClass::ALL {
         for day in place.days(class)? {
-            units.push(Unit { class, day, bytes: unit::bytes_of(&place.unit(class, day))? });
+            let (packed, bytes) = parts::bytes_of(&place.unit(class, day))?;
+            units.push(Unit { class, day, bytes, packed });
         }
     }
     Ok(units)
@@ -67,7 +69,7 @@ pub fn count(log: &Path, unit: Unit) -> io::Result<u64> {
     let mut blocks = Blocks::of(&Place::of_log(log).unit(unit.class, unit.day))?;
     let mut count = 0;
     while let Some((_, block)) = blocks.next()? {
-        count += block::parse(block).map_or(0, |block| block.digests.len() as u64);
+        count += block::parse(block).map_or(0, |block| block.tags.len() as u64);
     }
     Ok(count)
 }

@@ -1,12 +1,16 @@
-//! One class on one day: blocks, in the frames and segments of the log.
+//! One class on one day, as it is written: blocks, in the frames and segments of the log.
 //!
 //! A block is cut into frames of at most 65,535 bytes. The first byte of each says whether it begins and whether it ends a
 //! block: what a crash left half-written is followed by a beginning, and is no block.
 
-use super::day::Day;
+use super::{
+    blocks::{BEGINS, ENDS},
+    day::Day,
+    parts,
+};
 use crate::atomic;
 use crate::log::{
-    frame::{self, Frame, HEADER_BYTES, MAX_RECORD_BYTES, Parsed},
+    frame::MAX_RECORD_BYTES,
     layout::Layout,
     medium::Medium,
     options::FIRST_SEGMENT_BYTES,
@@ -14,26 +18,10 @@ use crate::log::{
     scan::{SegmentScan, Step, Tail},
     segment::{Position, SegmentWriter},
 };
-use std::{
-    fs::File,
-    io,
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs::File, io, path::Path, sync::Arc};
 
-const BEGINS: u8 = 1;
-const ENDS: u8 = 2;
 /// Bytes of a block in one frame.
 const PIECE: usize = MAX_RECORD_BYTES - 1;
-
-/// Where a block lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct At {
-    /// First index of the segment.
-    segment: u64,
-    offset: u64,
-}
 
 /// The frames of a block.
 pub(crate) fn frames(block: &[u8]) -> Vec<Vec<u8>> {
@@ -49,33 +37,6 @@ pub(crate) fn frames(block: &[u8]) -> Vec<Vec<u8>> {
     block.chunks(PIECE).enumerate().map(piece).collect()
 }
 
-/// Puts frames together.
-#[derive(Default)]
-struct Assembly {
-    block: Vec<u8>,
-    begun: bool,
-}
-
-impl Assembly {
-    /// Whether the frame completes a block, which is then in `block`.
-    fn add(&mut self, frame: &[u8]) -> bool {
-        let Some((flags, piece)) = frame.split_first() else { return false };
-        if flags & BEGINS != 0 {
-            self.block.clear();
-            self.begun = true;
-        }
-        if !self.begun {
-            return false;
-        }
-        self.block.extend_from_slice(piece);
-        if flags & ENDS == 0 {
-            return false;
-        }
-        self.begun = false;
-        true
-    }
-}
-
 /// A unit being written.
 pub(crate) struct UnitWriter {
     pub(crate) day: Day,
@@ -86,6 +47,7 @@ pub(crate) struct UnitWriter {
 impl UnitWriter {
     /// Goes on behind what is there; what a crash left unfinished is removed.
     pub(crate) fn open(medium: Arc<dyn Medium>, dir: &Path, day: Day, segment_bytes: u64) -> io::Result<Self> {
+        parts::settle(dir)?;
         let layout = Layout::new(dir);
         // Its name is durable before anything in it is, with those of the day, the class and all payloads.
         atomic::create_named(&layout.segment_dir(), 3)?;
@@ -105,11 +67,15 @@ impl UnitWriter {
         &mut self.writer
     }
 
-    /// Gives back the zeros behind the last block.
+    /// Gives back the zeros behind the last block, and those for a segment that never came.
     pub(crate) fn close(self) -> io::Result<()> {
         let Self { layout, writer, .. } = self;
         let used = writer.offset();
         drop(writer);
+        match atomic::remove(&layout.spare()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         match layout.segments()?.last() {
             Some(last) => File::options().write(true).open(layout.segment(*last))?.set_len(used),
             None => Ok(()),
@@ -131,126 +97,11 @@ fn end_of(medium: &dyn Medium, layout: &Layout, segment: u64) -> io::Result<Posi
     Ok(Position { segment, offset: scan.offset(), next: scan.next_index(), epoch: scan.epoch().saturating_add(1) })
 }
 
-/// All blocks of a unit, in the order in which they were written.
-pub(crate) struct Blocks {
-    layout: Layout,
-    /// Segments still to be read, last first.
-    segments: Vec<u64>,
-    scan: Option<(u64, SegmentScan)>,
-    epoch: u32,
-    assembly: Assembly,
-    began: Option<At>,
-    /// Where something lies that is no frame.
-    damaged: Option<Damage>,
-}
-
-/// A place in a unit that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// The segment's file.
-    pub path: PathBuf,
-    /// Where in it.
-    pub offset: u64,
-}
-
-impl Blocks {
-    /// None where there is no such unit.
-    pub(crate) fn of(dir: &Path) -> io::Result<Self> {
-        let layout = Layout::new(dir);
-        let mut segments = layout.segments()?;
-        segments.reverse();
-        Ok(Self { layout, segments, scan: None, epoch: 0, assembly: Assembly::default(), began: None, damaged: None })
-    }
-
-    /// The first place that could not be read, as far as was read.
-    pub(crate) fn damaged(&self) -> Option<&Damage> {
-        self.damaged.as_ref()
-    }
-
-    /// The next block and where it lies. What cannot be read is passed over, and remembered.
-    pub(crate) fn next(&mut self) -> io::Result<Option<(At, &[u8])>> {
-        loop {
-            let Some((segment, scan)) = &mut self.scan else {
-                let Some(first) = self.segments.pop() else { return Ok(None) };
-                self.scan = Some((first, SegmentScan::open(&self.layout.segment(first), first, self.epoch)?));
-                continue;
-            };
-            let at = At { segment: *segment, offset: scan.offset() };
-            let Step::Record(Frame { bytes, .. }) = scan.step()? else {
-                if scan.tail()? != Tail::Clean {
-                    let path = self.layout.segment(*segment);
-                    self.damaged.get_or_insert(Damage { path, offset: scan.offset() });
-                    if scan.resume()? {
-                        continue;
-                    }
-                }
-                self.epoch = scan.epoch();
-                self.scan = None;
-                continue;
-            };
-            if bytes.first().is_some_and(|flags| flags & BEGINS != 0) {
-                self.began = Some(at);
-            }
-            if self.assembly.add(bytes) {
-                return Ok(self.began.map(|began| (began, self.assembly.block.as_slice())));
-            }
-        }
-    }
-}
-
-/// The block that lies there.
-pub(crate) fn block_at(dir: &Path, at: At) -> io::Result<Option<Vec<u8>>> {
-    let layout = Layout::new(dir);
-    let (mut segment, mut offset) = (at.segment, at.offset);
-    let mut assembly = Assembly::default();
-    let mut file = File::open(layout.segment(segment))?;
-    loop {
-        let Some(bytes) = frame_at(&file, offset)? else {
-            // A block may go on in the next segment.
-            let Some(next) = layout.segments()?.into_iter().find(|first| *first > segment) else { return Ok(None) };
-            (segment, offset) = (next, 0);
-            file = File::open(layout.segment(segment))?;
-            continue;
-        };
-        offset += bytes.len() as u64;
-        if assembly.add(bytes.get(HEADER_BYTES..).unwrap_or_default()) {
-            return Ok(Some(assembly.block));
-        }
-    }
-}
-
-/// The whole frame at an offset, with its header.
-fn frame_at(file: &File, offset: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut head = [0; HEADER_BYTES];
-    if file.read_at(&mut head, offset)? < HEADER_BYTES {
-        return Ok(None);
-    }
-    let Some(length) = frame::claimed_length(&head) else { return Ok(None) };
-    let mut bytes = vec![0; HEADER_BYTES + length];
-    file.read_exact_at(&mut bytes, offset)?;
-    Ok(matches!(frame::parse(&bytes), Parsed::Frame(_)).then_some(bytes))
-}
-
-/// Bytes on disk of a unit.
-pub(crate) fn bytes_of(dir: &Path) -> io::Result<u64> {
-    let layout = Layout::new(dir);
-    let mut paths: Vec<PathBuf> = layout.segments()?.into_iter().map(|first| layout.segment(first)).collect();
-    paths.push(layout.spare());
-    let mut bytes = 0;
-    for path in paths {
-        match std::fs::metadata(path) {
-            Ok(found) => bytes += found.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::log::medium::Disk;
+    use crate::payload::blocks::{At, Blocks, Damage, block_at};
 
     fn write(unit: &mut UnitWriter, block: &[u8]) {
         for frame in frames(block) {
@@ -287,7 +138,7 @@ mod tests {
         for (at, block) in found {
             assert_eq!(block_at(&dir, at).unwrap(), Some(block));
         }
-        assert!(bytes_of(&dir).unwrap() > 400_000);
+        assert!(parts::bytes_of(&dir).unwrap().1 > 400_000);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The thread that makes the blocks of one class durable: group commit, as for records.
 
-use super::{Place, day::Day, unit::UnitWriter};
+use super::{Place, day::Day, turn::Turn, unit::UnitWriter};
 use crate::{
     Clock, LogError,
     log::{
@@ -20,6 +20,7 @@ pub(crate) struct Writer {
     pub(crate) class: PayloadClass,
     pub(crate) segment_bytes: u64,
     pub(crate) clock: Clock,
+    pub(crate) turn: Turn,
     pub(crate) unit: Option<UnitWriter>,
 }
 
@@ -40,9 +41,8 @@ impl Writer {
             }
             self.queue.release(appends.iter().map(Append::bytes).sum());
         }
-        if let Some(Err(error)) = self.unit.take().map(UnitWriter::close) {
-            tracing::warn!(%error, "a day of payloads keeps its unused room");
-        }
+        let last = self.unit.take();
+        self.end(last);
     }
 
     fn commit(&mut self, appends: &[Append]) -> Result<(), Arc<str>> {
@@ -50,13 +50,11 @@ impl Writer {
         let unit = match self.unit.take() {
             Some(unit) if unit.day == today => self.unit.insert(unit),
             ended => {
-                if let Some(Err(error)) = ended.map(UnitWriter::close) {
-                    tracing::warn!(%error, "a day of payloads keeps its unused room");
-                }
+                self.end(ended);
                 let dir = self.place.unit(self.class, today);
-                let unit = UnitWriter::open(Arc::clone(&self.medium), &dir, today, self.segment_bytes)
-                    .map_err(|error| reason("a day of payloads cannot be begun", &error))?;
-                self.unit.insert(unit)
+                let open = || UnitWriter::open(Arc::clone(&self.medium), &dir, today, self.segment_bytes);
+                let unit = self.turn.open(&dir, open);
+                self.unit.insert(unit.map_err(|error| reason("a day of payloads cannot be begun", &error))?)
             }
         };
         for record in appends.iter().flat_map(|append| &append.records) {
@@ -65,5 +63,14 @@ impl Writer {
         unit.writer().commit()?;
         unit.writer().prepare();
         Ok(())
+    }
+
+    fn end(&self, unit: Option<UnitWriter>) {
+        let Some(unit) = unit else { return };
+        let dir = self.place.unit(self.class, unit.day);
+        if let Err(error) = unit.close() {
+            tracing::warn!(%error, "a day of payloads keeps its unused room");
+        }
+        self.turn.closed(&dir);
     }
 }
