@@ -207,7 +207,7 @@ impl Log {
         });
         async move {
             fit?;
-            self.append_sealed(record).await
+            Ok(self.append_sealed(record).await?)
         }
     }
 
@@ -220,7 +220,7 @@ impl Log {
         let fit = self.fits(&record);
         async move {
             fit?;
-            self.append_sealed(record).await
+            Ok(self.append_sealed(record).await?)
         }
     }
 
@@ -233,11 +233,15 @@ impl Log {
         }
     }
 
-    async fn append_sealed(&self, record: Vec<u8>) -> Result<u64, RotateError> {
+    /// Appends a record. Resolves with its index when a signed checkpoint is over it.
+    ///
+    /// # Errors
+    /// The log has failed.
+    pub async fn append_sealed(&self, record: Vec<u8>) -> Result<u64, LogError> {
         let appended = self.append(vec![record]).await?;
         while self.sealed() < appended.end {
             if let Some(failure) = self.failure() {
-                return Err(failure.into());
+                return Err(failure);
             }
             tokio::time::sleep(SEALED_LOOK).await;
         }
