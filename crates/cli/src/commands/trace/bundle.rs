@@ -102,6 +102,9 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Outcome {
         report.proved, report.size, report.selected
     ));
     said_of_payloads(output, report.payloads.iter());
+    if let Some(removed) = &report.pruned {
+        output.line(format!("    events before #{} were {removed}", removed.first));
+    }
     for (class, through, days, index) in &report.removals {
         output.line(format!("    event #{index}: `{class}` up to {through} removed, kept for {days} days"));
     }
