@@ -9,10 +9,11 @@ use crate::{
         identity::read_line,
         keyring::{self, KeyringError},
         layout::Layout,
+        prune::prefix::Prefix,
         walk::{WalkError, walk},
     },
 };
-use proof::BundleId;
+use proof::{BundleId, TileId};
 use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -41,7 +42,8 @@ pub enum ExportError {
 /// `tile/...` and `tile/entries/...` of the records under the newest checkpoint, and `origin`, `vkey` and `keys` beside them. Any
 /// server of static files can offer it. Returns the number of records.
 ///
-/// All of it is made from the records, which have to give the signed root; the checkpoint is written last.
+/// All of it is made from the records, which have to give the signed root; the checkpoint is written last. Of a log whose
+/// beginning was pruned, the bundles begin with the first one that is whole, and the tiles before it are those that are kept.
 ///
 /// # Errors
 /// `to` holds something; the log does not verify; the file system fails.
@@ -56,13 +58,24 @@ pub fn export(dir: &Path, to: &Path) -> Result<u64, ExportError> {
     begin(to)?;
 
     let sealed = stored.checkpoint.size();
-    let mut derived = Derived::new(out.clone());
+    let prefix = Prefix::read(&log).map_err(failed(&log.pruned()))?;
+    let whole_from = prefix.as_ref().map_or(0, |prefix| prefix.first).next_multiple_of(u64::from(proof::TILE_WIDTH));
+    let mut derived = match &prefix {
+        Some(prefix) => {
+            copy_kept(&log, &out, prefix)?;
+            Derived::after(out.clone(), prefix)
+        }
+        None => Derived::new(out.clone()),
+    };
     let mut bundle = Bundle::default();
     walk(&log, &mut |frame| {
         if frame.index >= sealed {
             return Ok(());
         }
         derived.push(frame.bytes.to_vec(), Write::Always).map_err(failed(&out.tile_dir()))?;
+        if frame.index < whole_from {
+            return Ok(());
+        }
         bundle.push(frame.bytes).ok_or_else(|| ExportError::Unsound(format!("record {} is too long", frame.index)))?;
         if bundle.is_full() {
             write_bundle(&out, &bundle, frame.index)?;
@@ -92,6 +105,27 @@ pub fn export(dir: &Path, to: &Path) -> Result<u64, ExportError> {
     }
     atomic::sync_below(to).map_err(failed(to))?;
     Ok(sealed)
+}
+
+/// The tiles that are kept of records that are gone, and what says where the log begins.
+fn copy_kept(log: &Layout, out: &Layout, prefix: &Prefix) -> Result<(), ExportError> {
+    let before = |level: u8| (0..prefix.first >> (8 * (u32::from(level) + 1))).map(move |index| (level, index));
+    // Level 7 is above every log.
+    for (level, index) in (0..7).flat_map(before) {
+        let name = TileId::new(level, index, proof::TILE_WIDTH).map_err(|error| unsound(&error))?.path();
+        let (from, to) = (log.tile(&name), out.tile(&name));
+        match std::fs::read(&from) {
+            // Of the leaves' tiles few are kept.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(&from)(error)),
+            Ok(bytes) => {
+                let made = to.parent().map_or(Ok(()), atomic::create_dir);
+                made.and_then(|()| write(&to, &bytes)).map_err(failed(&to))?;
+            }
+        }
+    }
+    let path = out.pruned();
+    write(&path, prefix.format().as_bytes()).map_err(failed(&path))
 }
 
 /// Makes the directory, unless something is in it.
@@ -158,7 +192,7 @@ impl From<KeyringError> for ExportError {
 mod tests {
     use super::*;
     use crate::fixture::{append, closed, copy, open, record, records};
-    use proof::{TileId, decode_bundle, decode_hashes, leaf_hashes};
+    use proof::{decode_bundle, decode_hashes, leaf_hashes};
 
     fn leaves(dir: &Path, size: u64) -> (Vec<Vec<u8>>, Vec<proof::Hash>) {
         let (mut entries, mut hashes) = (Vec::new(), Vec::new());

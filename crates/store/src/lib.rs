@@ -40,7 +40,7 @@ pub use keys::{Keys, KeysError, ReadingKeys, SigningFiles};
 pub use listed::{ListedKey, log_keys};
 pub use log::{
     DEFAULT_OVERLAP, Log, LogError, LogOptions, MAX_OVERLAP, OpenError, Overlap, Recovery, RotateError, Rotation,
-    Signers, begin_rotation, end_rotation,
+    Signers, begin_rotation, end_rotation, prune,
 };
 pub use payload::bytes_below;
 pub use prove::{ProveError, prove};
@@ -49,7 +49,7 @@ pub use seal::{SealError, Sealer};
 pub use search::{Filter, SearchError, SearchIndex};
 pub use state::{StateDir, StateEnv, StateError};
 pub use verify::{
-    AT_ONCE, BadPayload, MAX_STEP_BACK, PayloadReport, Place, Removal, Report, Verdict, VerifyError, verify,
+    AT_ONCE, BadPayload, MAX_STEP_BACK, PayloadReport, Place, PrunedRecords, Removal, Report, Verdict, VerifyError, verify,
     verify_payloads,
 };
 pub use witness::{NotCosigned, Witness, WitnessError};

@@ -2,8 +2,10 @@
 
 use crate::{
     log::{
+        checkpoints::StoredError,
         keyring::{self, KeyringError},
         layout::Layout,
+        prune::prefix::Prefix,
         rotation::KeyState,
     },
     prove::ProveError,
@@ -17,7 +19,8 @@ use vocab::Event;
 pub struct ListedKey {
     /// The key, and the sizes whose checkpoints it signs.
     pub span: KeySpan,
-    /// When the record that names it was written, in microseconds since the epoch; the first record for the first key.
+    /// When the record that names it was written, in microseconds since the epoch; the first record for the first key. `None`
+    /// where that was pruned.
     pub since: Option<i64>,
     /// What was given as the reason to rotate to it.
     pub why: Option<String>,
@@ -29,8 +32,13 @@ pub struct ListedKey {
 /// There is no log; it cannot be read; a record about its keys does not follow from those before.
 pub fn log_keys(dir: &std::path::Path) -> Result<Vec<ListedKey>, ProveError> {
     let reader = LogReader::open(dir)?;
-    let mut state = KeyState::new(keyring::first(&Layout::new(dir))?);
-    let mut named = vec![(None, None)];
+    let layout = Layout::new(dir);
+    let prefix = Prefix::read(&layout).map_err(|source| StoredError::Io { path: layout.pruned(), source })?;
+    let mut state = match prefix {
+        Some(prefix) => KeyState::after(prefix.keys),
+        None => KeyState::new(keyring::first(&layout)?),
+    };
+    let mut named = vec![(None, None); state.history.spans().len()];
     for record in reader.iter_from(0) {
         let record = record?;
         if record.index == 0 {

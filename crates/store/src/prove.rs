@@ -2,6 +2,7 @@
 
 use crate::{
     log::{
+        prune::{Removed, prefix::Prefix},
         checkpoints::{Stored, StoredError},
         keyring,
         layout::Layout,
@@ -34,6 +35,14 @@ pub enum ProveError {
         /// Size of the newest checkpoint.
         sealed: u64,
     },
+    /// The record is not there any more.
+    #[error("record {index} was {removed}")]
+    Pruned {
+        /// The record.
+        index: u64,
+        /// The removal that took it.
+        removed: Removed,
+    },
     /// The log does not verify.
     #[error("the log does not verify: {0}")]
     Unsound(String),
@@ -46,7 +55,13 @@ pub enum ProveError {
 /// # Errors
 /// There is no such record, or it is not sealed yet; the log does not verify.
 pub fn prove(dir: &Path, index: u64) -> Result<String, ProveError> {
-    let record = LogReader::open(dir)?.get(index)?;
+    let reader = LogReader::open(dir)?;
+    let record = reader.get(index)?;
+    if record.is_none()
+        && let Some(removed) = reader.pruned(index)?
+    {
+        return Err(ProveError::Pruned { index, removed });
+    }
     let prover = Prover::open(dir).map_err(|error| match error {
         ProveError::NotSealed { .. } => ProveError::NotSealed { index, sealed: 0 },
         error => error,
@@ -152,8 +167,10 @@ fn failed(tile: TileId, source: impl std::error::Error + Send + Sync + 'static) 
     proof::ReadError::Failed { tile, source: Box::new(source) }
 }
 
-/// The tiles that follow from the first `size` records: 32 bytes for each.
+/// The tiles that follow from the first `size` records: 32 bytes for each. Of records that were pruned, those that are not
+/// wholly before the first one that is there.
 pub(crate) fn tiles_of_records(layout: &Layout, size: u64) -> Result<BTreeMap<TileId, Vec<Hash>>, ProveError> {
+    let prefix = Prefix::read(layout).map_err(|source| io_error(layout.pruned(), source))?;
     let mut leaves = Vec::new();
     walk(layout, &mut |frame| {
         if frame.index < size {
@@ -161,7 +178,9 @@ pub(crate) fn tiles_of_records(layout: &Layout, size: u64) -> Result<BTreeMap<Ti
         }
         Ok::<(), ProveError>(())
     })?;
-    let writes = TileBuilder::new().append(&leaves).map_err(|error| unsound(&error))?;
+    let mut writes: Vec<_> = prefix.iter().flat_map(|prefix| prefix.partial().into_values()).collect();
+    let mut builder = prefix.map_or_else(TileBuilder::new, |prefix| prefix.tree);
+    writes.extend(builder.append(&leaves).map_err(|error| unsound(&error))?);
     let decode = |write: proof::TileWrite| Ok((write.tile, decode_hashes(write.tile, &write.bytes)?));
     writes.into_iter().map(decode).collect::<Result<_, proof::TileDataError>>().map_err(|error| unsound(&error))
 }

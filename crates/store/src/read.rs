@@ -3,6 +3,10 @@
 use crate::log::{
     identity::read_line,
     layout::Layout,
+    prune::{
+        Removed,
+        prefix::{self, Prefix},
+    },
     scan::{Mark, SegmentScan, Step},
 };
 use std::{
@@ -63,7 +67,25 @@ impl LogReader {
         read_line(&path).map_err(|source| ReadError::Io { path, source })
     }
 
-    /// Number of records now.
+    /// Index of the first record that is there: 0 unless the beginning of the log was pruned.
+    ///
+    /// # Errors
+    /// The file system fails.
+    pub fn first(&self) -> Result<u64, ReadError> {
+        first(&self.layout)
+    }
+
+    /// The removal that took the record at `index`, if one did.
+    ///
+    /// # Errors
+    /// The file system fails, or what stays known of the records that are gone cannot be read.
+    pub fn pruned(&self, index: u64) -> Result<Option<Removed>, ReadError> {
+        let path = self.layout.pruned();
+        let prefix = Prefix::read(&self.layout).map_err(|source| ReadError::Io { path, source })?;
+        Ok(prefix.and_then(|prefix| prefix.removal_of(index).cloned()))
+    }
+
+    /// Number of records now, those that were pruned included.
     ///
     /// # Errors
     /// The file system fails.
@@ -80,7 +102,7 @@ impl LogReader {
     /// # Errors
     /// The file system fails.
     pub fn is_empty(&self) -> Result<bool, ReadError> {
-        Ok(self.get(0)?.is_none())
+        Ok(self.iter_from(0).next().transpose()?.is_none())
     }
 
     /// The record at `index`. Reads the segment it is in up to there.
@@ -88,10 +110,12 @@ impl LogReader {
     /// # Errors
     /// The file system fails.
     pub fn get(&self, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
-        self.iter_from(index).next().map(|record| record.map(|record| record.bytes)).transpose()
+        let found = self.iter_from(index).next().transpose()?;
+        Ok(found.filter(|record| record.index == index).map(|record| record.bytes))
     }
 
-    /// The records from `index` on.
+    /// The records from `index` on; from the first one that is there where those before it were pruned, now or meanwhile:
+    /// each record has its index.
     ///
     /// The iterator follows a growing log: after `None` it may be asked again, and goes on with what was added since.
     #[must_use]
@@ -185,30 +209,45 @@ impl Records {
     /// than the present one.
     fn advance(&mut self) -> Result<bool, ReadError> {
         let failed = |path: PathBuf| move |source| ReadError::Io { path, source };
-        let (at, from) = match &mut self.scan {
+        let (at, from) = match &self.scan {
             None => {
+                let start = first(&self.layout)?;
+                self.next = self.next.max(start);
                 let segments = self.layout.segments().map_err(failed(self.layout.segment_dir()))?;
-                let holding = segments.into_iter().rev().find(|first| *first <= self.next);
+                let holding = segments.into_iter().rev().find(|first| *first <= self.next && *first >= start);
                 match holding {
                     Some(first) => (first, 0),
                     None => return Ok(false),
                 }
             }
-            Some((first, scan)) => {
+            Some((segment, scan)) => {
                 // A segment is begun only when the one before is complete, so its name says whether this one is.
                 let next = scan.next_index();
                 let path = self.layout.segment(next);
                 let begun = path.try_exists().map_err(failed(path.clone()))?;
-                if !begun || next == *first {
+                if !begun && next < first(&self.layout)? {
+                    // It is gone: records were pruned meanwhile.
+                    self.scan = None;
+                    return Ok(true);
+                }
+                if !begun || next == *segment {
                     return Ok(false);
                 }
                 (next, scan.epoch())
             }
         };
         let path = self.layout.segment(at);
-        self.scan = Some((at, SegmentScan::open(&path, at, from).map_err(failed(path))?));
+        match SegmentScan::open(&path, at, from) {
+            Ok(scan) => self.scan = Some((at, scan)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && at < first(&self.layout)? => self.scan = None,
+            Err(error) => return Err(failed(path)(error)),
+        }
         Ok(true)
     }
+}
+
+fn first(layout: &Layout) -> Result<u64, ReadError> {
+    prefix::start(layout).map(|start| start.0).map_err(|source| ReadError::Io { path: layout.pruned(), source })
 }
 
 impl Iterator for Records {

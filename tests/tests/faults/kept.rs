@@ -54,13 +54,13 @@ fn verified(project: &Project) -> (i32, Value) {
     (output.code, serde_json::from_str::<Value>(last).expect("JSON")["payloads"].clone())
 }
 
-fn enroll(project: &Project) {
+pub fn enroll(project: &Project) {
     let lines = [("present secret of", ""), ("new secret", SECRET), ("once more:", SECRET)];
     let output = project.typing(&["approvals", "enroll", "ada"], &lines);
     assert_eq!(output.code, 0, "{output:#?}");
 }
 
-fn decide(project: &Project, args: &[&str]) -> harness::Output {
+pub fn decide(project: &Project, args: &[&str]) -> harness::Output {
     let args = [args, &["--as", "ada", "--reason", "asked for"]].concat();
     project.typing(&args, &[("secret of ada", SECRET)])
 }

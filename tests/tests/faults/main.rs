@@ -15,6 +15,7 @@ mod http_rules;
 mod kept;
 mod lost_keys;
 mod newer_formats;
+mod pruned;
 mod questions;
 mod rotated_keys;
 mod searched;

@@ -26,21 +26,27 @@ fn show(output: &Output, place: &Place) -> Outcome {
     let settings = place.settings()?;
     let retention = settings.retention;
     let status = reach::ask(place, &Request::Status)?;
-    let holds = status.get("holds").and_then(Value::as_array).cloned().unwrap_or_default();
+    let stops = status.get("retention").cloned().unwrap_or_default();
     let units = store::payload::units(&place.log())?;
     let kept = |class: PayloadClass| {
         let of: Vec<_> = units.iter().filter(|unit| unit.class == class).collect();
         (of.len(), of.iter().map(|unit| unit.bytes).sum::<u64>(), of.first().map(|unit| unit.day.to_string()))
     };
+    let (first, removed) = records(place)?;
     if !output.is_human() {
         let classes: Vec<Value> = PayloadClass::ALL.iter().map(|class| {
             let (days, bytes, oldest) = kept(*class);
             json!({ "class": class.as_str(), "kept_days": retention.of(*class), "days": days, "bytes": bytes, "oldest": oldest })
         }).collect();
-        output.json(&json!({ "records_days": retention.records_days, "payloads": classes, "holds": holds }));
+        let member = |name: &str| stops.get(name).cloned().unwrap_or_default();
+        output.json(&json!({
+            "records_days": retention.records_days, "first_record": first, "payloads": classes, "holds": member("holds"),
+            "holds_unknown": member("unknown"), "clock": member("clock"),
+        }));
         return Ok(Exit::Ok);
     }
-    output.line(format!("records         kept for {} days", retention.records_days));
+    let there = removed.map(|removed| format!("; those before event #{first} were {removed}")).unwrap_or_default();
+    output.line(format!("records         kept for {} days{there}", retention.records_days));
     for class in PayloadClass::ALL {
         let (days, bytes, oldest) = kept(class);
         let oldest = oldest.map(|day| format!(", since {day}")).unwrap_or_default();
@@ -51,15 +57,48 @@ fn show(output: &Output, place: &Place) -> Outcome {
             retention.of(class)
         ));
     }
-    if holds.is_empty() {
-        output.line("no legal hold");
+    if PayloadClass::ALL.into_iter().any(|class| retention.of(class) > retention.records_days) {
+        output.line("records stay for as long as the payloads that they may commit to");
     }
-    for hold in &holds {
-        let text = |name: &str| hold.get(name).and_then(Value::as_str).unwrap_or_default();
-        let by = visible(text("by"));
-        output.line(format!("legal hold `{}` by {by}: {}", visible(text("name")), visible(text("reason"))));
-    }
+    print_stops(output, &stops);
     Ok(Exit::Ok)
+}
+
+/// Index of the first record that is there, and the removal that took those before it.
+fn records(place: &Place) -> Result<(u64, Option<store::prune::Removed>), Failure> {
+    let failed = |error: store::ReadError| Failure::new(Exit::Environment, error.to_string());
+    let reader = store::LogReader::open(&place.log()).map_err(failed)?;
+    let first = reader.first().map_err(failed)?;
+    Ok((first, first.checked_sub(1).map(|last| reader.pruned(last)).transpose().map_err(failed)?.flatten()))
+}
+
+/// Why nothing is removed for now: holds, a list of holds that cannot be read, a clock that is not believed.
+fn print_stops(output: &Output, stops: &Value) {
+    let text = |of: &Value, name: &str| visible(of.get(name).and_then(Value::as_str).unwrap_or_default());
+    match (stops.get("unknown"), stops.get("holds").and_then(Value::as_array)) {
+        (Some(why), _) => {
+            output.line(format!("which legal holds stand is not known: {}", visible(why.as_str().unwrap_or_default())));
+            output.line("    put the file back from a copy; or see in the log which were placed and released");
+            output.line("    (`mortise trace search type:store.held`), remove the file and place them again");
+        }
+        (None, Some(holds)) if holds.is_empty() => output.line("no legal hold"),
+        (None, holds) => {
+            for hold in holds.into_iter().flatten() {
+                let (name, by, reason) = (text(hold, "name"), text(hold, "by"), text(hold, "reason"));
+                output.line(format!("legal hold `{name}` by {by}: {reason}"));
+            }
+        }
+    }
+    if let Some(clock) = stops.get("clock").filter(|clock| clock.is_object()) {
+        let number = |name: &str| clock.get(name).and_then(Value::as_u64).unwrap_or_default();
+        output.line(format!(
+            "the clock shows {}, more than a week after what was seen before: removals go by {} until it has been so on {} days ({} by now)",
+            text(clock, "shows"),
+            text(clock, "goes_by"),
+            number("needed_days"),
+            number("seen_days")
+        ));
+    }
 }
 
 fn prune(output: &Output, place: &Place) -> Outcome {
@@ -72,18 +111,24 @@ fn prune(output: &Output, place: &Place) -> Outcome {
     for removed in list("removed") {
         let text = |name: &str| removed.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let number = |name: &str| removed.get(name).and_then(Value::as_u64).unwrap_or_default();
-        output.line(format!(
-            "{} up to {}: {} payloads, {} bytes removed",
-            text("class"),
-            text("through"),
-            number("payloads"),
-            number("bytes")
-        ));
+        let (class, through, bytes) = (text("class"), text("through"), number("bytes"));
+        if class == "records" {
+            let (records, first) = (number("records"), number("first"));
+            output.line(format!(
+                "{class} up to {through}: {records} events, {bytes} bytes removed; the log begins with event #{first}"
+            ));
+        } else {
+            let payloads = number("payloads");
+            output.line(format!("{class} up to {through}: {payloads} payloads, {bytes} bytes removed"));
+        }
     }
     if !list("holds").is_empty() {
         output.line("nothing is removed: a legal hold stands (`mortise retention show`)");
     } else if list("removed").is_empty() {
         output.line("nothing is past its time");
+    }
+    if answer.get("clock").is_some_and(Value::is_object) {
+        output.line("the clock is further ahead than is believed at once (`mortise retention show`)");
     }
     Ok(Exit::Ok)
 }

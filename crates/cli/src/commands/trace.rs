@@ -196,6 +196,9 @@ fn show(output: &Output, dir: &Path, subject: &str) -> Outcome {
         }
     }
     if found.is_empty() {
+        if let Some(pruned) = pruned(&reader, subject)? {
+            return Err(pruned);
+        }
         return Err(Failure::new(Exit::Nothing, format!("the log has no event `{subject}`"))
             .with_help("`mortise trace ls` lists calls, `--events` every event with its index"));
     }
@@ -209,6 +212,17 @@ fn show(output: &Output, dir: &Path, subject: &str) -> Outcome {
         }
     }
     Ok(Exit::Ok)
+}
+
+/// The failure to show an event that was there once, if that is it.
+fn pruned(reader: &LogReader, subject: &str) -> Result<Option<Failure>, Failure> {
+    let Ok(index) = subject.trim_start_matches('#').parse::<u64>() else { return Ok(None) };
+    let removed = reader.pruned(index).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+    Ok(removed.map(|removed| {
+        let first = removed.first;
+        Failure::new(Exit::Nothing, format!("event #{index} was {removed}"))
+            .with_help(format!("that removal left event #{first} as the first; `mortise trace verify` checks it"))
+    }))
 }
 
 /// Verifies a log and says what was found; whether all of it is as it should be.
@@ -230,6 +244,10 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<(Report,
             "sealed": report.sealed, "unsealed": report.unsealed, "checkpoints": report.checkpoints,
             "unknown": report.unknown, "not_run": report.not_run, "epochs": report.epochs,
             "derived_missing": report.derived_missing, "steps_back": report.steps_back,
+            "pruned": report.pruned.as_ref().map(|pruned| json!({
+                "first": pruned.removed.first, "index": pruned.index, "t": pruned.removed.t,
+                "through": pruned.removed.through, "days": pruned.removed.days, "earlier": pruned.earlier,
+            })),
         }));
         return Ok((report, is_good));
     }
@@ -253,6 +271,14 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<(Report,
         many => format!("{many} signed checkpoints"),
     };
     output.line(format!("    {} events, {sealed}; {checkpoints}", report.events));
+    if let Some(store::PrunedRecords { index, removed, earlier }) = &report.pruned {
+        let (first, through, days) = (removed.first, removed.through, removed.days);
+        let last = first.saturating_sub(1);
+        output.line(format!("    events #0 to #{last} are pruned: up to {through}, kept for {days} days; event #{index} says so"));
+        if *earlier > 0 {
+            output.line(format!("    {earlier} removals had been before that one"));
+        }
+    }
     if report.unfinished_bytes > 0 {
         let bytes = report.unfinished_bytes;
         output.line(format!("    behind them {bytes} bytes of a commit that was not finished, or of no record at all"));
@@ -290,6 +316,10 @@ fn remedy(verdict: &Verdict) -> &'static str {
     };
     let is_below = |dir: &str| matches!(place, LogPlace::File(file) if file.starts_with(dir));
     match verdict {
+        Verdict::Missing { place: LogPlace::Record(0), .. } => {
+            "something was taken away that no retention was to remove: look for a copy of the log, and keep this one as it is"
+        }
+        _ if is_below("pruned") => "it cannot be made again: put it back from a copy of the log",
         _ if is_below("tile") => "it follows from the events: remove it, and the next gateway writes it again",
         Verdict::Altered { .. } if is_below("keys") => {
             "it repeats what the events say: remove it, and the next gateway writes it again"
@@ -346,7 +376,14 @@ fn cosigned(output: &Output, dir: &Path, report: &Report, trusted: &[Cosignature
 }
 
 fn prove(output: &Output, dir: &Path, index: u64, leaf: Option<&Path>) -> Outcome {
-    let proof = store::prove(dir, index).map_err(|error| Failure::new(Exit::Nothing, error.to_string()))?;
+    let proof = store::prove(dir, index).map_err(|error| match error {
+        store::ProveError::Pruned { removed, .. } => {
+            let first = removed.first;
+            Failure::new(Exit::Nothing, format!("event #{index} was {removed}"))
+                .with_help(format!("that removal left event #{first} as the first; proofs made before stay good"))
+        }
+        error => Failure::new(Exit::Nothing, error.to_string()),
+    })?;
     if let Some(leaf) = leaf {
         let bytes = reader(dir)?.get(index).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
         std::fs::write(leaf, bytes.unwrap_or_default())?;

@@ -2,7 +2,7 @@
 
 use super::people::verify;
 use super::protocol::Response;
-use crate::process::{Gateway, RetentionError};
+use crate::process::{Gateway, RetentionError, SEEN_DAYS};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use vocab::Secret;
@@ -32,24 +32,43 @@ pub(super) async fn access_read(gateway: &Gateway, uid: u32, subject: &str, payl
 /// Removes what is past its time, now.
 pub(super) async fn prune(gateway: &Gateway) -> Response {
     match gateway.keep_to_retention().await {
-        Ok(removed) => {
+        Ok(forgotten) => {
             let line = |removed: &crate::process::Removed| {
                 json!({
                     "class": removed.class.as_str(), "through": removed.through.to_string(),
                     "payloads": removed.payloads, "bytes": removed.bytes,
                 })
             };
-            let removed: Vec<Value> = removed.iter().map(line).collect();
-            Response::Ok(json!({ "removed": removed, "holds": holds(gateway) }))
+            let records = forgotten.records.iter().map(|removed| {
+                json!({
+                    "class": "records", "through": removed.through.to_string(), "first": removed.first,
+                    "records": removed.records, "bytes": removed.bytes,
+                })
+            });
+            let removed: Vec<Value> = forgotten.payloads.iter().map(line).chain(records).collect();
+            let (holds, clock) = (crate::process::holds(&gateway.state).unwrap_or_default(), clock(gateway));
+            Response::Ok(json!({ "removed": removed, "holds": holds, "clock": clock }))
         }
         Err(error) => refused(&error),
     }
 }
 
-/// The holds in force.
-pub(super) fn holds(gateway: &Gateway) -> Value {
-    let holds = crate::process::holds(&gateway.state).unwrap_or_default();
-    serde_json::to_value(holds).unwrap_or_default()
+/// What stops removals: the holds in force, or that nobody knows which there are; a clock that is not believed.
+pub(super) fn stops(gateway: &Gateway) -> Value {
+    match crate::process::holds(&gateway.state) {
+        Ok(holds) => json!({ "holds": holds, "clock": clock(gateway) }),
+        Err(error) => json!({ "unknown": error.to_string(), "clock": clock(gateway) }),
+    }
+}
+
+/// The day that removals go by where the clock is too far ahead to be believed yet.
+fn clock(gateway: &Gateway) -> Value {
+    let Ok(calendar) = gateway.calendar() else { return Value::Null };
+    let Some(seen) = calendar.ahead.last() else { return Value::Null };
+    json!({
+        "goes_by": calendar.believed.to_string(), "shows": seen.to_string(), "seen_days": calendar.ahead.len(),
+        "needed_days": SEEN_DAYS,
+    })
 }
 
 /// What a person who may approve decides about what is kept.
@@ -91,6 +110,8 @@ fn refused(error: &RetentionError) -> Response {
     let help = match error {
         RetentionError::Held(_) => "release it first with `mortise retention release`",
         RetentionError::NoHold(_) | RetentionError::Exists(_) => "see `mortise retention show`",
+        RetentionError::Damaged => "`mortise retention show` says how to put it right",
+        RetentionError::Records(_) => "`mortise trace verify` says what is wrong with the log",
         _ => "run `mortise doctor`",
     };
     Response::refused("retention/refused", error.to_string(), help)

@@ -10,17 +10,21 @@
 //! | `soundness` | which rules need not be checked again |
 //! | `callers` | who is calling: keys, tokens, peers, governed processes |
 //! | `accepted` | a credential that need not be checked again |
+//! | `calendar` | which day it is, as far as removals go by it |
+//! | `pruning` | the beginning of the log goes when its time is over |
 //! | `retention` | forgetting on schedule and on demand |
 //! | `rotating` | another signing key for the log |
 //! | `serve` | the socket, the listener, the end |
 //! | `witnessing` | checkpoints to the witnesses, and what they say to the log |
 
 mod accepted;
+mod calendar;
 mod callers;
 mod claim;
 mod configuration;
 mod open;
 mod options;
+mod pruning;
 mod retention;
 mod rotating;
 mod serve;
@@ -33,7 +37,9 @@ pub use claim::Claim;
 pub use configuration::{Compiled, Configuration, ConfigurationError, Edit, Found, Waiting, compile};
 pub use open::StartError;
 pub use options::{Options, SOCKET};
-pub use retention::{Hold, Removed, RetentionError};
+pub(crate) use calendar::{Calendar, SEEN_DAYS};
+pub use pruning::RemovedRecords;
+pub use retention::{Forgotten, Hold, Removed, RetentionError};
 pub(crate) use retention::{days as retention_days, holds};
 pub use rotating::{Rotated, RotationError};
 
@@ -66,6 +72,10 @@ pub struct Gateway {
     pub(crate) key_files: SigningFiles,
     /// One change of the log's keys at a time.
     pub(crate) key_turn: tokio::sync::Mutex<()>,
+    /// One removal, erasure or change of the holds at a time.
+    pub(crate) retention_turn: tokio::sync::Mutex<()>,
+    /// When the newest record was written that an earlier gateway left.
+    pub(crate) newest_us: Option<i64>,
     /// Where MCP is offered over HTTP, once it is.
     pub(crate) listening: Mutex<Option<SocketAddr>>,
     /// Shims and HTTP requests under way: an on-demand gateway with none of them exits after a while.

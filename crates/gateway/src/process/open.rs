@@ -132,6 +132,7 @@ impl Gateway {
         let unfinished = recovered.unfinished();
         let (sessions, unknown) = recovered.restore(&recorder);
         let mut events = vec![started(&recorder, &snapshot, &recovery, unfinished)];
+        let newest_us = Event::from_bytes(&newest).ok().map(|event| event.t);
         note_clock(events.first_mut(), &newest);
         // Ended in good order, nothing was on its way.
         let ended =
@@ -169,6 +170,8 @@ impl Gateway {
             state,
             key_files: keys.files(),
             key_turn: tokio::sync::Mutex::default(),
+            retention_turn: tokio::sync::Mutex::default(),
+            newest_us,
             listening: Mutex::new(None),
             busy: AtomicUsize::new(0),
             sinks: crate::sinks::Sinks::default(),

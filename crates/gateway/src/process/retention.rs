@@ -3,13 +3,15 @@
 //! What is removed is told first: a payload that is gone without a record that says so counts as missing. A crash between
 //! the two leaves something that is there although a record says it is not, which the next look removes.
 
-use super::Gateway;
+use super::pruning::RemovedRecords;
+use super::{Calendar, Gateway};
 use enforce::{Recorder, Room};
 use govern::project::Retention;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use store::payload::{self, Day, Month, Owner, PayloadStore, Unit};
+use store::prune::PruneError;
 use store::{LogError, StateDir, StateError};
 use vocab::event::{Kind, PayloadClass};
 use vocab::id::UserId;
@@ -54,6 +56,15 @@ pub struct Removed {
     pub bytes: u64,
 }
 
+/// What was removed at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Payloads, by class.
+    pub payloads: Vec<Removed>,
+    /// Records.
+    pub records: Option<RemovedRecords>,
+}
+
 /// Why something is not forgotten, or not held.
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
@@ -70,8 +81,11 @@ pub enum RetentionError {
     #[error("there are {MAX_HOLDS} holds already")]
     TooMany,
     /// The list of holds does not read: nothing is removed.
-    #[error("`{HOLDS}` in the state directory is damaged")]
+    #[error("`{HOLDS}` in the state directory is damaged: nothing is removed or erased")]
     Damaged,
+    /// Records cannot be pruned: nothing of them is removed.
+    #[error(transparent)]
+    Records(#[from] PruneError),
     /// State cannot be kept.
     #[error(transparent)]
     State(#[from] StateError),
@@ -135,17 +149,35 @@ impl Gateway {
         self.shared.pipeline.set_room(room);
     }
 
-    /// Removes payloads that are past their time, unless a hold stands.
+    /// Removes what is past its time, unless a hold stands. What was begun and interrupted is ended first.
     ///
     /// # Errors
     /// The log, the state or the files fail; what was removed by then is in the log.
-    pub async fn keep_to_retention(&self) -> Result<Vec<Removed>, RetentionError> {
+    pub async fn keep_to_retention(&self) -> Result<Forgotten, RetentionError> {
+        let _turn = self.retention_turn.lock().await;
         if !holds(&self.state)?.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Forgotten::default());
         }
+        self.erase_begun().await?;
+        let today = self.calendar()?.look(&self.state, self.today())?;
+        let payloads = self.prune_payloads(today).await?;
+        self.finish_pruning().await?;
+        let records = self.prune_records(today).await?;
+        Ok(Forgotten { payloads, records })
+    }
+
+    /// The days that were seen.
+    pub(crate) fn calendar(&self) -> Result<Calendar, RetentionError> {
+        Calendar::read(&self.state, self.newest_us.map_or_else(|| self.today(), Day::of))
+    }
+
+    fn today(&self) -> Day {
+        Day::of(self.shared.pipeline.recorder().clock().now())
+    }
+
+    async fn prune_payloads(&self, today: Day) -> Result<Vec<Removed>, RetentionError> {
         let recorder = self.shared.pipeline.recorder();
         let retention = self.shared.pipeline.snapshot().project.settings.retention;
-        let today = Day::of(recorder.clock().now());
         let log = self.state.log();
         let units = payload::units(&log).map_err(|error| RetentionError::Files(error.to_string()))?;
         let mut removed = Vec::new();
@@ -225,6 +257,7 @@ impl Gateway {
     /// # Errors
     /// A hold stands; the log, the state or the keys fail.
     pub async fn erase(&self, user: &str, by: &UserId, reason: &str) -> Result<usize, RetentionError> {
+        let _turn = self.retention_turn.lock().await;
         if let Some(hold) = holds(&self.state)?.first() {
             return Err(RetentionError::Held(hold.name.clone()));
         }
@@ -240,14 +273,14 @@ impl Gateway {
         let erasing = Erasing { keys, by: by.to_string(), reason: reason.to_owned() };
         let bytes = serde_json::to_vec(&erasing).map_err(|_| RetentionError::Damaged)?;
         self.state.write(ERASING, &bytes)?;
-        self.finish_erasing().await
+        self.erase_begun().await
     }
 
-    /// Does what an erasure has begun, also one that a crash interrupted.
+    /// Does what an erasure has begun, also one that a crash interrupted: at the next start, if no hold stands by then.
     ///
     /// # Errors
-    /// The log, the state or the keys fail; the next start tries again.
-    pub(super) async fn finish_erasing(&self) -> Result<usize, RetentionError> {
+    /// The log, the state or the keys fail; the next time goes on from there.
+    async fn erase_begun(&self) -> Result<usize, RetentionError> {
         let Some(bytes) = self.state.read(ERASING)? else { return Ok(0) };
         let erasing: Erasing = serde_json::from_slice(&bytes).map_err(|_| RetentionError::Damaged)?;
         let recorder = self.shared.pipeline.recorder();
@@ -272,6 +305,7 @@ impl Gateway {
     /// # Errors
     /// There is one of that name; the log or the state fails.
     pub async fn hold(&self, name: &str, by: &UserId, reason: &str) -> Result<(), RetentionError> {
+        let _turn = self.retention_turn.lock().await;
         let mut standing = holds(&self.state)?;
         if standing.iter().any(|hold| hold.name == name) {
             return Err(RetentionError::Exists(name.to_owned()));
@@ -291,6 +325,7 @@ impl Gateway {
     /// # Errors
     /// There is none of that name; the log or the state fails.
     pub async fn release(&self, name: &str, by: &UserId, reason: &str) -> Result<(), RetentionError> {
+        let _turn = self.retention_turn.lock().await;
         let mut standing = holds(&self.state)?;
         let before = standing.len();
         standing.retain(|hold| hold.name != name);

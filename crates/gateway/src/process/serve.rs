@@ -153,9 +153,6 @@ impl Gateway {
         let mut forgot: Option<Instant> = None;
         let mut measured = None;
         let mut packing: Option<tokio::task::JoinHandle<()>> = None;
-        if let Err(error) = self.finish_erasing().await {
-            tracing::error!(%error, "an erasure that was begun cannot be finished");
-        }
         loop {
             tokio::time::sleep(LOOK).await;
             if measured.is_none_or(|measured: Instant| measured.elapsed() >= MEASURE_EVERY) {

@@ -34,6 +34,7 @@ use reading::{Batch, Shape};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use store::{StateDir, StateError};
 use tokio::task::{AbortHandle, JoinSet};
 
 /// How often it is looked whether the sinks are those of the configuration.
@@ -84,6 +85,11 @@ impl Target {
             Self::File(file) => file.send(origin, batch).await,
         }
     }
+}
+
+/// The first record that this sink has not sent, or has to take again, in a log of `size` records.
+pub(crate) fn needed_from(state: &StateDir, sink: &str, origin: &str, size: u64) -> Result<u64, StateError> {
+    Ok(cursor::Cursor::read(state, sink, origin, size)?.from)
 }
 
 impl Gateway {

@@ -28,6 +28,8 @@ pub(super) struct Batch {
     pub(super) next: u64,
     /// The first record that has to be taken again to go on from there.
     pub(super) from: u64,
+    /// Records before it that were pruned before they could be sent.
+    pub(super) pruned: u64,
     /// Whether there was no room for more.
     pub(super) is_full: bool,
 }
@@ -64,22 +66,26 @@ pub(super) struct Reading {
     /// Follows the log: a segment is not read from its beginning for every batch.
     records: Records,
     shape: Shape,
+    /// The record that is expected next.
+    next: u64,
 }
 
 impl Reading {
-    /// Goes on from a cursor: what was under way there is read again, and nothing comes of it.
+    /// Goes on from a cursor: what was under way there is read again, and nothing comes of it. What was pruned meanwhile is
+    /// counted in the next batch.
     ///
     /// # Errors
     /// The log cannot be read.
     pub(super) fn open(dir: &Path, mut shape: Shape, cursor: &Cursor) -> Result<Self, ReadError> {
-        let mut records = LogReader::open(dir)?.iter_from(cursor.from);
+        let reader = LogReader::open(dir)?;
+        let mut records = reader.iter_from(cursor.from.max(reader.first()?));
         while records.position() < cursor.next {
             let Some(record) = records.next().transpose()? else { break };
             if let Ok(event) = Event::from_bytes(&record.bytes) {
                 shape.take(record.index, &event, &mut Batch::default());
             }
         }
-        Ok(Self { records, shape })
+        Ok(Self { records, shape, next: cursor.next })
     }
 
     /// The next batch: at most `most` records, and none that is not durable, which are those from `size` on.
@@ -92,11 +98,13 @@ impl Reading {
         while self.records.position() < until && bytes < BATCH_BYTES {
             let Some(record) = self.records.next().transpose()? else { break };
             bytes += record.bytes.len();
+            batch.pruned += record.index.saturating_sub(self.next);
+            self.next = record.index + 1;
             // Of another version of Mortise: nothing is known that could be sent.
             let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
             self.shape.take(record.index, &event, &mut batch);
         }
-        batch.next = self.records.position();
+        batch.next = self.records.position().max(self.next);
         batch.from = self.shape.from().unwrap_or(batch.next);
         batch.is_full = batch.next >= until && until < size || bytes >= BATCH_BYTES;
         Ok(batch)

@@ -22,12 +22,15 @@ pub(super) struct Report {
     pub(super) rejected: u64,
     /// Whether it failed while the gateway ends: what is left is sent after the next start.
     pub(super) gave_up: bool,
+    /// Records that were pruned before they could be sent, since the gateway started.
+    pub(super) pruned: u64,
 }
 
 impl Reports {
     pub(super) fn change(&self, name: &str, kind: &'static str, change: impl FnOnce(&mut Report)) {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Report { kind, next: 0, arrived_us: None, failure: None, rejected: 0, gave_up: false };
+        let new =
+            || Report { kind, next: 0, arrived_us: None, failure: None, rejected: 0, gave_up: false, pruned: 0 };
         let report = reports.entry(name.to_owned()).or_insert_with(new);
         report.kind = kind;
         change(report);
@@ -55,6 +58,7 @@ impl Reports {
                 "arrived_s": report.arrived_us.map(|us| us / 1_000_000),
                 "failure": report.failure,
                 "rejected": report.rejected,
+                "pruned": report.pruned,
             })
         };
         reports.iter().map(describe).collect()

@@ -59,6 +59,12 @@ impl TileBuilder {
         self.size
     }
 
+    /// The hashes of the unfinished tile of a level; none where the last one is full, or above the tree.
+    #[must_use]
+    pub fn partial(&self, level: u8) -> &[Hash] {
+        self.partial.get(usize::from(level)).map_or(&[], Vec::as_slice)
+    }
+
     /// The tree's root. Costs up to 255 node hashes for each level: for checkpoints, not for every leaf.
     #[must_use]
     pub fn root(&self) -> Hash {

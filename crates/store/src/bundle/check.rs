@@ -1,11 +1,12 @@
 //! Checking a bundle, as its `VERIFY.md` says.
 
 use super::{
-    MANIFEST,
+    MANIFEST, PRUNED,
     manifest::{FORMAT, Manifest, PayloadLine},
     sha256,
 };
 use crate::{
+    log::prune::{Removed, prefix::Prefix},
     payload::{Found, digest_of},
     verify::{Told, VerifyError},
 };
@@ -54,6 +55,8 @@ pub struct BundleReport {
     /// What retention removed, of what the selected records commit to: class, last day, days kept, and the record that says
     /// so.
     pub removals: BTreeSet<(String, String, u32, u64)>,
+    /// The removal of records that the log begins after, if there was one.
+    pub pruned: Option<Removed>,
     /// How many problems there are.
     pub problems: u64,
     /// The first hundred of them.
@@ -149,6 +152,18 @@ fn files(dir: &Path, manifest: &Manifest, report: &mut BundleReport) -> Result<(
     Ok(())
 }
 
+/// What stays known of records that are gone, if some are.
+fn prefix(dir: &Path, report: &mut BundleReport) -> Result<Option<Prefix>, VerifyError> {
+    let path = dir.join(PRUNED);
+    match Prefix::read_at(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            report.problem(PRUNED, error.to_string());
+            Ok(None)
+        }
+        read => read.map_err(|source| VerifyError::Io { path, source }),
+    }
+}
+
 /// A record that was asked for: its time, and what it commits to.
 type Selected = HashMap<u64, (i64, Vec<vocab::event::Payload<'static>>)>;
 
@@ -159,7 +174,10 @@ fn records(
     checkpoint: &Checkpoint,
     report: &mut BundleReport,
 ) -> Result<(Told, Selected), VerifyError> {
-    let mut told = Told::default();
+    let prefix = prefix(dir, report)?;
+    let mut told = Told::after(prefix.as_ref());
+    let begin = prefix.as_ref().map_or(0, |prefix| prefix.first);
+    let mut vouched = false;
     let mut selected = Selected::new();
     let (mut next, mut gaps, mut line) = (None::<u64>, false, 0_u64);
     let mut roles = lines(&dir.join("records.index"))?;
@@ -176,7 +194,7 @@ fn records(
             report.problem(format!("records.index line {line}"), "it is not in order");
         }
         gaps |= next.is_some_and(|next| next != index);
-        report.leave_out(next.unwrap_or(0), index);
+        report.leave_out(next.unwrap_or(begin), index);
         next = Some(index.saturating_add(1));
         let place = format!("records.jsonl line {line} (event #{index})");
         if let Err(what) = proved(dir, index, record.as_bytes(), key, checkpoint) {
@@ -192,6 +210,10 @@ fn records(
             }
         };
         told.hear(index, &event);
+        vouched |= prefix.as_ref().is_some_and(|prefix| {
+            let digest = event.detail.get("pruned").and_then(serde_json::Value::as_str);
+            event.kind == vocab::event::Kind::StorePruned && digest == Some(&prefix.digest())
+        });
         if role == "selected" {
             report.selected += 1;
             let payloads = event.payloads.into_iter().map(vocab::event::Payload::into_owned).collect();
@@ -201,7 +223,11 @@ fn records(
     if roles.next().is_some() {
         report.problem("records.jsonl", "it has fewer lines than `records.index`");
     }
-    report.leave_out(next.unwrap_or(0), checkpoint.size());
+    report.leave_out(next.unwrap_or(begin), checkpoint.size());
+    match prefix {
+        Some(_) if !vouched => report.problem(PRUNED, "no record in here says that records were pruned so"),
+        prefix => report.pruned = prefix.map(|prefix| prefix.removed),
+    }
     report.is_contiguous = !gaps && line > 0;
     Ok((told, selected))
 }

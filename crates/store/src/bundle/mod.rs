@@ -7,6 +7,7 @@
 //! origin, vkey            which log, and the key its checkpoint is signed with
 //! checkpoint              the signed size and root
 //! witnesses/<key id>      what each witness cosigned last
+//! pruned                  where records were pruned: what stays known of them, as a record in here vouches
 //! records.jsonl           the records' exact bytes, a line each
 //! records.index           for each of these lines: its index, and `selected` or `supporting`
 //! proofs/<index>.tlog-proof   that the record is in the log, for each
@@ -33,6 +34,9 @@ pub const NAME: &str = "audit-bundle";
 
 /// What tells a bundle from a log.
 pub const MANIFEST: &str = "manifest.json";
+
+/// What stays known of records that are gone.
+const PRUNED: &str = "pruned";
 
 const VERIFY_MD: &str = include_str!("VERIFY.md");
 /// The program that the tests hold against every proof, too.

@@ -1,12 +1,13 @@
 //! Writing a bundle.
 
 use super::{
-    MANIFEST, VERIFY_GO, VERIFY_MD, is_supporting,
+    MANIFEST, PRUNED, VERIFY_GO, VERIFY_MD, is_supporting,
     manifest::{FORMAT, Manifest, PayloadLine, Selection},
     sha256,
 };
 use crate::{
     atomic,
+    log::{layout::Layout, prune::prefix::Prefix},
     payload::{DataKeys, Found, PayloadReader},
     prove::{ProveError, Prover},
     read::{LogReader, ReadError},
@@ -130,6 +131,8 @@ pub fn write_bundle(
     let is_new = begin(to)?;
     let prover = Prover::open(log)?;
     let told = told(log)?;
+    let layout = Layout::new(log);
+    let prefix = Prefix::read(&layout).map_err(failed(&layout.pruned()))?;
     let mut writer = Writer { to, files: BTreeMap::new(), payloads: BTreeMap::new() };
     let mut reader = PayloadReader::new(log);
     let (mut selected, mut supporting) = (0_u64, 0_u64);
@@ -166,6 +169,9 @@ pub fn write_bundle(
     for lines in [records, index, lines] {
         let (name, digest) = lines.finish()?;
         writer.files.insert(name, digest);
+    }
+    if let Some(prefix) = prefix {
+        writer.file(PRUNED, prefix.format().as_bytes())?;
     }
     let is_contiguous = first.is_some_and(|first| last - first + 1 == selected + supporting);
     writer.about(log, &prover, is_contiguous, prover.size().saturating_sub(selected + supporting))?;

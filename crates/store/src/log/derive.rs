@@ -1,6 +1,6 @@
 //! The tree over the records, and its tiles.
 
-use super::layout::Layout;
+use super::{layout::Layout, prune::prefix::Prefix};
 use crate::atomic::{self, Durable};
 use proof::{Hash, HashReader, ReadError, TILE_WIDTH, TileBuilder, TileId, TileWrite, decode_hashes, leaf_hashes};
 use std::{collections::BTreeMap, io};
@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, io};
 pub(crate) struct Derived {
     layout: Layout,
     builder: TileBuilder,
-    /// Records beyond the last full tile, which the builder has not seen.
+    /// Records beyond the last full tile, or beyond those that are gone, which the builder has not seen.
     pending: Vec<Vec<u8>>,
     /// Leaf hashes of the first of them. Hashed are many at once, when they are needed.
     hashed: Vec<Hash>,
@@ -27,20 +27,26 @@ impl Derived {
         Self { layout, builder: TileBuilder::new(), pending: Vec::new(), hashed: Vec::new(), partial: BTreeMap::new() }
     }
 
+    /// Goes on after the records that are gone.
+    pub(crate) fn after(layout: Layout, prefix: &Prefix) -> Self {
+        Self { builder: prefix.tree.clone(), partial: prefix.partial(), ..Self::new(layout) }
+    }
+
     /// Goes on after `size` records, a multiple of [`TILE_WIDTH`], from the tiles stored for a checkpoint over `sealed`
     /// records, of which at most one tile's are more; `None` unless
     /// everything that was derived from these records seems to be there.
     ///
     /// What is read is the right edge of the tree, at most one tile of each level: a root over it and over the records
     /// after it that is a signed one proves that these hashes are those of the records that were signed. Full tiles to the
-    /// left are only looked for: none of them is made durable, so a power cut may have left some out.
-    pub(crate) fn resume(layout: Layout, size: u64, sealed: u64) -> Option<Self> {
+    /// left are only looked for: none of them is made durable, so a power cut may have left some out. Those of records
+    /// before `first` are gone.
+    pub(crate) fn resume(layout: Layout, size: u64, sealed: u64, first: u64) -> Option<Self> {
         let stored = Edge { layout: &layout, sealed };
         if !size.is_multiple_of(u64::from(TILE_WIDTH)) {
             return None;
         }
         let builder = TileBuilder::resume(size, &stored).ok()?;
-        stored.has_all_full(size).then_some(())?;
+        stored.has_all_full(size, first).then_some(())?;
         Some(Self { builder, ..Self::new(layout) })
     }
 
@@ -59,7 +65,7 @@ impl Derived {
     /// Adds the next record; writes the tiles that are full with it.
     pub(crate) fn push(&mut self, record: Vec<u8>, how: Write) -> io::Result<()> {
         self.pending.push(record);
-        if self.pending.len() < usize::from(TILE_WIDTH) {
+        if !self.size().is_multiple_of(u64::from(TILE_WIDTH)) {
             return Ok(());
         }
         self.hash();
@@ -151,15 +157,17 @@ impl HashReader for Edge<'_> {
 }
 
 impl Edge<'_> {
-    /// Whether all full tiles over so many records are there.
-    fn has_all_full(&self, size: u64) -> bool {
+    /// Whether all full tiles over so many records are there. Of the lowest level, those of records before `first` may be
+    /// gone.
+    fn has_all_full(&self, size: u64, first: u64) -> bool {
         let mut tiles = size / u64::from(TILE_WIDTH);
+        let mut gone = first / u64::from(TILE_WIDTH);
         let mut level = 0;
         while tiles > 0 {
-            if !(0..tiles).all(|index| self.has_full(level, index)) {
+            if !(gone..tiles).all(|index| self.has_full(level, index)) {
                 return false;
             }
-            (tiles, level) = (tiles / u64::from(TILE_WIDTH), level + 1);
+            (tiles, gone, level) = (tiles / u64::from(TILE_WIDTH), 0, level + 1);
         }
         true
     }

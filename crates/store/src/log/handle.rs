@@ -209,7 +209,7 @@ impl Log {
         });
         async move {
             fit?;
-            self.append_sealed(record).await
+            Ok(self.append_sealed(record).await?)
         }
     }
 
@@ -222,7 +222,7 @@ impl Log {
         let fit = self.fits(&record);
         async move {
             fit?;
-            self.append_sealed(record).await
+            Ok(self.append_sealed(record).await?)
         }
     }
 
@@ -235,11 +235,15 @@ impl Log {
         }
     }
 
-    async fn append_sealed(&self, record: Vec<u8>) -> Result<u64, RotateError> {
+    /// Appends a record. Resolves with its index when a signed checkpoint is over it.
+    ///
+    /// # Errors
+    /// The log has failed.
+    pub async fn append_sealed(&self, record: Vec<u8>) -> Result<u64, LogError> {
         let appended = self.append(vec![record]).await?;
         while self.sealed() < appended.end {
             if let Some(failure) = self.failure() {
-                return Err(failure.into());
+                return Err(failure);
             }
             tokio::time::sleep(SEALED_LOOK).await;
         }

@@ -5,6 +5,7 @@ use super::{
     checkpoints::{self, Stored, StoredError},
     identity::read_line,
     layout::Layout,
+    prune::prefix::Prefix,
     rotation::KeyState,
     walk::{WalkError, walk},
 };
@@ -43,12 +44,20 @@ pub(crate) fn stored(layout: &Layout, first: &Verifier) -> Result<Option<KeyHist
 
 /// What `keys` says, or as much as is known without it. To be held against the records.
 pub(crate) fn assumed(layout: &Layout, first: &Verifier) -> KeyHistory {
-    stored(layout, first).ok().flatten().unwrap_or_else(|| KeyHistory::new(first.clone()))
+    stored(layout, first).ok().flatten().unwrap_or_else(|| before(layout, first).history)
+}
+
+/// The keys before the first record that is there. What is wrong with `pruned` is for others to say.
+fn before(layout: &Layout, first: &Verifier) -> KeyState {
+    match Prefix::read(layout) {
+        Ok(Some(prefix)) => KeyState::after(prefix.keys),
+        _ => KeyState::new(first.clone()),
+    }
 }
 
 /// What the records say, as far as they can be read.
 pub(crate) fn derived(layout: &Layout, first: &Verifier) -> KeyHistory {
-    let mut state = KeyState::new(first.clone());
+    let mut state = before(layout, first);
     // What is wrong with the records is for others to say.
     let _ = walk(layout, &mut |frame| {
         let _ = state.take(frame.index, frame.bytes);

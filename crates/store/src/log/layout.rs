@@ -12,6 +12,8 @@ use std::{
 /// keys                      after a rotation: which key signs which sizes, as the records say
 /// lock                      held by the gateway that writes, holds its process id
 /// seg/<first_index>.log     zero-filled segments of frames; 20 digits, so that names sort
+/// pruned                    once records were pruned: where they begin, and what stays known of those before
+/// pruned.next               the same, of a removal that is under way
 /// seg/spare                 the next segment, being filled
 /// tile/...                  C2SP tiles of hashes, derived from the segments
 /// checkpoint                the newest signed checkpoint
@@ -37,6 +39,25 @@ impl Layout {
         self.witnesses().join(key_id)
     }
 
+    /// The files of what witnesses cosigned, in order. What was not finished is replaced with the next cosignature, and what
+    /// has no key's id for a name is not ours.
+    pub(crate) fn cosigned_files(&self) -> io::Result<Vec<PathBuf>> {
+        let entries = match std::fs::read_dir(self.witnesses()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                found.push(path);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
     pub(crate) fn origin(&self) -> PathBuf {
         self.root.join("origin")
     }
@@ -51,6 +72,18 @@ impl Layout {
 
     pub(crate) fn keys_scratch(&self) -> PathBuf {
         self.root.join("keys.unfinished")
+    }
+
+    pub(crate) fn pruned(&self) -> PathBuf {
+        self.root.join("pruned")
+    }
+
+    pub(crate) fn pruned_next(&self) -> PathBuf {
+        self.root.join("pruned.next")
+    }
+
+    pub(crate) fn pruned_scratch(&self) -> PathBuf {
+        self.root.join("pruned.unfinished")
     }
 
     pub(crate) fn lock(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 //! The way of a record: `handle` → `queue` → `committer` → `segment` (`frame`, on a `medium`, the next one filled at a `pace`)
 //! → durable, answered → `publisher` → `derive` (tree, tiles) → `checkpoints`. Opening goes the other way: `lock`,
 //! `identity`, `recovery` over `walk` and `scan`. Which key signs is said by records: `rotation`, and `keyring` reads it.
+//! What is past its time goes through `prune`.
 
 pub(crate) mod bundle;
 pub(crate) mod checkpoints;
@@ -19,6 +20,7 @@ pub(crate) mod lock;
 pub(crate) mod medium;
 pub(crate) mod options;
 pub(crate) mod pace;
+pub mod prune;
 mod publisher;
 pub(crate) mod queue;
 mod recovery;

@@ -6,6 +6,7 @@ use super::{
     error::OpenError,
     frame::Frame,
     layout::Layout,
+    prune::prefix::Prefix,
     scan::Tail,
     walk::{End, walk},
 };
@@ -51,6 +52,8 @@ pub(crate) struct Recovered {
 ///
 /// The keys that checkpoints are checked with are those that `keys` says. Afterwards the records have to say the same, or
 /// more: a rotation was recorded and the process ended before it was in that file.
+///
+/// Where the first records were pruned, their part of the tree is in the file `pruned`, and the signed root is over it, too.
 pub(crate) fn recover(
     layout: &Layout,
     first: &Verifier,
@@ -64,6 +67,8 @@ pub(crate) fn recover(
         }
         found => found?,
     };
+    let prefix = Prefix::read(layout).map_err(|source| OpenError::Io { path: layout.pruned(), source })?;
+    let first_keys = || prefix.as_ref().map_or_else(|| KeyState::new(first.clone()), |it| KeyState::after(it.keys.clone()));
     let mut shown = 0;
     let mut visit = |frame: &Frame<'_>| {
         // A second reading shows nothing twice.
@@ -72,10 +77,20 @@ pub(crate) fn recover(
             visit(frame.index, frame.bytes);
         }
     };
-    let mut read = |derived| read(layout, &checkpoints, derived, KeyState::new(first.clone()), &mut visit);
-    let recovered = match resumed(layout, &checkpoints).map(&mut read) {
+    let all = || match &prefix {
+        Some(prefix) => Derived::after(layout.clone(), prefix),
+        None => Derived::new(layout.clone()),
+    };
+    let mut read = |derived| read(layout, &checkpoints, derived, first_keys(), &mut visit);
+    let from = prefix.as_ref().map_or(0, |prefix| prefix.first);
+    let recovered = match resumed(layout, &checkpoints, from).map(&mut read) {
         // The tiles are not those of the records: which of them are wrong, only all records tell.
-        None | Some(Err(OpenError::Rewritten { .. })) => read(Derived::new(layout.clone()))?,
+        None | Some(Err(OpenError::Rewritten { .. })) => {
+            if let Some(prefix) = &prefix {
+                below(layout, prefix, &checkpoints)?;
+            }
+            read(all())?
+        }
         Some(done) => done?,
     };
     agree(&assumed, &recovered.keys.history, &checkpoints)?;
@@ -97,13 +112,21 @@ fn agree(assumed: &KeyHistory, said: &KeyHistory, checkpoints: &[Stored]) -> Res
     Ok(())
 }
 
+/// Checks that a checkpoint over no more than the records that are gone is one of the same log.
+fn below(layout: &Layout, prefix: &Prefix, checkpoints: &[Stored]) -> Result<(), OpenError> {
+    for checkpoint in checkpoints.iter().map(|stored| &stored.checkpoint).filter(|it| it.size() <= prefix.first) {
+        prefix.grew_from(checkpoint, &StoredTiles(layout)).map_err(|_| OpenError::Rewritten { size: checkpoint.size() })?;
+    }
+    Ok(())
+}
+
 /// Where hashing may begin: at the last full tile below the newest checkpoint, if the stored tiles say that the other
-/// checkpoint is one of the same log.
-fn resumed(layout: &Layout, checkpoints: &[Stored]) -> Option<Derived> {
+/// checkpoint is one of the same log; not before the first record that is there.
+fn resumed(layout: &Layout, checkpoints: &[Stored], first: u64) -> Option<Derived> {
     let newest = checkpoints.iter().map(|stored| &stored.checkpoint).max_by_key(|checkpoint| checkpoint.size())?;
     // INVARIANT: at least one sealed record is hashed, so that the root is one over records and not over tiles alone.
     let from = newest.size().checked_sub(1)? / u64::from(TILE_WIDTH) * u64::from(TILE_WIDTH);
-    let derived = (from > 0).then(|| Derived::resume(layout.clone(), from, newest.size()))??;
+    let derived = (from > first).then(|| Derived::resume(layout.clone(), from, newest.size(), first))??;
     let tiles = StoredTiles(layout);
     let same_log = checkpoints.iter().map(|stored| &stored.checkpoint).all(|older| {
         let proof = consistency_proof(older.size(), newest.size(), &tiles);

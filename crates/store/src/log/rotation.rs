@@ -116,6 +116,11 @@ impl KeyState {
         Self { history: KeyHistory::new(first), rotation: None }
     }
 
+    /// A log whose first records are gone, and had left these keys and no rotation under way.
+    pub(crate) fn after(history: KeyHistory) -> Self {
+        Self { history, rotation: None }
+    }
+
     /// Takes the next record. True: it changed the keys.
     pub(crate) fn take(&mut self, index: u64, record: &[u8]) -> Result<bool, String> {
         match key_change(record).transpose()? {

@@ -3,6 +3,7 @@
 use super::{
     frame::Frame,
     layout::Layout,
+    prune::prefix,
     scan::{SegmentScan, Step, Tail},
 };
 use std::{io, path::PathBuf};
@@ -10,7 +11,7 @@ use std::{io, path::PathBuf};
 /// Where a log ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
-    /// Number of records.
+    /// Number of records, those that were pruned included.
     pub(crate) size: u64,
     /// Epoch of the last record, 0 without one.
     pub(crate) epoch: u32,
@@ -33,14 +34,16 @@ pub(crate) enum WalkError {
     Altered(u64),
 }
 
-/// Shows every record to `visit` and returns where the log ends.
+/// Shows every record to `visit` and returns where the log ends. Segments before the log's first index are none of it: a
+/// removal is under way.
 pub(crate) fn walk<E: From<WalkError>>(
     layout: &Layout,
     visit: &mut dyn FnMut(&Frame<'_>) -> Result<(), E>,
 ) -> Result<End, E> {
     let segments = layout.segments().map_err(|source| WalkError::Io { path: layout.segment_dir(), source })?;
-    let mut end = End { size: 0, epoch: 0, segment: None, offset: 0, tail: Tail::Clean };
-    for first in segments {
+    let start = prefix::start(layout).map_err(|source| WalkError::Io { path: layout.pruned(), source })?;
+    let mut end = End { size: start.0, epoch: start.1, segment: None, offset: 0, tail: Tail::Clean };
+    for first in segments.into_iter().filter(|first| *first >= start.0) {
         // INVARIANT: a segment is begun only when the one before holds all its records, and these are durable.
         match end.tail {
             Tail::Torn(_) | Tail::Altered => return Err(WalkError::Altered(end.size).into()),
@@ -50,6 +53,10 @@ pub(crate) fn walk<E: From<WalkError>>(
             Tail::Clean => {}
         }
         end = segment(layout, first, end.epoch, visit)?;
+    }
+    if end.segment.is_none() && end.size > 0 {
+        // What is pruned is never the last segment.
+        return Err(WalkError::Missing(end.size).into());
     }
     match end.tail {
         Tail::Altered => Err(WalkError::Altered(end.size).into()),

@@ -118,12 +118,16 @@ impl SearchIndex {
         self.rebuilt.take()
     }
 
-    /// Reads what the log has got since. `progress` is told after each batch how many records are in the index. Gives
+    /// Reads what the log has got since, and forgets what was pruned from it. `progress` is told after each batch how many records are in the index. Gives
     /// how many there are at the end.
     ///
     /// # Errors
     /// The log cannot be read; the index is held by somebody for too long; the file system fails.
     pub fn catch_up(&mut self, progress: &mut dyn FnMut(u64)) -> Result<u64, SearchError> {
+        let first = self.log.first()?;
+        if self.with(Hold::Shared, |file, _, _| Ok(State::read(&file.conn)?.kept))? < first {
+            self.forget(first)?;
+        }
         loop {
             // Only who has something to write keeps the others waiting.
             let known = self.with(Hold::Shared, |file, log, _| {

@@ -5,6 +5,7 @@ use crate::log::{
     checkpoints::Stored,
     keyring,
     layout::Layout,
+    prune::prefix::Prefix,
     rotation::{KeyState, key_change},
 };
 use proof::{KeyHistory, Note, Verifier};
@@ -27,11 +28,19 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(layout: &Layout, first: Verifier, pinned: Option<Verifier>) -> Self {
+    /// Before the first record that is there. Rotations of records that are gone are proved like others: by a checkpoint
+    /// that both keys signed, which is kept.
+    pub(super) fn new(layout: &Layout, first: Verifier, pinned: Option<Verifier>, prefix: Option<&Prefix>) -> Self {
         let stored = keyring::stored(layout, &first);
-        let state = KeyState::new(first);
+        let state = prefix.map_or_else(|| KeyState::new(first), |prefix| KeyState::after(prefix.keys.clone()));
+        let spans = state.history.spans();
+        let unproved = spans.iter().zip(spans.iter().skip(1)).map(|(old, new)| {
+            let index = new.from.saturating_sub(1);
+            (index, old.key.clone(), new.key.clone())
+        });
+        let unproved = unproved.collect();
         let seen = vec![state.history.clone()];
-        Self { state, stored, seen, unproved: Vec::new(), wrong: None, pinned: pinned.map(|key| (key, false)) }
+        Self { state, stored, seen, unproved, wrong: None, pinned: pinned.map(|key| (key, false)) }
     }
 
     /// Takes the next record.
@@ -92,7 +101,7 @@ impl Keys {
         }
         let file = || Place::File(layout.keys());
         match &self.stored {
-            Ok(None) => Ok(u64::from(self.seen.len() > 1)),
+            Ok(None) => Ok(u64::from(self.state.history.spans().len() > 1)),
             Ok(Some(stored)) if self.seen.contains(stored) => Ok(0),
             Ok(Some(stored)) => match stored.spans().iter().find(|span| !self.state.history.knows(&span.key)) {
                 Some(span) => Err(Fault::missing(file(), format!("no record names its key `{}`", span.key.id()))),

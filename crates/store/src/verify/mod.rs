@@ -1,10 +1,11 @@
 //! Complete verification of a log at rest or at work, offline.
 //!
 //! `report` is the answer; `records` reads the log once and checks everything on the way; `tiles` grows
-//! their tree, and compares what is derived; `keys` follows which key may sign. `payloads` looks for what records commit to.
+//! their tree, and compares what is derived; `keys` follows which key may sign; `pruned` judges whether a beginning that is gone was to go. `payloads` looks for what records commit to.
 
 mod keys;
 mod payloads;
+mod pruned;
 mod records;
 mod report;
 mod tiles;
@@ -20,6 +21,7 @@ mod tests;
 pub(crate) use payloads::tests as place;
 pub use payloads::{AT_ONCE, BadPayload, PayloadReport, Removal, verify_payloads};
 pub(crate) use payloads::{Told, told};
+pub use pruned::PrunedRecords;
 pub use records::{VerifyError, verify};
 pub use report::{MAX_STEP_BACK, Place, Report, Verdict};
 

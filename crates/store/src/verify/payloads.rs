@@ -6,6 +6,10 @@
 
 use super::VerifyError;
 use crate::{
+    log::{
+        layout::Layout,
+        prune::{Stated, prefix::Prefix},
+    },
     payload::{Damage, DataKeys, Day, Found, PayloadReader},
     read::LogReader,
 };
@@ -98,7 +102,7 @@ pub(crate) struct Told {
     /// Record and payload, and the record that says so.
     lost: HashMap<(u64, String), u64>,
     /// Days of each class, as last configured.
-    retention: HashMap<PayloadClass, u32>,
+    stated: Stated,
     has_payloads: bool,
     /// The newest record: its index and its time.
     newest: (u64, i64),
@@ -132,7 +136,9 @@ pub fn verify_payloads(dir: &Path, keys: Option<&DataKeys>) -> Result<PayloadRep
 
 /// What the records of the log in `dir` say.
 pub(crate) fn told(dir: &Path) -> Result<Told, VerifyError> {
-    let mut told = Told::default();
+    let layout = Layout::new(dir);
+    let prefix = Prefix::read(&layout).map_err(|source| VerifyError::Io { path: layout.pruned(), source })?;
+    let mut told = Told::after(prefix.as_ref());
     each(dir, &mut |index, event| told.hear(index, event))?;
     Ok(told)
 }
@@ -204,6 +210,11 @@ fn look(
 }
 
 impl Told {
+    /// Before the first record that is there.
+    pub(crate) fn after(prefix: Option<&Prefix>) -> Self {
+        Self { stated: prefix.map(|prefix| prefix.stated.clone()).unwrap_or_default(), ..Self::default() }
+    }
+
     /// In a word, what became of a payload that was looked for, and the record because of which it is not there.
     pub(crate) fn state(
         &self,
@@ -252,17 +263,9 @@ impl Told {
             Kind::GatewayStopped => self.ended = true,
             _ => {}
         }
+        self.stated.hear(event);
         let detail = |name: &str| event.detail.get(name);
         match event.kind {
-            Kind::GatewayStarted | Kind::ConfigChanged => {
-                for class in PayloadClass::ALL {
-                    let days =
-                        detail("retention_days").and_then(|days| days.get(class.as_str())).and_then(Value::as_u64);
-                    if let Some(days) = days.and_then(|days| u32::try_from(days).ok()) {
-                        self.retention.insert(class, days);
-                    }
-                }
-            }
             Kind::StorePruned => self.removals.extend(self.removal(index, event)),
             Kind::StoreShredded => {
                 let keys = detail("keys").and_then(Value::as_array).into_iter().flatten();
@@ -284,7 +287,7 @@ impl Told {
         let through: Day = text("through")?.parse().ok()?;
         let days = u32::try_from(event.detail.get("days")?.as_u64()?).ok()?;
         let is_over = Day::of(event.t) > through.plus(i32::try_from(days).ok()?);
-        let is_allowed = self.retention.get(&class) == Some(&days);
+        let is_allowed = self.stated.of(class.as_str()) == Some(days);
         (is_over && is_allowed).then_some(Removal { index, t: event.t, class, through, days })
     }
 }

@@ -1,6 +1,6 @@
 //! Reading a log once, checking everything on the way.
 
-use super::{Fault, MAX_STEP_BACK, Place, Report, Verdict, keys::Keys, tiles::Tiles};
+use super::{Fault, MAX_STEP_BACK, Place, PrunedRecords, Report, Verdict, keys::Keys, pruned::Gone, tiles::Tiles};
 use crate::{
     calls::Calls,
     log::{
@@ -9,9 +9,11 @@ use crate::{
         identity::read_line,
         keyring,
         layout::Layout,
+        prune::prefix::{self, Prefix},
         scan::Tail,
         walk::walk,
     },
+    prove::StoredTiles,
 };
 use proof::{KeyError, KeyHistory, Verifier};
 use std::{
@@ -56,6 +58,9 @@ impl VerifyError {
 /// checkpoint; and each key of the log has to have been handed over to by the one before, in a checkpoint that both signed.
 /// Without it the key stored beside the log is believed: that finds damage, not a forger who has replaced all of it.
 ///
+/// A beginning that was pruned, as a sealed record says, by the retention in force, is no fault. Its part of the tree is under
+/// the checkpoints like the records.
+///
 /// # Errors
 /// No verdict was reached.
 pub fn verify(dir: &Path, vkey: Option<&str>) -> Result<Report, VerifyError> {
@@ -65,7 +70,14 @@ pub fn verify(dir: &Path, vkey: Option<&str>) -> Result<Report, VerifyError> {
     }
     let pinned = vkey.map(Verifier::from_vkey).transpose()?;
     let mut pass = Pass::default();
-    let verdict = match pass.run(&layout, pinned) {
+    let begins = prefix::start(&layout).ok();
+    let mut done = pass.run(&layout, pinned.clone());
+    // Records that are pruned meanwhile are none that are missing.
+    if done.is_err() && prefix::start(&layout).ok() != begins {
+        pass = Pass::default();
+        done = pass.run(&layout, pinned);
+    }
+    let verdict = match done {
         Ok(()) => Verdict::Ok,
         Err(Fault::Verdict(verdict)) => relative(verdict, dir),
         Err(Fault::Io(path, source)) => return Err(VerifyError::Io { path, source }),
@@ -78,8 +90,13 @@ pub fn verify(dir: &Path, vkey: Option<&str>) -> Result<Report, VerifyError> {
 struct Pass {
     keys: Option<Keys>,
     origin: String,
+    /// What is known of records that are gone.
+    gone: Option<Gone>,
+    pruned: Option<PrunedRecords>,
     /// Records read.
     events: u64,
+    /// The same, and those that are gone.
+    size: u64,
     /// Checkpoints over more records than read so far, by size.
     ahead: VecDeque<Stored>,
     sealed: u64,
@@ -95,10 +112,16 @@ struct Pass {
 impl Pass {
     fn run(&mut self, layout: &Layout, pinned: Option<Verifier>) -> Result<(), Fault> {
         let first = self.identity(layout)?;
+        let prefix = prefix(layout)?;
         self.ahead = load(layout, &first)?;
-        self.keys = Some(Keys::new(layout, first, pinned));
+        self.keys = Some(Keys::new(layout, first, pinned, prefix.as_ref()));
         self.sealed = self.ahead.back().map_or(0, |stored| stored.checkpoint.size());
-        let mut tiles = Tiles::list(layout)?;
+        let mut tiles = Tiles::list(layout, prefix.as_ref())?;
+        if let Some(prefix) = prefix {
+            (self.size, self.epochs, self.latest) = (prefix.first, prefix.epoch, prefix.latest);
+            self.check_below(layout, &prefix)?;
+            self.gone = Some(Gone::new(prefix));
+        }
         self.check_roots(&mut tiles)?;
         let end = walk(layout, &mut |frame| self.record(frame, &mut tiles))?;
         if let Some(stored) = self.ahead.front() {
@@ -110,6 +133,9 @@ impl Pass {
         }
         if let Tail::Torn(bytes) | Tail::Cut(bytes) = end.tail {
             self.unfinished_bytes = bytes;
+        }
+        if let Some(gone) = self.gone.take() {
+            self.pruned = Some(gone.finish(self.sealed)?);
         }
         self.derived_missing = tiles.finish()?;
         if let Some(keys) = &self.keys {
@@ -145,17 +171,34 @@ impl Pass {
         self.steps_back += u64::from(event.t < self.latest.saturating_sub(MAX_STEP_BACK));
         self.latest = self.latest.max(event.t);
         self.calls.see(&event);
+        if let Some(gone) = &mut self.gone {
+            gone.see(frame.index, &event);
+        }
         if let Some(keys) = &mut self.keys {
             keys.see(frame.index, frame.bytes, event.kind)?;
         }
         tiles.push(frame.bytes)?;
         self.events += 1;
+        self.size += 1;
         self.check_roots(tiles)
+    }
+
+    /// Checks that the log grew to what is known of the records that are gone from each checkpoint that is over fewer.
+    fn check_below(&mut self, layout: &Layout, prefix: &Prefix) -> Result<(), Fault> {
+        while let Some(stored) = self.ahead.pop_front_if(|stored| stored.checkpoint.size() < prefix.first) {
+            let grew = prefix.grew_from(&stored.checkpoint, &StoredTiles(layout));
+            grew.map_err(|error| Fault::altered(Place::File(stored.path.clone()), error.to_string()))?;
+            if let Some(keys) = &mut self.keys {
+                keys.check(&stored);
+            }
+            self.checkpoints += 1;
+        }
+        Ok(())
     }
 
     /// Compares the tree with the checkpoints of its size.
     fn check_roots(&mut self, tiles: &mut Tiles<'_>) -> Result<(), Fault> {
-        while let Some(stored) = self.ahead.pop_front_if(|stored| stored.checkpoint.size() == self.events) {
+        while let Some(stored) = self.ahead.pop_front_if(|stored| stored.checkpoint.size() == self.size) {
             if *stored.checkpoint.root() != tiles.root()? {
                 return Err(Fault::altered(Place::File(stored.path), "the records before it are not those it is over"));
             }
@@ -172,8 +215,9 @@ impl Pass {
             verdict,
             origin: self.origin,
             events: self.events,
+            pruned: self.pruned,
             sealed: self.sealed,
-            unsealed: self.events.saturating_sub(self.sealed),
+            unsealed: self.size.saturating_sub(self.sealed),
             checkpoints: self.checkpoints,
             unknown: self.calls.unknown(),
             not_run: self.calls.not_run(),
@@ -207,7 +251,8 @@ fn load_with(layout: &Layout, keys: &KeyHistory) -> Result<VecDeque<Stored>, Fau
         }
     }
     // What a witness cosigned is a checkpoint like the others, and one that nobody could cut off with the log.
-    for (number, path) in (2..).zip(cosigned(layout)?) {
+    let cosigned = layout.cosigned_files().map_err(|error| Fault::Io(layout.witnesses(), error))?;
+    for (number, path) in (2..).zip(cosigned) {
         if let Some(stored) = read(&path)? {
             by_size.insert((stored.checkpoint.size(), number), stored);
         }
@@ -215,25 +260,12 @@ fn load_with(layout: &Layout, keys: &KeyHistory) -> Result<VecDeque<Stored>, Fau
     Ok(by_size.into_values().collect())
 }
 
-/// The files of what witnesses cosigned.
-fn cosigned(layout: &Layout) -> Result<Vec<PathBuf>, Fault> {
-    let dir = layout.witnesses();
-    let failed = |error| Fault::Io(layout.witnesses(), error);
-    let entries = match std::fs::read_dir(&dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(failed)?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(failed)?.path();
-        // What was not finished is replaced with the next cosignature, and what has no key's id for a name is not ours.
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
+/// What stays known of records that are gone, if some are.
+fn prefix(layout: &Layout) -> Result<Option<Prefix>, Fault> {
+    Prefix::read(layout).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => Fault::altered(Place::File(layout.pruned()), error.to_string()),
+        _ => Fault::Io(layout.pruned(), error),
+    })
 }
 
 fn line(path: &Path) -> Result<String, Fault> {

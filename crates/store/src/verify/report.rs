@@ -1,5 +1,6 @@
 //! What verifying a log found.
 
+use super::PrunedRecords;
 use std::path::PathBuf;
 
 /// An event may be stamped up to this many microseconds (one minute) before an earlier record's: events are stamped
@@ -16,6 +17,8 @@ pub struct Report {
     pub origin: String,
     /// Records read.
     pub events: u64,
+    /// The beginning of the log, if it was pruned as a record says.
+    pub pruned: Option<PrunedRecords>,
     /// Size of the newest checkpoint.
     pub sealed: u64,
     /// Records beyond the newest checkpoint. Nothing but their checksums speaks for them.

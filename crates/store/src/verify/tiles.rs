@@ -1,8 +1,8 @@
 //! The tree over the records, and comparing the stored tiles and entry bundles with it.
 
 use super::{Fault, Place};
-use crate::log::{bundle::Bundle, layout::Layout};
-use proof::{BundleId, Hash, TILE_WIDTH, TileBuilder, TileId, TileWrite, leaf_hashes};
+use crate::log::{bundle::Bundle, layout::Layout, prune::prefix::Prefix};
+use proof::{BundleId, Hash, TILE_WIDTH, TileBuilder, TileId, TileWrite, decode_hashes, leaf_hashes};
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -21,6 +21,8 @@ pub(super) struct Tiles<'a> {
     /// Hashes are computed many at a time: it knows nothing of the last records of `bundle`.
     builder: TileBuilder,
     bundle: Bundle,
+    /// Records before those in `bundle` that belong to it and are gone: it is then compared with nothing.
+    gone: usize,
     /// Records of the bundle that the builder knows.
     hashed: usize,
     /// The partial tile of each level.
@@ -32,32 +34,89 @@ pub(super) struct Tiles<'a> {
 }
 
 impl<'a> Tiles<'a> {
-    /// Lists what is stored. To be called before the records are read, so that nothing listed is beyond them.
-    pub(super) fn list(layout: &'a Layout) -> Result<Self, Fault> {
+    /// Lists what is stored. To be called before the records are read, so that nothing listed is beyond them. What is
+    /// stored of records that are gone is compared with what stays known of them.
+    pub(super) fn list(layout: &'a Layout, prefix: Option<&Prefix>) -> Result<Self, Fault> {
         let mut stored = BTreeMap::new();
         list(layout, &layout.tile_dir(), "tile", &mut stored)?;
-        Ok(Self {
+        let first = prefix.map_or(0, |prefix| prefix.first);
+        let mut tiles = Self {
             layout,
             stored,
-            builder: TileBuilder::new(),
+            builder: prefix.map_or_else(TileBuilder::new, |prefix| prefix.tree.clone()),
             bundle: Bundle::default(),
+            gone: usize::try_from(first % u64::from(TILE_WIDTH)).unwrap_or_default(),
             hashed: 0,
-            partial: BTreeMap::new(),
+            partial: prefix.map(Prefix::partial).unwrap_or_default(),
             found: Vec::new(),
             missing: 0,
-        })
+        };
+        if let Some(prefix) = prefix {
+            tiles.compare_kept(prefix)?;
+        }
+        Ok(tiles)
+    }
+
+    /// Compares the tiles wholly before the first record that is there with the hash of each in the tile above, up to those
+    /// that stay known. Bundles with records that are gone are of no removal that has ended: nobody reads them.
+    fn compare_kept(&mut self, prefix: &Prefix) -> Result<(), Fault> {
+        let is_before = |level: u8, index: u64| index < prefix.first >> (8 * (u32::from(level) + 1));
+        let stored = std::mem::take(&mut self.stored);
+        for (position, widths) in stored {
+            match position {
+                (None, index) if index.saturating_mul(u64::from(TILE_WIDTH)) < prefix.first => {}
+                (Some(level), index) if is_before(level, index) => {
+                    let name = path(Some(level), index, TILE_WIDTH);
+                    let (next, above) = (level.saturating_add(1), index / u64::from(TILE_WIDTH));
+                    let expected = match is_before(next, above) {
+                        true => self.kept(next, above)?.get(usize::try_from(index % 256).unwrap_or_default()).copied(),
+                        false => prefix.hash_at(next, index),
+                    };
+                    let altered = |name: &str| Fault::altered(Place::File(name.into()), "it is not that of the records that are gone");
+                    let hashes = self.kept(level, index)?;
+                    let mut tree = TileBuilder::new();
+                    tree.append(&hashes).map_err(|error| self.failed(error))?;
+                    if Some(tree.root()) != expected {
+                        return Err(altered(&name));
+                    }
+                    for width in widths.into_iter().filter(|width| *width < TILE_WIDTH) {
+                        let name = path(Some(level), index, width);
+                        let found = std::fs::read(self.layout.tile(&name));
+                        let found = found.map_err(|error| Fault::Io(self.layout.tile(&name), error))?;
+                        let expected: Vec<u8> =
+                            hashes.iter().take(usize::from(width)).flat_map(|hash| *hash.as_bytes()).collect();
+                        if found != expected {
+                            return Err(altered(&name));
+                        }
+                    }
+                }
+                _ => drop(self.stored.insert(position, widths)),
+            }
+        }
+        Ok(())
+    }
+
+    /// A full tile of records that are gone.
+    fn kept(&self, level: u8, index: u64) -> Result<Vec<Hash>, Fault> {
+        let tile = TileId::new(level, index, TILE_WIDTH).map_err(|error| self.failed(error))?;
+        let (name, file) = (tile.path(), self.layout.tile(&tile.path()));
+        let bytes = std::fs::read(&file).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Fault::missing(Place::File((&name).into()), "the records under it are pruned"),
+            _ => Fault::Io(file, error),
+        })?;
+        decode_hashes(tile, &bytes).map_err(|error| Fault::altered(Place::File(name.into()), error.to_string()))
     }
 
     /// Takes the next record.
     pub(super) fn push(&mut self, record: &[u8]) -> Result<(), Fault> {
         self.bundle.push(record).ok_or_else(|| self.failed("a record is too long for a bundle"))?;
-        if !self.bundle.is_full() {
+        if self.gone + self.bundle.len() < usize::from(TILE_WIDTH) {
             return Ok(());
         }
         self.grow()?;
         self.compare_bundle()?;
         self.bundle.clear();
-        self.hashed = 0;
+        (self.hashed, self.gone) = (0, 0);
         Ok(())
     }
 
@@ -102,6 +161,9 @@ impl<'a> Tiles<'a> {
 
     /// Compares the bundle, which holds the tree's last leaves.
     fn compare_bundle(&mut self) -> Result<(), Fault> {
+        if self.gone > 0 {
+            return Ok(());
+        }
         let index = self.builder.size().saturating_sub(1) / u64::from(TILE_WIDTH);
         let bundle = std::mem::take(&mut self.bundle);
         let compared = self.compare((None, index), bundle.len(), |width| bundle.encoded(width));

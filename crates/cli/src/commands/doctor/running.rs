@@ -104,6 +104,9 @@ fn sinks(status: &Value, now: i64) -> Vec<Check> {
         if number(sink, "rejected") > 0 {
             found += &format!("; {} not wanted by the receiver", number(sink, "rejected"));
         }
+        if number(sink, "pruned") > 0 {
+            found += &format!("; {} pruned before they could be sent", number(sink, "pruned"));
+        }
         match text(sink, "failure") {
             None => Check::ok("sink", found),
             Some(why) => {

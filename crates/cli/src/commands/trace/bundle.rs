@@ -131,6 +131,9 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Outcome {
         output.line(format!("    {} records of the log are not in it: {}", report.left_out, stretches(&report.gaps)));
     }
     said_of_payloads(output, report.payloads.iter());
+    if let Some(removed) = &report.pruned {
+        output.line(format!("    events before #{} were {removed}", removed.first));
+    }
     for (class, through, days, index) in &report.removals {
         output.line(format!("    event #{index}: `{class}` up to {through} removed, kept for {days} days"));
     }

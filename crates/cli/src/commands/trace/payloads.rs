@@ -116,6 +116,9 @@ pub fn reveal(output: &Output, place: &Place, subject: &str, reason: &str) -> Ou
     let log = place.log();
     let found = committed(&log, subject)?;
     if found.is_empty() {
+        if let Some(pruned) = super::pruned(&reader(&log)?, subject)? {
+            return Err(pruned);
+        }
         return Err(Failure::new(Exit::Nothing, format!("nothing is kept of `{subject}`"))
             .with_help("how much is kept of an agent's calls is said by `capture` in its file"));
     }
