@@ -135,7 +135,7 @@ impl Past {
 
     fn replay(&self, what: &str, snapshot: &Snapshot, decisions: usize, inputs: &dyn Inputs) -> Outcome<()> {
         let selection = Selection { since_us: None, agent: None, examples: 3 };
-        let mut replay = Replay::new(snapshot, Aim::Same, selection, inputs, None);
+        let mut replay = Replay::new(snapshot, &|_| None, Aim::Same, selection, inputs, None);
         let mut resident = Vec::new();
         let begin = Instant::now();
         for (index, record) in self.records.iter().cycle().take(decisions).enumerate() {

@@ -103,17 +103,27 @@ impl Keys {
         let opened = File::open(dir).map_err(|source| io_error(dir, source))?;
         check_owner(&opened, dir)?;
 
-        let path = dir.join("log-signing");
-        let mut drawn = false;
-        read_or_draw(&path, &mut drawn, |seed| {
+        let sign = |seed: &[u8; KEY_BYTES]| {
             Zeroizing::new(Signer::from_seed(name.clone(), seed).to_skey().as_bytes().to_vec())
-        })?;
-        let signing = read_signer(&path, origin)?.to_skey();
+        };
+        let plain = |random: &[u8; KEY_BYTES]| Zeroizing::new(random.to_vec());
+        let forms: [(&str, &Form<'_>); 5] = [
+            ("log-signing", &sign),
+            ("log-hmac", &plain),
+            ("seal", &plain),
+            ("run-token", &plain),
+            ("pseudonym", &plain),
+        ];
+        let missing = forms.into_iter().map(|(name, form)| (dir.join(name), form)).filter(|(path, _)| is_missing(path));
+        let drawn = atomic::at_once(missing.map(|(path, form)| move || draw(&path, form)));
+        let any_drawn = !drawn.is_empty();
+        drawn.into_iter().collect::<Result<(), _>>()?;
+        let signing = read_signer(&dir.join("log-signing"), origin)?.to_skey();
         next::sweep(dir)?;
         let next = next::found(dir, origin)?.map(|signer| signer.to_skey());
-        let mut plain = |name| plain(dir, name, &mut drawn);
+        let plain = |name| read(&dir.join(name)).and_then(|bytes| as_key(&dir.join(name), &bytes));
         let keys = Self {
-            files: SigningFiles { dir: dir.to_owned(), origin: name },
+            files: SigningFiles { dir: dir.to_owned(), origin: name.clone() },
             next,
             signing,
             hmac: plain("log-hmac")?,
@@ -122,7 +132,7 @@ impl Keys {
             pseudonym: plain("pseudonym")?,
         };
         // Once for all of them: none is used before.
-        if drawn {
+        if any_drawn {
             opened.sync_all().map_err(|source| io_error(dir, source))?;
             let named = atomic::names_are_synced(dir).and_then(|()| atomic::sync_ancestors(dir));
             named.map_err(|source| io_error(dir, source))?;
@@ -224,12 +234,6 @@ fn read_signer(path: &Path, origin: &str) -> Result<Signer, KeysError> {
     Ok(signer)
 }
 
-fn plain(dir: &Path, name: &str, drawn: &mut bool) -> Result<Secret<[u8; KEY_BYTES]>, KeysError> {
-    let path = dir.join(name);
-    let bytes = read_or_draw(&path, drawn, |random| Zeroizing::new(random.to_vec()))?;
-    as_key(&path, &bytes)
-}
-
 /// The key that a file's bytes are.
 fn as_key(path: &Path, bytes: &[u8]) -> Result<Secret<[u8; KEY_BYTES]>, KeysError> {
     <[u8; KEY_BYTES]>::try_from(bytes).map(Secret::new).map_err(|_| {
@@ -241,33 +245,30 @@ fn as_key(path: &Path, bytes: &[u8]) -> Result<Secret<[u8; KEY_BYTES]>, KeysErro
 /// The text of a key that is alone in its directory; what `form` makes of 32 random bytes where there was none. Durable.
 pub(crate) fn own_key(
     path: &Path,
-    form: impl FnOnce(&[u8; KEY_BYTES]) -> Zeroizing<String>,
+    form: impl Fn(&[u8; KEY_BYTES]) -> Zeroizing<String> + Sync,
 ) -> Result<Zeroizing<String>, KeysError> {
-    let mut drawn = false;
-    let bytes = read_or_draw(path, &mut drawn, |seed| Zeroizing::new(form(seed).as_bytes().to_vec()))?;
-    if drawn {
+    if is_missing(path) {
+        draw(path, &|seed| Zeroizing::new(form(seed).as_bytes().to_vec()))?;
         atomic::sync_parent(path).map_err(|source| io_error(path, source))?;
     }
+    let bytes = read(path)?;
     let text = str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned()));
     text.map_err(|_| KeysError::Malformed { path: path.to_owned(), reason: "it is not text".to_owned() })
 }
 
-/// The file's bytes; what `form` makes of 32 random bytes where there was none. Then its name is not durable yet.
-fn read_or_draw(
-    path: &Path,
-    drawn: &mut bool,
-    form: impl FnOnce(&[u8; KEY_BYTES]) -> Zeroizing<Vec<u8>>,
-) -> Result<Zeroizing<Vec<u8>>, KeysError> {
-    match read(path) {
-        Err(KeysError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-        read => return read,
-    }
-    *drawn = true;
+/// What a key's file holds, made of 32 random bytes.
+type Form<'a> = dyn Fn(&[u8; KEY_BYTES]) -> Zeroizing<Vec<u8>> + Sync + 'a;
+
+/// Whether nothing has this name. Whatever has it is read, and refused if it is no key.
+fn is_missing(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Draws a key that is not there. Its name is not durable yet. Where another process is first, its file stays.
+fn draw(path: &Path, form: &Form<'_>) -> Result<(), KeysError> {
     let mut random = Zeroizing::new([0; KEY_BYTES]);
     getrandom::fill(&mut *random).map_err(|_| KeysError::Randomness)?;
-    create(path, &form(&random)).map_err(|source| io_error(path, source))?;
-    // Another process may have been first; the file decides.
-    read(path)
+    create(path, &form(&random)).map_err(|source| io_error(path, source))
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeysError> {

@@ -68,7 +68,7 @@ async fn work(
         if batch.pruned > 0 {
             let pruned = batch.pruned;
             tracing::error!(sink = name, pruned, "records were pruned before they could be sent");
-            gateway.sinks.change(name, kind, |report| report.pruned += pruned);
+            gateway.sinks.reports.change(name, kind, |report| report.pruned += pruned);
         }
         let (is_full, is_new) = (batch.is_full, batch.next > cursor.next);
         if batch.len() > 0 && !deliver(gateway, (name, kind), &target, &origin, &batch, ending).await {

@@ -170,11 +170,12 @@ pub fn write_bundle(
         let (name, digest) = lines.finish()?;
         writer.files.insert(name, digest);
     }
+    let begin = prefix.as_ref().map_or(0, |prefix| prefix.first);
     if let Some(prefix) = prefix {
         writer.file(PRUNED, prefix.format().as_bytes())?;
     }
     let is_contiguous = first.is_some_and(|first| last - first + 1 == selected + supporting);
-    writer.about(log, &prover, is_contiguous, prover.size().saturating_sub(selected + supporting))?;
+    writer.about(log, &prover, is_contiguous, prover.size().saturating_sub(begin + selected + supporting))?;
     let manifest = Manifest {
         format: FORMAT.to_owned(),
         mortise_version: vocab::MORTISE_VERSION.to_owned(),

@@ -9,7 +9,7 @@
 //! Which state a crash left is told by the log's own records: a next key that no record names was never used, and one
 //! that signs alone takes the place of the other.
 
-use super::{KeysError, io_error, read, read_or_draw, read_signer};
+use super::{KeysError, io_error, is_missing, read, read_signer};
 use crate::atomic;
 use proof::{KeyHistory, KeyName, Signer};
 use std::{
@@ -37,10 +37,9 @@ impl Paths {
 /// Draws the key that comes, durably, if there is none yet.
 pub(super) fn draw(dir: &Path, origin: &KeyName) -> Result<Signer, KeysError> {
     let path = Paths::new(dir).next;
-    let mut drawn = false;
     let form = |seed: &[u8; 32]| Zeroizing::new(Signer::from_seed(origin.clone(), seed).to_skey().as_bytes().to_vec());
-    read_or_draw(&path, &mut drawn, form)?;
-    if drawn {
+    if is_missing(&path) {
+        super::draw(&path, &form)?;
         atomic::sync_parent(&path).map_err(|source| io_error(&path, source))?;
     }
     read_signer(&path, origin.as_str())

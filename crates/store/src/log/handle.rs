@@ -87,17 +87,14 @@ impl Log {
         let fill_first = || medium.fill(&layout.spare(), options.segment_bytes.min(FIRST_SEGMENT_BYTES), &Pace::free());
         // A new log waits for the disk for its names and for its first segment: for both at once.
         let is_new = !layout.origin().try_exists().map_err(|error| io_error(layout.origin(), error))?;
-        let name = || if is_new { atomic::sync_ancestors(dir) } else { Ok(()) };
-        let (recovered, filled) = std::thread::scope(|scope| {
+        let (recovered, named, filled) = std::thread::scope(|scope| {
             let filling = is_new.then(|| std::thread::Builder::new().spawn_scoped(scope, fill_first).ok()).flatten();
-            let named = name().map_err(|error| io_error(dir.to_owned(), error));
-            let claimed = named.and_then(|()| identity::claim(&layout, &options.origin, &signers));
+            let naming = is_new.then(|| scope.spawn(|| atomic::sync_ancestors(dir)));
+            let claimed = identity::claim(&layout, &options.origin, &signers);
             let recovered = claimed.and_then(|first| recover(&layout, &first, visit));
-            (
-                recovered,
-                filling.map(|filling| filling.join().unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))),
-            )
+            (recovered, naming.map(ended), filling.map(ended))
         });
+        named.unwrap_or(Ok(())).map_err(|error| io_error(dir.to_owned(), error))?;
         let Recovered { recovery, mut derived, end, keys, handover } = recovered?;
         let ring = Ring::new(keys, signers);
         check_present(&ring)?;
@@ -342,6 +339,11 @@ fn check_present(ring: &Ring) -> Result<(), OpenError> {
         return Ok(());
     }
     Err(OpenError::Key { found: at_hand.join("`, `"), expected: present })
+}
+
+/// What a thread did that was to wait for the disk.
+fn ended(thread: std::thread::ScopedJoinHandle<'_, io::Result<()>>) -> io::Result<()> {
+    thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
 }
 
 fn io_error(path: PathBuf, source: io::Error) -> OpenError {

@@ -16,13 +16,18 @@ pub(crate) fn claim(layout: &Layout, origin: &str, signers: &Signers) -> Result<
     if signers.all().iter().any(|signer| signer.name().as_str() != origin) {
         return Err(OpenError::Key { found: vkey, expected: origin.to_owned() });
     }
-    let (found, new_origin) = text(&layout.origin(), origin)?;
-    if found != origin {
-        return Err(OpenError::Origin { found, expected: origin.to_owned() });
+    let (found_origin, found_key) = (find(&layout.origin())?, find(&layout.vkey())?);
+    if let Some(found) = found_origin.as_ref().filter(|found| *found != origin) {
+        return Err(OpenError::Origin { found: found.clone(), expected: origin.to_owned() });
     }
-    let (found, new_key) = text(&layout.vkey(), &vkey)?;
+    let missing = [(layout.origin(), &found_origin, origin), (layout.vkey(), &found_key, &vkey)];
+    let missing = missing.into_iter().filter(|(_, found, _)| found.is_none());
+    let written = atomic::at_once(missing.map(|(path, _, text)| move || write(&path, text)));
+    let any_written = !written.is_empty();
+    written.into_iter().collect::<Result<(), _>>()?;
+    let found = found_key.unwrap_or_else(|| vkey.clone());
     let first = Verifier::from_vkey(&found).map_err(|_| OpenError::Key { found: vkey, expected: found })?;
-    if new_origin || new_key {
+    if any_written {
         // They lie in one directory.
         let path = layout.vkey();
         atomic::sync_parent(&path).map_err(|source| OpenError::Io { path, source })?;
@@ -30,19 +35,20 @@ pub(crate) fn claim(layout: &Layout, origin: &str, signers: &Signers) -> Result<
     Ok(first)
 }
 
-/// The file's line; `fresh` and true where there was none, after writing it.
-fn text(path: &Path, fresh: &str) -> Result<(String, bool), OpenError> {
-    let failed = |source| OpenError::Io { path: path.to_owned(), source };
+/// The file's line, if there is one.
+fn find(path: &Path) -> Result<Option<String>, OpenError> {
     match read_line(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut scratch = path.as_os_str().to_owned();
-            scratch.push(".unfinished");
-            let line = format!("{fresh}\n");
-            atomic::replace(path, &PathBuf::from(scratch), line.as_bytes(), Durable::Whole).map_err(failed)?;
-            Ok((fresh.to_owned(), true))
-        }
-        read => Ok((read.map_err(failed)?, false)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(|source| OpenError::Io { path: path.to_owned(), source }),
     }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), OpenError> {
+    let mut scratch = path.as_os_str().to_owned();
+    scratch.push(".unfinished");
+    let line = format!("{text}\n");
+    let written = atomic::replace(path, &PathBuf::from(scratch), line.as_bytes(), Durable::Whole);
+    written.map_err(|source| OpenError::Io { path: path.to_owned(), source })
 }
 
 /// A file of one line, without its line feed. Anything more or less is kept, so that it compares unequal.
