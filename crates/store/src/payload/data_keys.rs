@@ -239,8 +239,8 @@ impl DataKeys {
         getrandom::fill(&mut *key).map_err(|_| SealError::Randomness)?;
         let sealed = self.sealer.seal(&*key, id.as_bytes())?;
         let path = dir.join(&id);
-        let written = begun(&dir)
-            .and_then(|()| atomic::replace(&path, &dir.join("unfinished"), &sealed, Durable::There));
+        let written =
+            begun(&dir).and_then(|()| atomic::replace(&path, &dir.join("unfinished"), &sealed, Durable::There));
         written.map_err(|source| DataKeyError::Io { path, source })?;
         Ok(DataKey::new(id, *key))
     }
