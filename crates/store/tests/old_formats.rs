@@ -80,6 +80,8 @@ fn their_payloads_are_read_as_they_were_written_and_packed() {
     let fixtures = logs().with_file_name("payloads");
     let copied = tempfile::tempdir().expect("a folder");
     copy(&fixtures.join("v2"), copied.path());
+    // A checkout leaves keys readable by others, which are then not used.
+    private(&copied.path().join("keys"));
     let keys = store::Keys::open(&copied.path().join("keys"), "mortise.example/fixture").expect("keys");
     let log = copied.path().join("log");
     let (mut reader, data_keys) = (store::payload::PayloadReader::new(&log), keys.data_keys(&log));
@@ -97,6 +99,14 @@ fn their_payloads_are_read_as_they_were_written_and_packed() {
     assert_eq!(read, 208);
     let units = store::payload::units(&log).expect("units");
     assert_eq!(units.iter().map(|unit| unit.packed > 0).collect::<Vec<_>>(), [true, false]);
+}
+
+fn private(dir: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).expect("a private folder");
+    for entry in fs::read_dir(dir).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        fs::set_permissions(entry, fs::Permissions::from_mode(0o600)).expect("a private file");
+    }
 }
 
 fn copy(from: &Path, to: &Path) {
