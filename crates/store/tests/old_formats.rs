@@ -74,6 +74,41 @@ fn one_changed_byte_is_found_in_them_as_ever() {
     }
 }
 
+/// Payloads as they were written, and packed, by each version.
+#[test]
+fn their_payloads_are_read_as_they_were_written_and_packed() {
+    let fixtures = logs().with_file_name("payloads");
+    let copied = tempfile::tempdir().expect("a folder");
+    copy(&fixtures.join("v2"), copied.path());
+    // A checkout leaves keys readable by others, which are then not used.
+    private(&copied.path().join("keys"));
+    let keys = store::Keys::open(&copied.path().join("keys"), "mortise.example/fixture").expect("keys");
+    let log = copied.path().join("log");
+    let (mut reader, data_keys) = (store::payload::PayloadReader::new(&log), keys.data_keys(&log));
+    let lines = fs::read_to_string(fixtures.join("v2.jsonl")).expect("what records say");
+    let mut read = 0;
+    for line in lines.lines() {
+        let said: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let payload = said["payload"].to_string();
+        let payload: vocab::event::Payload<'_> = serde_json::from_str(&payload).expect("a payload");
+        let found = reader.read(&payload, said["t"].as_i64().expect("a time"), &data_keys).expect("an answer");
+        let text = said["text"].as_str().expect("a text").as_bytes().to_vec();
+        assert_eq!(found, store::payload::Found::Text(text.into()), "{line}");
+        read += 1;
+    }
+    assert_eq!(read, 208);
+    let units = store::payload::units(&log).expect("units");
+    assert_eq!(units.iter().map(|unit| unit.packed > 0).collect::<Vec<_>>(), [true, false]);
+}
+
+fn private(dir: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).expect("a private folder");
+    for entry in fs::read_dir(dir).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        fs::set_permissions(entry, fs::Permissions::from_mode(0o600)).expect("a private file");
+    }
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry").path()) {

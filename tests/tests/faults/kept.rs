@@ -233,3 +233,66 @@ fn with_no_room_left_nothing_is_done_and_with_little_no_text_is_kept() {
     fs::remove_file(&filler).expect("room");
     call(&project);
 }
+
+/// The day before one, as units are named.
+fn day_before(day: &str) -> String {
+    let parts: Vec<u32> = day.split('-').map(|part| part.parse().expect("a number")).collect();
+    let (year, month, day) = (parts[0], parts[1], parts[2]);
+    let leap = u32::from(year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)));
+    let lengths = [31, 28 + leap, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let (year, month, day) = match (month, day) {
+        (1, 1) => (year - 1, 12, 31),
+        (_, 1) => (year, month - 1, lengths[month as usize - 2]),
+        _ => (year, month, day - 1),
+    };
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[test]
+fn a_day_that_is_over_is_packed_and_everything_reads_as_before() {
+    let project = project("tier = \"high\"");
+    let mut agent = project.hosted("tester", "faulty");
+    let long = "words that come back, as they do. ".repeat(600);
+    for number in 0..8 {
+        agent.call("echo", json!({"n": number, "text": long}));
+    }
+    drop(agent);
+    end_gateway(&project);
+    let before = verified(&project).1;
+    assert_eq!(before["missing"], 0, "{before}");
+    let today = unit(&project, "trace_text");
+    let day = today.file_name().and_then(|name| name.to_str()).expect("a day").to_owned();
+    let yesterday = today.with_file_name(day_before(&day));
+    fs::rename(&today, &yesterday).expect("a renamed day");
+    // An old month's keys, which nothing needs any more.
+    let old = project.log().join("pay/keys/2024-02");
+    fs::create_dir_all(&old).expect("an old month");
+
+    call(&project);
+    let segment = yesterday.join("packed/0/seg/00000000000000000000.log");
+    let is_packed = || segment.exists() && !yesterday.join("packed/0/replaces").exists();
+    wait_for("a packed day", || is_packed().then_some(()));
+    wait_for("a removed month", || (!old.exists()).then_some(()));
+    let told = project.events_of("store.pruned");
+    assert_eq!((told.len(), &told[0]["detail"]["key_months"]), (1, &json!(["2024-02"])));
+    assert!(!yesterday.join("seg/00000000000000000000.log").exists());
+    let sum: u64 = files(&yesterday).iter().map(|path| fs::metadata(path).expect("a file").len()).sum();
+    assert!(sum < 8 * long.len() as u64 / 4, "{sum} bytes");
+    let (code, report) = verified(&project);
+    let ok = |report: &Value| report["ok"].as_u64().expect("a number");
+    assert_eq!((code, ok(&report), &report["missing"], &report["altered"]), (0, ok(&before) + 3, &json!(0), &json!(0)));
+    let dispatch = project.events_of("tool.dispatch")[0]["call"].as_str().expect("a call").to_owned();
+    let shown = project.typing(&["trace", "reveal", &dispatch, "--reason", "ticket 7"], &[]);
+    assert!(shown.code == 0 && shown.stdout.contains("words that come back"), "{shown:#?}");
+    let usage = project.run(&["trace", "usage"]);
+    assert!(usage.stdout.contains("trace_text: 2 days kept"), "{usage:?}");
+
+    // What is packed and then changed is altered, with its place.
+    end_gateway(&project);
+    let mut altered = fs::read(&segment).expect("a segment");
+    altered[200] ^= 1;
+    fs::write(&segment, altered).expect("an altered segment");
+    let output = project.run(&["trace", "verify"]);
+    assert_eq!(output.code, 20, "{output:?}");
+    assert!(output.stdout.contains("packed/0/seg/00000000000000000000.log` cannot be read at byte 0"), "{output:?}");
+}

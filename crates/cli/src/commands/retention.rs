@@ -148,7 +148,9 @@ fn hold(output: &Output, place: &Place, name: &str, decision: &args::Decision, r
 
 fn erase(output: &Output, place: &Place, user: &str, decision: &args::Decision) -> Outcome {
     let (approver, reason) = reasoned(decision)?;
-    output.message(format!("what is kept of `{}` becomes unreadable, for good; records stay", visible(user)));
+    let who = visible(user);
+    output.message(format!("what was said in calls of `{who}` becomes unreadable, for good"));
+    output.message(format!("records stay, and name `{who}` as before: who called what, and when"));
     let secret = typed_secret(&format!("secret of {approver}: "))?;
     let answer = reach::ask(place, &Request::Erase { user: user.to_owned(), approver, secret, reason })?;
     let keys = answer.get("keys").and_then(Value::as_u64).unwrap_or_default();

@@ -134,9 +134,11 @@ impl Block<'_> {
     /// Whether all its payloads are what its head says.
     pub(super) fn is_as_said(&self, opened: &Opened) -> bool {
         opened.count() == self.tags.len()
-            && self.tags.iter().enumerate().all(|(place, said)| {
-                opened.at(place).is_some_and(|(salt, text)| tag(&digest(salt, text)) == *said)
-            })
+            && self
+                .tags
+                .iter()
+                .enumerate()
+                .all(|(place, said)| opened.at(place).is_some_and(|(salt, text)| tag(&digest(salt, text)) == *said))
     }
 }
 

@@ -142,7 +142,8 @@ fn packed(unit: &Path) -> io::Result<Vec<Part>> {
     let mut parts = Vec::new();
     for entry in entries {
         let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.parse::<u32>().ok().filter(|number| number.to_string() == name));
+        let number =
+            name.to_str().and_then(|name| name.parse::<u32>().ok().filter(|number| number.to_string() == name));
         parts.extend(number.map(|number| Part(Some(number))));
     }
     parts.sort_unstable();

@@ -31,7 +31,8 @@ fn payloads_come_back_compressed_or_not() {
     let (key, other) = (DataKey::drawn(ID), DataKey::drawn("00"));
     let mut random = vec![0; 10_000];
     getrandom::fill(&mut random).unwrap();
-    for (texts, is_small) in [([&b"again and again. ".repeat(1_000)[..], b"", b"end"], true), ([&random, b"", b"x"], false)]
+    for (texts, is_small) in
+        [([&b"again and again. ".repeat(1_000)[..], b"", b"end"], true), ([&random, b"", b"x"], false)]
     {
         let (pile, digests) = pile(&texts);
         let block = pile.seal(&key).unwrap();

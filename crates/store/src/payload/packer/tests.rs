@@ -23,7 +23,10 @@ fn owner(subject: &str) -> Owner {
 }
 
 fn text(number: usize) -> String {
-    format!("{{\"ticket\":{number},\"status\":\"open\",\"text\":\"{}\"}}", "some words that come back ".repeat(1 + number % 40))
+    format!(
+        "{{\"ticket\":{number},\"status\":\"open\",\"text\":\"{}\"}}",
+        "some words that come back ".repeat(1 + number % 40)
+    )
 }
 
 impl Fixture {
@@ -131,10 +134,7 @@ async fn a_closed_day_is_packed_and_every_payload_is_what_it_was() {
     fixture.write(NOON, 300).await;
     assert_eq!(fixture.states(), [("ok", 1_200)].into());
     assert_eq!(fixture.packed(NOON + DAY_US).unwrap().len(), 1);
-    assert_eq!(
-        fixture.files(),
-        ["packed/0/seg/00000000000000000000.log", "packed/1/seg/00000000000000000000.log"]
-    );
+    assert_eq!(fixture.files(), ["packed/0/seg/00000000000000000000.log", "packed/1/seg/00000000000000000000.log"]);
     assert_eq!(fixture.states(), [("ok", 1_200)].into());
     for (subject, left) in [("ada", 800), ("bob", 400)] {
         let living = keys.living(&owner(subject), Day::of(NOON).month());
