@@ -97,10 +97,12 @@ fn a_clock_set_back_over_a_restart_is_recorded_and_counted() {
 
 const DAY: i64 = 86_400;
 
-/// Seconds since the epoch, as this machine has them.
-fn now() -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time after 1970");
-    i64::try_from(now.as_secs()).expect("seconds")
+/// Seconds since the epoch, as this machine has them: the time of a file.
+fn now(folder: &Path) -> i64 {
+    fs::write(folder.join("now"), "").expect("a file");
+    let written = fs::metadata(folder.join("now")).and_then(|found| found.modified()).expect("a time");
+    let since = written.duration_since(std::time::UNIX_EPOCH).expect("a time after 1970");
+    i64::try_from(since.as_secs()).expect("seconds")
 }
 
 fn newest(project: &Project) -> i64 {
@@ -136,7 +138,8 @@ fn a_clock_set_back_by_a_day_or_a_year_loses_nothing_and_removes_nothing_early()
     for (number, back) in [(2, DAY), (3, 365 * DAY)] {
         fs::write(faults.join("clock"), format!("-{back}")).expect("a clock");
         call(number);
-        assert!((now() - newest(&project)).abs() < 600, "{} and {}", now(), newest(&project));
+        let (now, newest) = (now(&faults), newest(&project));
+        assert!((now - newest).abs() < 600, "{now} and {newest}");
         assert_eq!(prune(&project), 0);
     }
     end_gateway(&project);

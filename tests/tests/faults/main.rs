@@ -9,16 +9,12 @@ mod configuration;
 mod damaged_log;
 mod descendants;
 mod faulty;
-mod flipped;
 mod foreign;
 mod full_disk;
 mod http_rules;
 mod kept;
 mod lost_keys;
 mod newer_formats;
-#[path = "../lifecycle/people.rs"]
-#[expect(dead_code, reason = "some of it is for calls that wait")]
-mod people;
 mod questions;
 mod rotated_keys;
 mod searched;
