@@ -112,6 +112,53 @@ fn nothing_is_lost_while_nobody_is_there_and_the_gateway_is_killed() {
     assert!(status(&project)["failure"].is_null() || status(&project)["behind"] == 0);
 }
 
+/// Refused connections, errors, and silence, one after the other, as in an outage; how long a sink waits between attempts, an
+/// hour of them, is `pause.rs`'s.
+#[test]
+fn an_outage_of_every_kind_loses_nothing_and_keeps_the_order() {
+    let mut receiver = Receiver::start();
+    let project = project(&sink("webhook", &receiver, "batch = 4\ntimeout_s = 1\n"));
+    let _gateway = project.up(&["--dev"]);
+    search(&mut project.hosted(BOT, "desk"));
+    let before = all_arrived(&project, &receiver).len();
+    let requests = receiver.requests().len();
+    receiver.down();
+    search(&mut project.hosted(BOT, "desk"));
+    wait_for("a refused connection", || status(&project)["failure"].as_str().map(ToOwned::to_owned));
+    let came = |receiver: &Receiver, mode: &str| {
+        let found = receiver.requests().into_iter().filter(|request| request["mode"] == mode).count();
+        (found > 0).then_some(())
+    };
+    for mode in ["down", "hang"] {
+        receiver.mode(mode);
+        if mode == "down" {
+            receiver.up();
+        }
+        wait_for("a request that fails", || came(&receiver, mode));
+        search(&mut project.hosted(BOT, "desk"));
+    }
+    receiver.mode("ok");
+    let after = all_arrived(&project, &receiver);
+    assert!(after.len() > before && after.is_sorted_by(|a, b| a < b), "{after:?}");
+    // What may have been taken without an answer is the batch that was under way, and nothing else, however often.
+    let failed: Vec<Value> = receiver.requests().split_off(requests);
+    let failed: Vec<&Value> = failed.iter().filter(|request| request["mode"] != "ok").collect();
+    assert!(failed.len() >= 2 && failed.iter().all(|request| request["records"] == failed[0]["records"]), "{failed:?}");
+    assert_eq!(failed[0]["records"][0]["index"], before, "it begins where what had arrived ends");
+    wait_for("a sink that has come to the end", || (status(&project)["behind"] == 0).then_some(()));
+    assert!(status(&project)["failure"].is_null());
+}
+
+#[test]
+fn a_file_among_what_mortise_keeps_is_not_written() {
+    let project = project("\n[sinks.disk]\nkind = \"file\"\npath = \"mortise/agents/events.jsonl\"\nevery_s = 1\n");
+    let _gateway = project.up(&["--dev"]);
+    let why = wait_for("a sink that says why", || status(&project)["failure"].as_str().map(ToOwned::to_owned));
+    assert!(why.contains("Mortise keeps its own files there; choose another `path`"), "{why}");
+    assert!(project.run(&["doctor"]).stdout.contains("keeps its own files there"));
+    assert!(!project.root().join("mortise/agents/events.jsonl").exists());
+}
+
 #[test]
 fn what_was_not_acknowledged_comes_again_and_nothing_else_does() {
     let receiver = Receiver::start();

@@ -94,3 +94,76 @@ fn a_clock_set_back_over_a_restart_is_recorded_and_counted() {
         "{verified:?}"
     );
 }
+
+const DAY: i64 = 86_400;
+
+/// Seconds since the epoch, as this machine has them: the time of a file.
+fn now(folder: &Path) -> i64 {
+    fs::write(folder.join("now"), "").expect("a file");
+    let written = fs::metadata(folder.join("now")).and_then(|found| found.modified()).expect("a time");
+    let since = written.duration_since(std::time::UNIX_EPOCH).expect("a time after 1970");
+    i64::try_from(since.as_secs()).expect("seconds")
+}
+
+fn newest(project: &Project) -> i64 {
+    project.events().last().expect("an event")["t"].as_i64().expect("a time") / 1_000_000
+}
+
+fn prune(project: &Project) -> usize {
+    let pruned = project.typing(&["retention", "prune"], &[]);
+    assert_eq!(pruned.code, 0, "{pruned:#?}");
+    project.events_of("store.pruned").len()
+}
+
+fn payloads(project: &Project) -> serde_json::Value {
+    let output = project.run(&["--format", "ndjson", "trace", "verify"]);
+    assert_eq!(output.code, 0, "{output:?}");
+    serde_json::from_str::<serde_json::Value>(output.stdout.lines().last().expect("a report")).expect("JSON")["payloads"].clone()
+}
+
+#[test]
+fn a_clock_set_back_by_a_day_or_a_year_loses_nothing_and_removes_nothing_early() {
+    let project = faulty::project();
+    let path = "mortise/agents/tester.toml";
+    project.write(path, &project.read(path).replace("tier = \"low\"", "tier = \"high\""));
+    let (library, faults) = (library(&project), faults(&project));
+    let call = |number: u64| {
+        let answer = project.hosted("tester", "faulty").call("echo", json!({"n": number}));
+        assert_eq!(faulty::text(&answer), format!("{{\"n\": {number}}}"));
+    };
+    fs::write(faults.join("clock"), "0").expect("a clock");
+    let gateway = up(&project, &library, &faults);
+    call(1);
+    // Under a gateway, time goes on as before.
+    for (number, back) in [(2, DAY), (3, 365 * DAY)] {
+        fs::write(faults.join("clock"), format!("-{back}")).expect("a clock");
+        call(number);
+        let (now, newest) = (now(&faults), newest(&project));
+        assert!((now - newest).abs() < 600, "{now} and {newest}");
+        assert_eq!(prune(&project), 0);
+    }
+    end_gateway(&project);
+    drop(gateway);
+    // Between two starts, it is what the system says, and the start says how far that is back.
+    for (number, back) in [(4, DAY), (5, 365 * DAY)] {
+        fs::write(faults.join("clock"), format!("-{back}")).expect("a clock");
+        let gateway = up(&project, &library, &faults);
+        let started = project.events_of("gateway.started").pop().expect("a start");
+        let told = started["detail"]["clock_back_us"].as_i64().expect("how far back") / 1_000_000;
+        assert!(told > back / 2 - 600 && told <= back, "{told} of {back}");
+        call(number);
+        assert_eq!(prune(&project), 0);
+        end_gateway(&project);
+        drop(gateway);
+    }
+    let found = payloads(&project);
+    assert_eq!((&found["ok"], &found["missing"], &found["altered"]), (&json!(15), &json!(0), &json!(0)), "{found}");
+    // Put right again, what is stamped a year ago is past its time by its stamp, and goes with a record that says so.
+    fs::write(faults.join("clock"), "0").expect("a clock");
+    let gateway = up(&project, &library, &faults);
+    assert!(prune(&project) > 0);
+    end_gateway(&project);
+    drop(gateway);
+    let found = payloads(&project);
+    assert_eq!((&found["ok"], &found["pruned"], &found["missing"]), (&json!(12), &json!(3), &json!(0)), "{found}");
+}

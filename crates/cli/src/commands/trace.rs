@@ -106,7 +106,7 @@ fn ls(output: &Output, dir: &Path, list: &TraceList) -> Outcome {
     }
     if timeline.forgotten() > 0 {
         let (forgotten, looked_at) = (timeline.forgotten(), timeline.rows().len());
-        output.message(format!("only the newest {looked_at} calls were looked at, not the {forgotten} before them"));
+        output.message(format!("only the newest {looked_at} calls were looked at, not the {forgotten} before them; `mortise trace search` finds those too"));
     }
     let rows: Vec<&Row> = timeline.rows().iter().filter(|row| wanted(list, row)).collect();
     let rows = rows.get(rows.len().saturating_sub(list.limit)..).unwrap_or_default();

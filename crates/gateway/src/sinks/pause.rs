@@ -33,4 +33,17 @@ mod tests {
         assert_eq!(pause(1, Some(Duration::from_secs(7_000)), 0), LONGEST_ASKED);
         assert_eq!(pause(9, Some(Duration::from_secs(1)), 0), LONGEST / 2);
     }
+
+    #[test]
+    fn an_hour_without_a_receiver_costs_few_requests_and_a_minute_after_it() {
+        for chance in [0, 500, 999] {
+            let (mut passed, mut failures) = (Duration::ZERO, 0);
+            while passed < Duration::from_secs(3_600) {
+                failures += 1;
+                passed += pause(failures, None, chance);
+            }
+            assert!((60..=130).contains(&failures), "{failures}");
+            assert!(pause(failures, None, chance) <= LONGEST);
+        }
+    }
 }

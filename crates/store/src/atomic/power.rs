@@ -104,7 +104,9 @@ impl Disk {
 
     pub(super) fn is_synced(&mut self, path: &Path) {
         self.look_beside(path);
-        let Some(id) = File::open(path).ok().and_then(|file| file.metadata().ok()).map(|found| found.ino()) else { return };
+        let Some(id) = File::open(path).ok().and_then(|file| file.metadata().ok()).map(|found| found.ino()) else {
+            return;
+        };
         if let Some(file) = self.files.get_mut(&id) {
             file.durable = read(&file.held);
         }

@@ -37,6 +37,7 @@ struct Gateway {
     state: StateDir,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "errors are mapped by it")]
 fn text(error: impl ToString) -> String {
     error.to_string()
 }
@@ -72,7 +73,7 @@ impl Gateway {
         Ok(())
     }
 
-    fn tell(&self, told: &mut Told, kind: Kind, detail: serde_json::Value, now: i64) -> Result<(), String> {
+    fn tell(&self, told: &mut Told, kind: Kind, detail: &serde_json::Value, now: i64) -> Result<(), String> {
         let mut event = Event::new(kind, "e", now, "default");
         event.detail = detail.as_object().unwrap().clone().into_iter().collect();
         let appended = runtime().block_on(self.log.append(vec![event.to_bytes().map_err(text)?]));
@@ -104,7 +105,7 @@ impl Gateway {
 fn life(home: &Path, told: &mut Told) -> Result<(), String> {
     let retention = json!({"retention_days": {"trace_text": 2, "decision_input": 9}});
     let first = Gateway::start(home, NOON)?;
-    first.tell(told, Kind::GatewayStarted, retention.clone(), NOON)?;
+    first.tell(told, Kind::GatewayStarted, &retention, NOON)?;
     for (subject, bytes) in [("ada", 10), ("bob", 70_000), ("ada", 40_000), ("bob", 3_000)] {
         first.call(told, subject, bytes, NOON)?;
     }
@@ -113,16 +114,21 @@ fn life(home: &Path, told: &mut Told) -> Result<(), String> {
 
     let now = NOON + 3 * DAY_US;
     let second = Gateway::start(home, now)?;
-    second.tell(told, Kind::GatewayStarted, retention, now)?;
+    second.tell(told, Kind::GatewayStarted, &retention, now)?;
     second.call(told, "ada", 500, now)?;
     write_state(&second.state, told, b"[\"case-7\", \"case-8\"]")?;
     let day = Day::of(NOON);
-    second.tell(told, Kind::StorePruned, json!({"class": "trace_text", "through": day.to_string(), "days": 2}), now)?;
+    second.tell(
+        told,
+        Kind::StorePruned,
+        &json!({"class": "trace_text", "through": day.to_string(), "days": 2}),
+        now,
+    )?;
     let units = payload::units(&second.state.log()).map_err(text)?;
     payload::remove(&second.state.log(), *units.iter().find(|unit| unit.day == day).unwrap()).map_err(text)?;
     second.rotate(told)?;
     let living = second.store.keys().living(&owner("ada"), Day::of(now).month());
-    second.tell(told, Kind::StoreShredded, json!({"keys": living}), now)?;
+    second.tell(told, Kind::StoreShredded, &json!({"keys": living}), now)?;
     for key in living {
         second.store.keys().destroy(&key).map_err(text)?;
     }
@@ -203,11 +209,11 @@ fn settle(gateway: &Gateway, log: &Path, keys: &payload::DataKeys, now: i64, cut
             }
         }
     }
-    gateway.tell(&mut told, Kind::StoreRecovered, json!({"payloads_lost": lost}), now).unwrap();
+    gateway.tell(&mut told, Kind::StoreRecovered, &json!({"payloads_lost": lost}), now).unwrap();
     // The day after a power cut is written to as any other.
     gateway.call(&mut told, "bob", 200, now).unwrap_or_else(|error| panic!("{cut}: {error}"));
     gateway.call(&mut told, "ada", 200, NOON + 3 * DAY_US).unwrap_or_else(|error| panic!("{cut}: {error}"));
-    gateway.tell(&mut told, Kind::GatewayStopped, json!({}), now).unwrap();
+    gateway.tell(&mut told, Kind::GatewayStopped, &json!({}), now).unwrap();
     Gone { removed, destroyed }
 }
 

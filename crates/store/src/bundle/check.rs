@@ -107,6 +107,7 @@ pub fn verify_bundle(dir: &Path, vkey: Option<&str>) -> Result<BundleReport, Ver
             return Ok(report);
         }
     };
+    report.origin = key.name().as_str().to_owned();
     let checkpoint = match opened(&dir.join("checkpoint"), &key) {
         Ok(checkpoint) => checkpoint,
         Err(what) => {
@@ -114,7 +115,7 @@ pub fn verify_bundle(dir: &Path, vkey: Option<&str>) -> Result<BundleReport, Ver
             return Ok(report);
         }
     };
-    (report.origin, report.size) = (key.name().as_str().to_owned(), checkpoint.size());
+    report.size = checkpoint.size();
     let (told, selected) = records(dir, &key, &checkpoint, &mut report)?;
     if manifest.is_contiguous && !report.is_contiguous {
         report.problem("records.index", "the manifest says that no record is left out, and some are");
@@ -164,8 +165,8 @@ fn prefix(dir: &Path, report: &mut BundleReport) -> Result<Option<Prefix>, Verif
     }
 }
 
-/// A record that was asked for: its time, and what it commits to.
-type Selected = HashMap<u64, (i64, Vec<vocab::event::Payload<'static>>)>;
+/// A record that was asked for: its time, and what it commits to. Nothing where it is not proved.
+type Selected = HashMap<u64, Option<(i64, Vec<vocab::event::Payload<'static>>)>>;
 
 /// Each record against its proof.
 fn records(
@@ -199,6 +200,7 @@ fn records(
         let place = format!("records.jsonl line {line} (event #{index})");
         if let Err(what) = proved(dir, index, record.as_bytes(), key, checkpoint) {
             report.problem(&place, what);
+            selected.insert(index, None);
             continue;
         }
         report.proved += 1;
@@ -217,7 +219,7 @@ fn records(
         if role == "selected" {
             report.selected += 1;
             let payloads = event.payloads.into_iter().map(vocab::event::Payload::into_owned).collect();
-            selected.insert(index, (event.t, payloads));
+            selected.insert(index, Some((event.t, payloads)));
         }
     }
     if roles.next().is_some() {
@@ -256,9 +258,18 @@ fn payloads(dir: &Path, told: &Told, selected: &Selected, report: &mut BundleRep
             report.problem(place, "it is no payload's line");
             continue;
         };
-        let committed = selected.get(&said.index).and_then(|(t, payloads)| {
-            Some((*t, payloads.iter().find(|payload| payload.name == said.name && payload.digest == said.digest)?))
-        });
+        let record = match selected.get(&said.index) {
+            Some(Some(record)) => record,
+            // That it is not proved is said already.
+            Some(None) => continue,
+            None => {
+                report.problem(place, format!("event #{} is not among the records that were asked for", said.index));
+                continue;
+            }
+        };
+        let is_meant =
+            |payload: &&vocab::event::Payload<'_>| payload.name == said.name && payload.digest == said.digest;
+        let committed = record.1.iter().find(is_meant).map(|payload| (record.0, payload));
         let Some((t, payload)) = committed else {
             report.problem(place, format!("event #{} does not commit to `{}`", said.index, said.name));
             continue;
@@ -295,8 +306,8 @@ fn payloads(dir: &Path, told: &Told, selected: &Selected, report: &mut BundleRep
             }
         }
     }
-    for (index, (_, payloads)) in selected {
-        for payload in payloads {
+    for (index, record) in selected {
+        for payload in record.iter().flat_map(|(_, payloads)| payloads) {
             if !seen.contains(&(*index, payload.name.to_string())) {
                 report.problem(
                     "payloads.jsonl",

@@ -251,13 +251,7 @@ impl Writer<'_> {
     }
 
     /// The log's own files, and how to check all of it.
-    fn about(
-        &mut self,
-        log: &Path,
-        prover: &Prover,
-        is_contiguous: bool,
-        left_out: u64,
-    ) -> Result<(), BundleError> {
+    fn about(&mut self, log: &Path, prover: &Prover, is_contiguous: bool, left_out: u64) -> Result<(), BundleError> {
         // Not the files beside the log: by now a newer checkpoint may be there, and the proofs are under this one.
         self.file("origin", format!("{}\n", prover.origin()).as_bytes())?;
         self.file("checkpoint", prover.checkpoint().as_bytes())?;

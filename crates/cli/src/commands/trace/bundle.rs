@@ -122,6 +122,10 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Outcome {
     if more > 0 {
         output.line(format!("    and {more} more"));
     }
+    if report.size == 0 {
+        output.line("    without a good key and checkpoint nothing else can be checked");
+        return Ok(exit);
+    }
     let gaps = if report.is_contiguous { "none left out between them" } else { "others may lie between them" };
     output.line(format!(
         "    {} records proved to be in a log of {} ({} asked for; {gaps})",

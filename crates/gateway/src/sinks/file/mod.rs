@@ -60,7 +60,10 @@ fn keep_out(path: &Path, own: &[PathBuf]) -> io::Result<()> {
     if is_plain && !own.iter().map(real_of).any(|place| real.starts_with(place)) {
         return Ok(());
     }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "Mortise keeps its own files there; choose another `path` for the sink"))
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "Mortise keeps its own files there; choose another `path` for the sink",
+    ))
 }
 
 /// Appends lines, all of them or none, and makes them durable.

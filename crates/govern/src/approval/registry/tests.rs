@@ -361,6 +361,27 @@ fn sealed_files_survive_a_restart_and_damage_is_named() {
     assert_eq!(Approvals::open(other_key, LIMITS).unwrap().1.len(), 2);
 }
 
+#[test]
+fn an_ask_from_a_time_that_has_not_come_waits_no_longer() {
+    let day = 86_400 * S;
+    let (files, now) = (Memory::default(), 400 * day);
+    let mut approvals = open(&files);
+    ask(&mut approvals, 1, asked("a"), now).unwrap();
+    ask(&mut approvals, 2, asked("b"), now).unwrap();
+    approve(&mut approvals, 1, "ada", now + S).unwrap();
+    // A restart after the clock was set back by a day, or a year: neither counts until then.
+    for back in [day, 365 * day] {
+        let mut approvals = open(&files);
+        let answered = approve(&mut approvals, 2, "ada", now - back);
+        assert!(matches!(answered, Err(AnswerError::NotPending(State::Pending))), "{answered:?}");
+        let used = approvals.consume(&id(1), &SessionId::new("s1"), now - back);
+        assert!(matches!(used, Err(ConsumeError::NotApproved(State::Expired))), "{used:?}");
+    }
+    let mut approvals = open(&files);
+    assert_eq!(approvals.expire(now).unwrap().len(), 0);
+    assert_eq!(approvals.expire(now - day).unwrap().len(), 2);
+}
+
 proptest! {
     /// Whatever happens in whichever order: an approval is consumed at most once, never after a refusal or its time,
     /// and never without enough approvals; and a restart at any moment changes nothing.
