@@ -15,13 +15,14 @@ struct Bench {
 }
 
 /// In the order of a call: what a figure further down is made of stands above it.
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 9] = [
     Bench { says: "deciding", seconds: 15, target: ("mortise-policy", "bench", "decide") },
     Bench { says: "allocations of deciding", seconds: 5, target: ("mortise-policy", "bench", "allocations") },
-    Bench { says: "appending to the log", seconds: 70, target: ("mortise-store", "bench", "append") },
-    Bench { says: "verifying a log", seconds: 20, target: ("mortise-store", "bench", "verify") },
+    Bench { says: "appending to the log", seconds: 100, target: ("mortise-store", "bench", "append") },
+    Bench { says: "verifying a log", seconds: 30, target: ("mortise-store", "bench", "verify") },
     Bench { says: "deciding a log again", seconds: 60, target: ("mortise-lab", "bench", "replay") },
     Bench { says: "searching a log", seconds: 15, target: ("mortise-store", "bench", "search") },
+    Bench { says: "memory of reading a log", seconds: 120, target: ("mortise-lab", "bench", "memory") },
     Bench { says: "reading messages", seconds: 15, target: ("mortise-canon", "bench", "scan") },
     Bench { says: "a gateway under load", seconds: 360, target: ("mortise-tests", "bin", "load") },
 ];

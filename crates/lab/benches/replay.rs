@@ -14,17 +14,20 @@
 #[path = "../tests/lab/fixture.rs"]
 #[expect(dead_code, reason = "shared with the tests of suites, which use other parts of it")]
 mod fixture;
+#[path = "../../store/benches/measured/mod.rs"]
+#[expect(dead_code, reason = "shared with the benchmarks of the log")]
+mod measured;
+mod past;
 
-use enforce::input::{RecordedFacts, State};
 use enforce::replay::{Declared, redecide};
 use enforce::{DecisionInput, Inputs, Kept, Snapshot};
 use lab::replay::{Aim, Replay, Report, Selection};
-use serde_json::{Value, json};
+use past::Failure;
 use std::collections::HashMap;
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use vocab::Event;
-use vocab::event::{Kind, Payload, PayloadClass};
+use vocab::event::{Payload, PayloadClass};
 
 /// Different records; the log is made of them again and again.
 const DISTINCT: usize = 5_000;
@@ -38,18 +41,21 @@ when { context.labels.confidentiality.contains(Confidentiality::"secret") };
 forbid(principal, action == Action::"desk/run", resource) when { context.session.calls > 80 };
 "#;
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
-
-fn main() -> Outcome<()> {
+fn main() -> Result<(), Failure> {
     let decisions = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(400_000);
     let snapshot = fixture::snapshot_of(&fixture::files());
     let past = Past::of(&snapshot)?;
     let bytes = past.records.iter().map(Vec::len).sum::<usize>() / past.records.len();
     let documents = past.documents.values().map(Vec::len).sum::<usize>() / past.documents.len();
+    println!("one thread; {}", measured::conditions());
     println!(
-        "{decisions} decisions, {} rules; {bytes} bytes a record, {documents} a document; one thread",
+        "{decisions} decisions, {} rules; {bytes} bytes a record, {documents} a document\n",
         snapshot.bundle.rules().count()
     );
+    println!(
+        "| what | decisions/s | us each | resident after a tenth, and after all, MiB | exact, from facts, neither |"
+    );
+    println!("|---|---:|---:|---:|---:|");
     past.measure("records read, nothing else", decisions, &mut |record| {
         black_box(Event::from_bytes(record).is_ok());
     });
@@ -84,38 +90,14 @@ impl Inputs for Past {
 }
 
 impl Past {
-    fn of(snapshot: &Snapshot) -> Outcome<Self> {
+    fn of(snapshot: &Snapshot) -> Result<Self, Failure> {
         let mut past = Self { records: Vec::new(), documents: HashMap::new(), inputs: HashMap::new() };
         for number in 0..DISTINCT {
-            let input = DecisionInput::from_bytes(&canon::json::canonical(&document(number)))?;
-            let now = redecide(snapshot, &input, Declared::Then).ok_or("an operation that is not known")?;
+            let (mut event, input) = past::decision(snapshot, number, 1_795_000_000_000_000)?;
             let (digest, document) = (format!("sha256:{number:064x}"), input.to_bytes());
-            let mut event = Event::new(Kind::PolicyDecision, format!("id-{number}"), 1_795_000_000_000_000, "default");
-            let call = &input.call;
-            event.agent = Some((&call.agent).into());
-            event.authn = Some(call.authn);
-            event.call = Some((&call.id).into());
-            event.session = Some((&call.session).into());
-            event.server = Some((&call.server).into());
-            event.tool_name = call.tool.as_ref().map(Into::into);
-            let target = call.target().ok_or("no target")?;
-            event.definition = snapshot.tool(&target).map(|tool| (&tool.description.definition).into());
-            event.policy_bundle = Some(snapshot.bundle.digest().into());
-            event.config_revision = Some(snapshot.revision().into());
-            event.decision = Some(now.decision.verdict);
-            event.reasons = now.decision.reasons.clone().into();
-            event.permits = now.decision.permits.clone().into();
-            event.would = now.decision.would.clone().into();
-            event.faults = now.decision.faults.clone().into();
-            event.redactions.clone_from(&now.redactions);
-            let state: State = input.state.clone();
-            let facts = RecordedFacts { state, unrepresentable: false };
-            event.detail.insert(RecordedFacts::MEMBER.to_owned(), serde_json::to_value(facts)?);
-            let bytes = u64::try_from(document.len())?;
-            let class = PayloadClass::DecisionInput;
             event.payloads = vec![Payload {
-                bytes,
-                class,
+                bytes: u64::try_from(document.len())?,
+                class: PayloadClass::DecisionInput,
                 digest: digest.clone().into(),
                 key: "2026-11".into(),
                 name: "input".into(),
@@ -130,10 +112,10 @@ impl Past {
     fn measure(&self, what: &str, decisions: usize, each: &mut dyn FnMut(&[u8])) {
         let begin = Instant::now();
         self.records.iter().cycle().take(decisions).for_each(|record| each(record));
-        say(what, decisions, begin, "");
+        say(what, decisions, begin.elapsed(), "| |");
     }
 
-    fn replay(&self, what: &str, snapshot: &Snapshot, decisions: usize, inputs: &dyn Inputs) -> Outcome<()> {
+    fn replay(&self, what: &str, snapshot: &Snapshot, decisions: usize, inputs: &dyn Inputs) -> Result<(), Failure> {
         let selection = Selection { since_us: None, agent: None, examples: 3 };
         let mut replay = Replay::new(snapshot, &|_| None, Aim::Same, selection, inputs, None);
         let mut resident = Vec::new();
@@ -141,52 +123,23 @@ impl Past {
         for (index, record) in self.records.iter().cycle().take(decisions).enumerate() {
             replay.take(u64::try_from(index)?, &Event::from_bytes(record)?);
             if index + 1 == decisions / 10 || index + 1 == decisions {
-                resident.push(resident_kib());
+                resident.push(measured::memory("VmRSS"));
             }
         }
-        let memory = format!(", resident {resident:?} KiB");
-        say(what, decisions, begin, &memory);
-        let Report { summary, not_replayable, .. } = replay.finish();
-        println!("    {summary:?} {not_replayable:?}");
+        let taken = begin.elapsed();
+        let Report { summary, .. } = replay.finish();
+        if summary.differences > 0 {
+            return Err(format!("{what}: {summary:?}").into());
+        }
+        let memory: Vec<String> = resident.iter().map(|kib| format!("{:.1}", *kib as f64 / 1024.0)).collect();
+        let counts = format!("{}, {}, {}", summary.exact, summary.from_facts, summary.not_replayable);
+        say(what, decisions, taken, &format!("{} | {counts} |", memory.join(", ")));
         Ok(())
     }
 }
 
-fn say(what: &str, decisions: usize, begin: Instant, more: &str) {
-    let taken = begin.elapsed().as_secs_f64();
+fn say(what: &str, decisions: usize, taken: Duration, more: &str) {
+    let taken = taken.as_secs_f64();
     let each = taken * 1e6 / decisions as f64;
-    println!("{what}: {:.0} decisions/s, {each:.1} us each{more}", decisions as f64 / taken);
-}
-
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
-}
-
-/// The document of a call: of every kind, with the arguments that such calls have.
-fn document(number: usize) -> Value {
-    let (tool, arguments) = match number % 6 {
-        0 => ("search", json!({"query": format!("open tickets of customer {number}"), "limit": 20})),
-        1 => ("close", json!({"id": format!("T-{}", number % 1_000)})),
-        2 => ("run", json!({"script": "restart", "force": false})),
-        3 => ("mail", json!({"to": format!("c{number}@example.com"), "note": "between us", "file": "notes.txt"})),
-        4 => ("run", json!({"script": "purge"})),
-        _ => ("mail", json!({"to": format!("c{number}@example.com"), "copy": "The script ran; the cache is empty."})),
-    };
-    json!({
-        "v": 1,
-        "call": {
-            "id": format!("0197f0a0-0000-7000-8000-{number:012}"), "tenant": "default", "agent": "bot", "user": "ada",
-            "authn": "run_token", "session": "0197f0a0-0000-7000-8000-000000000000", "server": "desk", "tool": tool,
-            "arguments": arguments, "purpose": "to answer the customer", "received_us": 1_795_000_000_000_000_i64,
-        },
-        "state": {
-            "now_s": 1_795_000_000, "calls": number % 90, "denials": 0, "cost_microusd": 0, "in_flight": 1,
-            "calls_1m": number % 20, "tool_calls_1m": 3, "validation_failures": 0, "agent_limit_1m": 30, "mode": "enforce",
-            "tier": "high", "uncertain": false, "request_attested": false, "integrity": "third_party",
-            "confidentiality": ["private"], "sources": ["desk", "mailer"],
-        },
-        "seen": { "protected": false },
-    })
+    println!("| {what} | {:.0} | {each:.1} | {more}", decisions as f64 / taken);
 }
