@@ -30,10 +30,15 @@ fn event(kind: Kind, days_ago: i64, length: usize) -> Vec<u8> {
     event.to_bytes().expect("a record")
 }
 
-/// A project whose log began 900 days ago: ten long records, a day apart, in segments that begin with 0, 3, 6 and 9; and
-/// one that is as old as is said.
+/// A project whose log began 900 days ago.
 fn aged(newest_days_ago: i64) -> Project {
-    let project = faulty::with("[approvers.ada]\ngroups = [\"audit\"]\n");
+    begun(900, newest_days_ago, "")
+}
+
+/// A project whose log began so many days ago: ten long records, a day apart, in segments that begin with 0, 3, 6 and 9; and
+/// one that is as old as is said.
+fn begun(days_ago: i64, newest_days_ago: i64, settings: &str) -> Project {
+    let project = faulty::with(&format!("[approvers.ada]\ngroups = [\"audit\"]\n{settings}"));
     // A gateway accepts the configuration; in place of its log comes an older one, under the same keys.
     project.typing(&["retention", "prune"], &[]);
     end_gateway(&project);
@@ -43,8 +48,8 @@ fn aged(newest_days_ago: i64) -> Project {
     let keys = Keys::open(&state.keys(), ORIGIN).expect("keys");
     let options = LogOptions { segment_bytes: store::log::MIN_SEGMENT_BYTES, ..LogOptions::new(ORIGIN) };
     let (log, _) = Log::open(&state.log(), &options, keys.signers().expect("signers"), &mut |_, _| {}).expect("a log");
-    let mut records = vec![event(Kind::GatewayStarted, 900, LONG)];
-    records.extend((1..10).map(|day| event(Kind::ServerStarted, 900 - day, LONG)));
+    let mut records = vec![event(Kind::GatewayStarted, days_ago, LONG)];
+    records.extend((1..10).map(|day| event(Kind::ServerStarted, days_ago - day, LONG)));
     records.push(event(Kind::GatewayStopped, newest_days_ago, 0));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     for record in records {
@@ -143,6 +148,23 @@ fn a_clock_that_jumped_ahead_removes_nothing_before_it_is_believed() {
     assert!(said.contains("further ahead than is believed at once") && segment(&project, 0).exists(), "{said}");
     let shown = project.run(&["retention", "show"]).stdout;
     assert!(shown.contains("until it has been so on 7 days (1 by now)"), "{shown}");
+}
+
+#[test]
+fn a_sink_that_has_not_sent_records_keeps_them_for_thirty_days() {
+    let sink = "[sinks.soc]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\n";
+    // The first segment is past its time by 19 days; by 33, and the second by 30.
+    for (days_ago, first) in [(754, 0), (768, 6)] {
+        let project = begun(days_ago, 1, sink);
+        let said = prune(&project);
+        assert_eq!(said.contains("removed"), first > 0, "{days_ago}: {said}");
+        assert_eq!(segment(&project, 0).exists(), first == 0, "{days_ago}: {said}");
+        let told = project.events_of("store.pruned");
+        let named: Vec<_> = told.iter().map(|event| &event["detail"]["not_sent_by"]).collect();
+        assert_eq!(named, vec![&json!(["soc"]); usize::from(first > 0)]);
+        assert_eq!(verified(&project).0, 0);
+        assert_eq!(project.events().first().expect("an event")["index"], first);
+    }
 }
 
 #[test]

@@ -282,3 +282,68 @@ fn tree(first: u64, edge: &[Vec<Hash>]) -> io::Result<TileBuilder> {
 fn invalid(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("it does not say what was pruned: {reason}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::signer;
+    use proof::leaf_hash;
+
+    fn prefix(size: u64) -> Prefix {
+        let mut tree = TileBuilder::new();
+        let leaves: Vec<Hash> = (0..size).map(|number| leaf_hash(&number.to_be_bytes())).collect();
+        tree.append(&leaves).unwrap();
+        let day = crate::payload::Day::of(0);
+        let removed = Removed { first: size, t: 1, through: day, days: 2 };
+        Prefix::new(Parts {
+            epoch: 3,
+            latest: -4,
+            keys: KeyHistory::new(signer().verifier()),
+            stated: Stated::default(),
+            tree,
+            earlier: vec![Removed { first: 1, ..removed.clone() }; MAX_EARLIER],
+            removed,
+            forgotten: 5,
+            told_from: 6,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else_is() {
+        for size in [1, 255, 256, 257, 65_535, 65_536, 65_537 + 256] {
+            let prefix = prefix(size);
+            let text = prefix.format();
+            let read = Prefix::parse(&text).unwrap();
+            assert_eq!((read.root(), read.digest(), &read), (prefix.tree.root(), prefix.digest(), &prefix), "{size}");
+            for (from, to) in [
+                (format!(" {size} 3\n"), format!(" {} 3\n", size + 1)),
+                (format!(" {size} 3\n"), format!(" 0{size} 3\n")),
+                ("/v1".to_owned(), "/v2".to_owned()),
+                ("\"forgotten\":5".to_owned(), "\"forgotten\": 5".to_owned()),
+                ("\"told_from\"".to_owned(), "\"more\":1,\"told_from\"".to_owned()),
+                (format!("\"removed\":{{\"first\":{size},"), "\"removed\":{\"first\":9,".to_owned()),
+                ("[{\"first\":1,".to_owned(), "[{\"first\":1,\"t\":1,\"through\":\"1970-01-01\",\"days\":2},{\"first\":1,".to_owned()),
+            ] {
+                let other = text.replacen(&from, &to, 1);
+                assert_ne!(other, text, "{from}");
+                assert!(Prefix::parse(&other).is_err(), "{size}: {to}");
+            }
+        }
+        assert!(Prefix::parse(&"x".repeat(1024 * 1024 + 1)).unwrap_err().to_string().contains("longer than 1 MiB"));
+        assert!(Prefix::parse(&"x".repeat(1024 * 1024)).unwrap_err().to_string().contains("no second line"));
+    }
+
+    #[test]
+    fn the_longest_file_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pruned");
+        // The eight levels can have 255 hashes each: 65 characters and two quotes.
+        let widest = 8 * 255 * 67;
+        let keys = proof::MAX_LOG_KEYS * 150;
+        let text = prefix(65_535).format();
+        assert!(text.len() + widest + keys < usize::try_from(MAX_BYTES).unwrap());
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(Prefix::read_at(&path).unwrap(), Some(prefix(65_535)));
+    }
+}

@@ -440,3 +440,15 @@ fn a_reader_in_the_middle_goes_on_where_the_log_begins_then() {
     assert_eq!(rest, [1, 2, 9, 10, 11, 12, 13, 14]);
     assert_eq!((reader.len().unwrap(), reader.is_empty().unwrap()), (15, false));
 }
+
+#[test]
+fn so_many_segments_go_at_once_and_the_rest_the_next_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let segments = MAX_SEGMENTS + 2;
+    daily(dir.path(), i64::try_from(segments * 3).unwrap());
+    let most = u64::try_from(MAX_SEGMENTS * 3).unwrap();
+    assert_eq!(pruned(dir.path(), &limits(1_000)), Some(most));
+    // The last one stays.
+    assert_eq!(pruned(dir.path(), &limits(1_000)), Some(most + 3));
+    assert_eq!(verdict(dir.path()), Verdict::Ok);
+}
