@@ -47,8 +47,6 @@ pub(crate) struct Prefix {
     pub(crate) earlier: Vec<Removed>,
     /// How many there were before these.
     pub(crate) forgotten: u64,
-    /// No record with a smaller index tells of this removal.
-    pub(crate) told_from: u64,
     /// The hashes of `tree`: the unfinished tile of each level.
     edge: Vec<Vec<Hash>>,
 }
@@ -64,7 +62,6 @@ struct Body {
     removed: Removed,
     retention_days: Stated,
     tiles: Vec<Vec<String>>,
-    told_from: u64,
 }
 
 /// What the parts are at first; the tree's edge follows.
@@ -77,7 +74,6 @@ pub(super) struct Parts {
     pub(super) removed: Removed,
     pub(super) earlier: Vec<Removed>,
     pub(super) forgotten: u64,
-    pub(super) told_from: u64,
 }
 
 /// Where the records of a log begin: the first index, and the opening before it. Zeros where nothing was pruned.
@@ -101,10 +97,10 @@ fn header(line: &str) -> Option<(u64, u32)> {
 
 impl Prefix {
     pub(super) fn new(parts: Parts) -> io::Result<Self> {
-        let Parts { epoch, latest, keys, stated, tree, removed, earlier, forgotten, told_from } = parts;
+        let Parts { epoch, latest, keys, stated, tree, removed, earlier, forgotten } = parts;
         let edge = edge(&tree)?;
         let first = tree.size();
-        Ok(Self { first, epoch, latest, keys, stated, tree, removed, earlier, forgotten, told_from, edge })
+        Ok(Self { first, epoch, latest, keys, stated, tree, removed, earlier, forgotten, edge })
     }
 
     /// What the log's file says; `None` where nothing was pruned.
@@ -151,7 +147,6 @@ impl Prefix {
             removed: body.removed,
             earlier: body.earlier,
             forgotten: body.forgotten,
-            told_from: body.told_from,
         };
         let prefix = Self::new(parts)?;
         // Whoever holds the digest of a file holds that of what was read from it.
@@ -168,7 +163,6 @@ impl Prefix {
             removed: self.removed.clone(),
             retention_days: self.stated.clone(),
             tiles: self.edge.iter().map(|level| level.iter().map(Hash::to_hex).collect()).collect(),
-            told_from: self.told_from,
         };
         let body = serde_json::to_string(&body).unwrap_or_default();
         format!("{HEADER} {} {}\n{body}\n", self.first, self.epoch)
@@ -304,7 +298,6 @@ mod tests {
             earlier: vec![Removed { first: 1, ..removed.clone() }; MAX_EARLIER],
             removed,
             forgotten: 5,
-            told_from: 6,
         })
         .unwrap()
     }
@@ -321,7 +314,7 @@ mod tests {
                 (format!(" {size} 3\n"), format!(" 0{size} 3\n")),
                 ("/v1".to_owned(), "/v2".to_owned()),
                 ("\"forgotten\":5".to_owned(), "\"forgotten\": 5".to_owned()),
-                ("\"told_from\"".to_owned(), "\"more\":1,\"told_from\"".to_owned()),
+                ("\"latest\"".to_owned(), "\"more\":1,\"latest\"".to_owned()),
                 (format!("\"removed\":{{\"first\":{size},"), "\"removed\":{\"first\":9,".to_owned()),
                 ("[{\"first\":1,".to_owned(), "[{\"first\":1,\"t\":1,\"through\":\"1970-01-01\",\"days\":2},{\"first\":1,".to_owned()),
             ] {

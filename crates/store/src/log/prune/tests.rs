@@ -187,13 +187,22 @@ fn a_removal_against_the_retention_in_force_is_no_excuse() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         daily(dir.path(), 14);
-        // As a gateway would that goes by its own rule.
-        let limits = Limits { days, t: NOON + now * DAY_US, ..limits(16) };
-        assert_eq!(pruned(dir.path(), &limits), Some(6));
-        match verdict(dir.path()) {
+        let plan = plan(dir.path(), &Limits { days, t: NOON + now * DAY_US, ..limits(16) }).unwrap().unwrap();
+        prepare(dir.path(), &plan).unwrap();
+        tell(dir.path(), &plan);
+        // As somebody would who goes by his own rule.
+        let by_hand = tempfile::tempdir().unwrap();
+        copy(dir.path(), by_hand.path());
+        std::fs::rename(by_hand.path().join("pruned.next"), by_hand.path().join("pruned")).unwrap();
+        match verdict(by_hand.path()) {
             Verdict::Missing { place: Place::Record(0), what } => assert!(what.contains(why), "{what}"),
             other => panic!("{other:?}"),
         }
+        // What could not be vouched for is not done.
+        let refused = finish(dir.path()).unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+        assert_eq!((finish(dir.path()).unwrap(), first(dir.path())), (Finished::Nothing, 0));
+        sound(dir.path());
     }
     // Records may commit to what is kept for longer.
     let dir = tempfile::tempdir().unwrap();
