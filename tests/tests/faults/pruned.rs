@@ -172,7 +172,10 @@ fn a_list_of_holds_that_cannot_be_read_stops_removals_and_is_said() {
     let project = aged(1);
     fs::write(project.state().join("holds.json"), "[{").expect("a damaged list");
     let refused = project.typing(&["retention", "prune"], &[]);
-    assert!(refused.code != 0 && refused.stderr.contains("`holds.json` in the state directory is damaged"), "{refused:?}");
+    assert!(
+        refused.code != 0 && refused.stderr.contains("`holds.json` in the state directory is damaged"),
+        "{refused:?}"
+    );
     let shown = project.run(&["retention", "show"]).stdout;
     assert!(shown.contains("which legal holds stand is not known"), "{shown}");
     assert!(!shown.contains("no legal hold") && segment(&project, 0).exists(), "{shown}");
@@ -187,7 +190,8 @@ fn an_erasure_that_was_interrupted_waits_for_a_hold() {
     assert_eq!(decide(&project, &["retention", "hold", "case-9"]).code, 0);
     end_gateway(&project);
     let erasing = project.state().join("erasing.json");
-    fs::write(&erasing, r#"{"keys":["00112233445566778899aabbccddeeff"],"by":"ada","reason":"r"}"#).expect("an erasure");
+    fs::write(&erasing, r#"{"keys":["00112233445566778899aabbccddeeff"],"by":"ada","reason":"r"}"#)
+        .expect("an erasure");
     assert!(prune(&project).contains("a legal hold stands"));
     assert!(erasing.exists() && project.events_of("store.shredded").is_empty());
     assert_eq!(decide(&project, &["retention", "release", "case-9"]).code, 0);

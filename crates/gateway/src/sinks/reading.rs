@@ -189,7 +189,8 @@ mod tests {
         let signer = || Signer::from_seed(KeyName::parse("w.example/log").unwrap(), &[7; 32]);
         let (log, _) = Log::open(dir.path(), &options, signer(), &mut |_, _| {}).unwrap();
         let long = |number| {
-            let mut event = Event::new(Kind::ServerStarted, format!("event-{number}"), 1_795_000_000_000_000, "default");
+            let mut event =
+                Event::new(Kind::ServerStarted, format!("event-{number}"), 1_795_000_000_000_000, "default");
             event.text = Some("x".repeat(40_000).into());
             event.to_bytes().unwrap()
         };
@@ -205,8 +206,7 @@ mod tests {
         plan.tell(&mut told);
         let (log, _) = Log::open(dir.path(), &options, signer(), &mut |_, _| {}).unwrap();
         // One sink is at work, the other is not.
-        let mut following =
-            Reading::open(dir.path(), Shape::Rows, &Cursor::start("w.example/log")).unwrap();
+        let mut following = Reading::open(dir.path(), Shape::Rows, &Cursor::start("w.example/log")).unwrap();
         assert_eq!(following.batch(2, 8).unwrap().next, 2);
         log.append_sealed(told.to_bytes().unwrap()).await.unwrap();
         assert_eq!(store::prune::finish(dir.path()).unwrap(), store::prune::Finished::Done);

@@ -74,10 +74,13 @@ impl Gone {
     /// The verdict on them in a log of which `sealed` records are under a checkpoint.
     pub(super) fn finish(self, sealed: u64) -> Result<PrunedRecords, Fault> {
         let last = self.prefix.first.saturating_sub(1);
-        let missing = |why: String| Err(Fault::missing(Place::Record(0), format!("records 0 to {last} are gone, and {why}")));
+        let missing =
+            |why: String| Err(Fault::missing(Place::Record(0), format!("records 0 to {last} are gone, and {why}")));
         match self.told {
             None => missing("no record says why".to_owned()),
-            Some((index, Err(why))) => missing(format!("record {index}, which says that they were pruned, does not bear it out: {why}")),
+            Some((index, Err(why))) => {
+                missing(format!("record {index}, which says that they were pruned, does not bear it out: {why}"))
+            }
             Some((index, Ok(()))) if index >= sealed => {
                 missing(format!("record {index}, which says that they were pruned, is under no checkpoint"))
             }

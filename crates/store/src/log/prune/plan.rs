@@ -214,8 +214,9 @@ fn check(layout: &Layout, prefix: &Prefix, keys: &KeyHistory, newest: &Checkpoin
     let unsound = |error: &dyn std::fmt::Display| PruneError::Unsound(error.to_string());
     let tiles = StoredTiles(layout);
     let proof = consistency_proof(prefix.first, newest.size(), &tiles).map_err(|error| unsound(&error))?;
-    verify_consistency(prefix.first, newest.size(), &proof, &prefix.root(), newest.root())
-        .map_err(|error| PruneError::Unsound(format!("the records that would go are not those that were signed: {error}")))?;
+    verify_consistency(prefix.first, newest.size(), &proof, &prefix.root(), newest.root()).map_err(|error| {
+        PruneError::Unsound(format!("the records that would go are not those that were signed: {error}"))
+    })?;
     for stored in older(layout, keys, prefix.first)? {
         let grew = prefix.grew_from(&stored.checkpoint, &tiles);
         grew.map_err(|error| PruneError::Unsound(format!("checkpoint `{}`: {error}", stored.path.display())))?;
@@ -268,5 +269,7 @@ fn is_kept(write: &TileWrite, kept: &BTreeSet<u64>) -> bool {
 /// Whether a kept checkpoint ends within this tile of leaves.
 pub(super) fn is_edge(index: u64, kept: &BTreeSet<u64>) -> bool {
     let width = u64::from(TILE_WIDTH);
-    kept.range(index.saturating_mul(width).saturating_add(1)..index.saturating_add(1).saturating_mul(width)).next().is_some()
+    kept.range(index.saturating_mul(width).saturating_add(1)..index.saturating_add(1).saturating_mul(width))
+        .next()
+        .is_some()
 }

@@ -6,8 +6,8 @@
 use super::removed::{Removed, Stated};
 use crate::log::{identity::read_line, layout::Layout};
 use proof::{
-    Checkpoint, Hash, HashReader, KeyHistory, ReadError, TileBuilder, TileId, TileWrite, consistency_proof, encode_hashes,
-    verify_consistency,
+    Checkpoint, Hash, HashReader, KeyHistory, ReadError, TileBuilder, TileId, TileWrite, consistency_proof,
+    encode_hashes, verify_consistency,
 };
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -264,7 +264,10 @@ fn hashes(tiles: &[Vec<String>]) -> io::Result<Vec<Vec<Hash>>> {
 fn tree(first: u64, edge: &[Vec<Hash>]) -> io::Result<TileBuilder> {
     let names = edge_tiles(first);
     let widths_fit = names.len() == edge.len()
-        && names.iter().zip(edge).all(|(name, hashes)| name.map_or(0, |name| usize::from(name.width())) == hashes.len());
+        && names
+            .iter()
+            .zip(edge)
+            .all(|(name, hashes)| name.map_or(0, |name| usize::from(name.width())) == hashes.len());
     if !widths_fit {
         return Err(invalid("its hashes are not those of a tree of that size"));
     }
@@ -316,7 +319,10 @@ mod tests {
                 ("\"forgotten\":5".to_owned(), "\"forgotten\": 5".to_owned()),
                 ("\"latest\"".to_owned(), "\"more\":1,\"latest\"".to_owned()),
                 (format!("\"removed\":{{\"first\":{size},"), "\"removed\":{\"first\":9,".to_owned()),
-                ("[{\"first\":1,".to_owned(), "[{\"first\":1,\"t\":1,\"through\":\"1970-01-01\",\"days\":2},{\"first\":1,".to_owned()),
+                (
+                    "[{\"first\":1,".to_owned(),
+                    "[{\"first\":1,\"t\":1,\"through\":\"1970-01-01\",\"days\":2},{\"first\":1,".to_owned(),
+                ),
             ] {
                 let other = text.replacen(&from, &to, 1);
                 assert_ne!(other, text, "{from}");

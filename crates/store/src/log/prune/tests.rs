@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::{
-    Log, LogReader, Overlap, Place, Verdict, Witness, atomic::ending, begin_rotation, end_rotation, export,
+    Log, LogReader, Overlap, Place, Verdict, Witness,
+    atomic::ending,
+    begin_rotation, end_rotation, export,
     fixture::{append, copy, options, runtime, signer, vkey},
     log::layout::Layout,
     payload::Day,
@@ -394,13 +396,9 @@ fn keys_and_cosignatures_of_records_that_are_gone_are_still_proved_and_flipped_b
     assert_eq!(tiles.map(|tile| std::fs::read(path.join(tile)).unwrap()), before);
     assert_eq!(verify(path, None).unwrap().verdict, Verdict::Ok);
 
-    for (name, step) in [
-        ("pruned", 37),
-        ("tile/0/001", 101),
-        ("tile/0/002", 101),
-        ("tile/0/004", 101),
-        ("checkpoints/301", 1),
-    ] {
+    for (name, step) in
+        [("pruned", 37), ("tile/0/001", 101), ("tile/0/002", 101), ("tile/0/004", 101), ("checkpoints/301", 1)]
+    {
         let whole = std::fs::read(path.join(name)).unwrap();
         for byte in (0..whole.len()).step_by(step) {
             let mut flipped = whole.clone();
