@@ -2,10 +2,10 @@
 
 use crate::{
     log::{
-        prune::{Removed, prefix::Prefix},
         checkpoints::{Stored, StoredError},
         keyring,
         layout::Layout,
+        prune::{Removed, prefix::Prefix},
         walk::{WalkError, walk},
     },
     read::{LogReader, ReadError},

@@ -6,11 +6,10 @@ use crate::kept::{decide, enroll};
 use crate::session::end_gateway;
 use harness::{Project, project::finish};
 use serde_json::{Value, json};
-use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use store::{Clock, Keys, Log, LogOptions, StateDir, StateEnv};
+use store::{Clock, Keys, Log, LogOptions, StateDir};
 use vocab::Event;
 use vocab::event::Kind;
 
@@ -31,19 +30,26 @@ fn event(kind: Kind, days_ago: i64, length: usize) -> Vec<u8> {
     event.to_bytes().expect("a record")
 }
 
-/// A project whose log began 900 days ago: ten long records, a day apart, in segments that begin with 0, 3, 6 and 9; and
-/// one that is as old as is said.
+/// A project whose log began 900 days ago.
 fn aged(newest_days_ago: i64) -> Project {
-    let project = faulty::with("[approvers.ada]\ngroups = [\"audit\"]\n");
-    let base = project.state_base();
-    let env = StateEnv { mortise_state_dir: Some(base.as_os_str()), xdg_state_home: None, home: Some(OsStr::new("/")) };
-    let state = store::state::resolve(&env, project.root()).expect("a place for state");
-    let state = StateDir::open(&state).expect("a state directory");
+    begun(900, newest_days_ago, "")
+}
+
+/// A project whose log began so many days ago: ten long records, a day apart, in segments that begin with 0, 3, 6 and 9; and
+/// one that is as old as is said.
+fn begun(days_ago: i64, newest_days_ago: i64, settings: &str) -> Project {
+    let project = faulty::with(&format!("[approvers.ada]\ngroups = [\"audit\"]\n{settings}"));
+    // A gateway accepts the configuration; in place of its log comes an older one, under the same keys.
+    project.typing(&["retention", "prune"], &[]);
+    end_gateway(&project);
+    let state = StateDir::open(&project.state()).expect("a state directory");
+    fs::remove_dir_all(state.log()).expect("no log");
+    state.remove("calendar.json").expect("no calendar");
     let keys = Keys::open(&state.keys(), ORIGIN).expect("keys");
     let options = LogOptions { segment_bytes: store::log::MIN_SEGMENT_BYTES, ..LogOptions::new(ORIGIN) };
     let (log, _) = Log::open(&state.log(), &options, keys.signers().expect("signers"), &mut |_, _| {}).expect("a log");
-    let mut records = vec![event(Kind::GatewayStarted, 900, LONG)];
-    records.extend((1..10).map(|day| event(Kind::ServerStarted, 900 - day, LONG)));
+    let mut records = vec![event(Kind::GatewayStarted, days_ago, LONG)];
+    records.extend((1..10).map(|day| event(Kind::ServerStarted, days_ago - day, LONG)));
     records.push(event(Kind::GatewayStopped, newest_days_ago, 0));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     for record in records {
@@ -104,7 +110,7 @@ fn records_past_their_time_are_gone_and_everything_else_works() {
     // What is there is read by everything.
     project.hosted("tester", "faulty").call("echo", json!({"n": 1}));
     assert_eq!(project.events().first().expect("an event")["index"], 9);
-    for command in [&["trace", "ls"][..], &["trace", "usage"], &["keys", "ls"], &["migrate", "--check"], &["replay"]] {
+    for command in [&["trace", "ls"][..], &["trace", "usage"], &["keys", "ls"], &["migrate"], &["replay"]] {
         let output = project.run(command);
         assert!([0, 4].contains(&output.code), "{command:?}: {output:?}");
     }
@@ -113,7 +119,7 @@ fn records_past_their_time_are_gone_and_everything_else_works() {
     fs::create_dir(&dir).expect("a folder");
     let path = |name: &str| dir.join(name).display().to_string();
     project.ok(&["trace", "export", &path("tiles")]);
-    project.ok(&["trace", "export", "--to", "jsonl", &path("rows.jsonl")]);
+    project.ok(&["trace", "export", "--as", "jsonl", &path("rows.jsonl")]);
     assert!(fs::read_to_string(dir.join("rows.jsonl")).expect("rows").starts_with('{'));
     let proof = project.ok(&["trace", "prove", "9", "--leaf", &path("leaf")]);
     fs::write(dir.join("proof"), proof).expect("a proof");
@@ -145,11 +151,31 @@ fn a_clock_that_jumped_ahead_removes_nothing_before_it_is_believed() {
 }
 
 #[test]
+fn a_sink_that_has_not_sent_records_keeps_them_for_thirty_days() {
+    let sink = "[sinks.soc]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\n";
+    // The first segment is past its time by 19 days; by 33, and the second by 30.
+    for (days_ago, first) in [(754, 0), (768, 6)] {
+        let project = begun(days_ago, 1, sink);
+        let said = prune(&project);
+        assert_eq!(said.contains("removed"), first > 0, "{days_ago}: {said}");
+        assert_eq!(segment(&project, 0).exists(), first == 0, "{days_ago}: {said}");
+        let told = project.events_of("store.pruned");
+        let named: Vec<_> = told.iter().map(|event| &event["detail"]["not_sent_by"]).collect();
+        assert_eq!(named, vec![&json!(["soc"]); usize::from(first > 0)]);
+        assert_eq!(verified(&project).0, 0);
+        assert_eq!(project.events().first().expect("an event")["index"], first);
+    }
+}
+
+#[test]
 fn a_list_of_holds_that_cannot_be_read_stops_removals_and_is_said() {
     let project = aged(1);
     fs::write(project.state().join("holds.json"), "[{").expect("a damaged list");
     let refused = project.typing(&["retention", "prune"], &[]);
-    assert!(refused.code != 0 && refused.stderr.contains("`holds.json` in the state directory is damaged"), "{refused:?}");
+    assert!(
+        refused.code != 0 && refused.stderr.contains("`holds.json` in the state directory is damaged"),
+        "{refused:?}"
+    );
     let shown = project.run(&["retention", "show"]).stdout;
     assert!(shown.contains("which legal holds stand is not known"), "{shown}");
     assert!(!shown.contains("no legal hold") && segment(&project, 0).exists(), "{shown}");
@@ -164,7 +190,8 @@ fn an_erasure_that_was_interrupted_waits_for_a_hold() {
     assert_eq!(decide(&project, &["retention", "hold", "case-9"]).code, 0);
     end_gateway(&project);
     let erasing = project.state().join("erasing.json");
-    fs::write(&erasing, r#"{"keys":["00112233445566778899aabbccddeeff"],"by":"ada","reason":"r"}"#).expect("an erasure");
+    fs::write(&erasing, r#"{"keys":["00112233445566778899aabbccddeeff"],"by":"ada","reason":"r"}"#)
+        .expect("an erasure");
     assert!(prune(&project).contains("a legal hold stands"));
     assert!(erasing.exists() && project.events_of("store.shredded").is_empty());
     assert_eq!(decide(&project, &["retention", "release", "case-9"]).code, 0);

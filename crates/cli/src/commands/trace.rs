@@ -274,7 +274,9 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<(Report,
     if let Some(store::PrunedRecords { index, removed, earlier }) = &report.pruned {
         let (first, through, days) = (removed.first, removed.through, removed.days);
         let last = first.saturating_sub(1);
-        output.line(format!("    events #0 to #{last} are pruned: up to {through}, kept for {days} days; event #{index} says so"));
+        output.line(format!(
+            "    events #0 to #{last} are pruned: up to {through}, kept for {days} days; event #{index} says so"
+        ));
         if *earlier > 0 {
             output.line(format!("    {earlier} removals had been before that one"));
         }

@@ -32,12 +32,12 @@ mod soundness;
 mod witnessing;
 
 pub use accepted::Accepted;
+pub(crate) use calendar::{Calendar, SEEN_DAYS};
 pub use callers::{CallerError, Callers, Identified, RunStarted};
 pub use claim::Claim;
 pub use configuration::{Compiled, Configuration, ConfigurationError, Edit, Found, Waiting, compile};
 pub use open::StartError;
 pub use options::{Options, SOCKET};
-pub(crate) use calendar::{Calendar, SEEN_DAYS};
 pub use pruning::RemovedRecords;
 pub use retention::{Forgotten, Hold, Removed, RetentionError};
 pub(crate) use retention::{days as retention_days, holds};

@@ -181,4 +181,40 @@ mod tests {
             assert_eq!(found, ids(&whole.calls), "{most} at once");
         }
     }
+
+    #[tokio::test]
+    async fn records_that_were_pruned_before_they_were_sent_are_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = LogOptions { segment_bytes: store::log::MIN_SEGMENT_BYTES, ..LogOptions::new("w.example/log") };
+        let signer = || Signer::from_seed(KeyName::parse("w.example/log").unwrap(), &[7; 32]);
+        let (log, _) = Log::open(dir.path(), &options, signer(), &mut |_, _| {}).unwrap();
+        let long = |number| {
+            let mut event =
+                Event::new(Kind::ServerStarted, format!("event-{number}"), 1_795_000_000_000_000, "default");
+            event.text = Some("x".repeat(40_000).into());
+            event.to_bytes().unwrap()
+        };
+        // Segments begin with 0, 3 and 6.
+        log.append((0..8).map(long).collect()).await.unwrap();
+        log.close().unwrap();
+        drop(log);
+        let t = 1_895_000_000_000_000;
+        let limits = store::prune::Limits { last: store::payload::Day::of(t), days: 9, t, needed_from: u64::MAX };
+        let plan = store::prune::plan(dir.path(), &limits).unwrap().unwrap();
+        store::prune::prepare(dir.path(), &plan).unwrap();
+        let mut told = Event::new(Kind::StorePruned, "p", t, "default");
+        plan.tell(&mut told);
+        let (log, _) = Log::open(dir.path(), &options, signer(), &mut |_, _| {}).unwrap();
+        // One sink is at work, the other is not.
+        let mut following = Reading::open(dir.path(), Shape::Rows, &Cursor::start("w.example/log")).unwrap();
+        assert_eq!(following.batch(2, 8).unwrap().next, 2);
+        log.append_sealed(told.to_bytes().unwrap()).await.unwrap();
+        assert_eq!(store::prune::finish(dir.path()).unwrap(), store::prune::Finished::Done);
+        let cursor = Cursor { next: 4, from: 1, ..Cursor::start("w.example/log") };
+        let batch = Reading::open(dir.path(), Shape::Rows, &cursor).unwrap().batch(99, 9).unwrap();
+        assert_eq!((batch.pruned, batch.len(), batch.next, batch.from), (2, 3, 9, 9));
+        let batch = following.batch(99, 9).unwrap();
+        // It had the first file open.
+        assert_eq!((batch.pruned, batch.rows.len(), batch.rows[1]["index"].as_u64()), (3, 4, Some(6)));
+    }
 }

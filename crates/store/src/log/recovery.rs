@@ -68,7 +68,8 @@ pub(crate) fn recover(
         found => found?,
     };
     let prefix = Prefix::read(layout).map_err(|source| OpenError::Io { path: layout.pruned(), source })?;
-    let first_keys = || prefix.as_ref().map_or_else(|| KeyState::new(first.clone()), |it| KeyState::after(it.keys.clone()));
+    let first_keys =
+        || prefix.as_ref().map_or_else(|| KeyState::new(first.clone()), |it| KeyState::after(it.keys.clone()));
     let mut shown = 0;
     let mut visit = |frame: &Frame<'_>| {
         // A second reading shows nothing twice.
@@ -115,7 +116,9 @@ fn agree(assumed: &KeyHistory, said: &KeyHistory, checkpoints: &[Stored]) -> Res
 /// Checks that a checkpoint over no more than the records that are gone is one of the same log.
 fn below(layout: &Layout, prefix: &Prefix, checkpoints: &[Stored]) -> Result<(), OpenError> {
     for checkpoint in checkpoints.iter().map(|stored| &stored.checkpoint).filter(|it| it.size() <= prefix.first) {
-        prefix.grew_from(checkpoint, &StoredTiles(layout)).map_err(|_| OpenError::Rewritten { size: checkpoint.size() })?;
+        prefix
+            .grew_from(checkpoint, &StoredTiles(layout))
+            .map_err(|_| OpenError::Rewritten { size: checkpoint.size() })?;
     }
     Ok(())
 }

@@ -25,21 +25,21 @@ pub struct PrunedRecords {
 }
 
 /// What is found on the way about the records that are gone.
-pub(super) struct Gone {
-    pub(super) prefix: Prefix,
+pub(crate) struct Gone {
+    prefix: Prefix,
     digest: String,
     stated: Stated,
     /// The record that tells of it, and what is wrong with it.
-    told: Option<(u64, Result<(), String>)>,
+    pub(crate) told: Option<(u64, Result<(), String>)>,
 }
 
 impl Gone {
-    pub(super) fn new(prefix: Prefix) -> Self {
+    pub(crate) fn new(prefix: Prefix) -> Self {
         Self { digest: prefix.digest(), stated: prefix.stated.clone(), prefix, told: None }
     }
 
     /// Takes the next record.
-    pub(super) fn see(&mut self, index: u64, event: &Event<'_>) {
+    pub(crate) fn see(&mut self, index: u64, event: &Event<'_>) {
         self.stated.hear(event);
         let is_it = event.kind == Kind::StorePruned
             && event.detail.get("pruned").and_then(Value::as_str) == Some(self.digest.as_str());
@@ -74,10 +74,13 @@ impl Gone {
     /// The verdict on them in a log of which `sealed` records are under a checkpoint.
     pub(super) fn finish(self, sealed: u64) -> Result<PrunedRecords, Fault> {
         let last = self.prefix.first.saturating_sub(1);
-        let missing = |why: String| Err(Fault::missing(Place::Record(0), format!("records 0 to {last} are gone, and {why}")));
+        let missing =
+            |why: String| Err(Fault::missing(Place::Record(0), format!("records 0 to {last} are gone, and {why}")));
         match self.told {
             None => missing("no record says why".to_owned()),
-            Some((index, Err(why))) => missing(format!("record {index}, which says that they were pruned, does not bear it out: {why}")),
+            Some((index, Err(why))) => {
+                missing(format!("record {index}, which says that they were pruned, does not bear it out: {why}"))
+            }
             Some((index, Ok(()))) if index >= sealed => {
                 missing(format!("record {index}, which says that they were pruned, is under no checkpoint"))
             }

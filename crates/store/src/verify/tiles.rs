@@ -72,7 +72,9 @@ impl<'a> Tiles<'a> {
                         true => self.kept(next, above)?.get(usize::try_from(index % 256).unwrap_or_default()).copied(),
                         false => prefix.hash_at(next, index),
                     };
-                    let altered = |name: &str| Fault::altered(Place::File(name.into()), "it is not that of the records that are gone");
+                    let altered = |name: &str| {
+                        Fault::altered(Place::File(name.into()), "it is not that of the records that are gone")
+                    };
                     let hashes = self.kept(level, index)?;
                     let mut tree = TileBuilder::new();
                     tree.append(&hashes).map_err(|error| self.failed(error))?;

@@ -8,6 +8,7 @@ use crate::{
     atomic::{self, Durable},
     log::{keyring, layout::Layout},
     read::LogReader,
+    verify::Gone,
 };
 use proof::{BundleId, TILE_WIDTH, TileId, TileWrite};
 use std::{
@@ -15,7 +16,7 @@ use std::{
     io,
     path::{Path, PathBuf},
 };
-use vocab::{Event, event::Kind};
+use vocab::Event;
 
 /// What became of a removal that was prepared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +63,10 @@ fn keep_tile(layout: &Layout, write: &TileWrite) -> io::Result<()> {
 }
 
 /// Does what a removal that was told has still to do, also one that a crash interrupted. A prepared one that no record tells
-/// of is forgotten.
+/// of is forgotten; and one whose record the verifier would not take, for what is gone cannot be put back.
 ///
 /// # Errors
-/// The file system fails; the next time goes on from there.
+/// The record is not taken; the file system fails, and the next time goes on from there.
 pub fn finish(dir: &Path) -> Result<Finished, PruneError> {
     let layout = Layout::new(dir);
     let next = layout.pruned_next();
@@ -78,8 +79,12 @@ pub fn finish(dir: &Path) -> Result<Finished, PruneError> {
     if let Some(prefix) = &prepared {
         let (stored, _) = keyring::published(&layout)?;
         let sealed = stored.map_or(0, |stored| stored.checkpoint.size());
-        match told_at(dir, prefix)? {
-            Some(index) if index >= sealed => return Ok(Finished::Waiting),
+        match told(dir, prefix)? {
+            Some((index, Err(why))) => {
+                remove(&next)?;
+                return Err(PruneError::Refused { index, why });
+            }
+            Some((index, Ok(()))) if index >= sealed => return Ok(Finished::Waiting),
             Some(_) => {
                 begin_there(&layout).map_err(|source| PruneError::io(&layout.pruned(), source))?;
                 finished = Finished::Done;
@@ -94,19 +99,19 @@ pub fn finish(dir: &Path) -> Result<Finished, PruneError> {
     Ok(finished)
 }
 
-/// The record that tells of this removal.
-fn told_at(dir: &Path, prefix: &Prefix) -> Result<Option<u64>, PruneError> {
-    let digest = prefix.digest();
-    for record in LogReader::open(dir)?.iter_from(prefix.told_from) {
+/// The record that tells of this removal, and what a verifier would say against it.
+fn told(dir: &Path, prefix: &Prefix) -> Result<Option<(u64, Result<(), String>)>, PruneError> {
+    let mut gone = Gone::new(prefix.clone());
+    for record in LogReader::open(dir)?.iter_from(prefix.first) {
         let record = record?;
-        let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
-        let is_it = event.kind == Kind::StorePruned
-            && event.detail.get("pruned").and_then(serde_json::Value::as_str) == Some(&digest);
-        if is_it {
-            return Ok(Some(record.index));
+        if let Ok(event) = Event::from_bytes(&record.bytes) {
+            gone.see(record.index, &event);
+        }
+        if gone.told.is_some() {
+            break;
         }
     }
-    Ok(None)
+    Ok(gone.told)
 }
 
 /// From here on the log begins at another index. The checkpoint over the record that says so is durable before.

@@ -60,6 +60,14 @@ pub enum PruneError {
     /// What would have to vouch for the records that go does not.
     #[error("records cannot be pruned, for the log does not verify: {0}")]
     Unsound(String),
+    /// A verifier would not take what the record says of the removal: nothing was removed.
+    #[error("records are not pruned as event #{index} says: {why}")]
+    Refused {
+        /// The record.
+        index: u64,
+        /// Why.
+        why: String,
+    },
     /// The file system failed.
     #[error("`{path}`: {source}")]
     Io {
@@ -152,7 +160,7 @@ pub fn plan(dir: &Path, limits: &Limits) -> Result<Option<Plan>, PruneError> {
     let Some(newest) = survey.newest else { return Ok(None) };
     let (first, through) = (survey.tree.size(), Day::of(newest));
     let removed = Removed { first, t: limits.t, through, days: limits.days };
-    let prefix = following(prefix, survey, removed.clone(), stored.checkpoint.size());
+    let prefix = following(prefix, survey, removed.clone());
     let prefix = prefix.map_err(|source| PruneError::io(&layout.pruned(), source))?;
     check(&layout, &prefix, &keys, &stored.checkpoint)?;
     let going = segments.iter().filter(|segment| **segment < first);
@@ -181,7 +189,7 @@ fn all_answered(dir: &Path, candidates: Vec<Survey>) -> Result<Option<Survey>, P
     Ok(candidates.into_iter().rev().find(|candidate| candidate.open.is_disjoint(&open)))
 }
 
-fn following(before: Option<Prefix>, survey: Survey, removed: Removed, told_from: u64) -> io::Result<Prefix> {
+fn following(before: Option<Prefix>, survey: Survey, removed: Removed) -> io::Result<Prefix> {
     let (mut earlier, mut forgotten) = (Vec::new(), 0);
     if let Some(before) = before {
         (earlier, forgotten) = (before.earlier, before.forgotten);
@@ -198,7 +206,6 @@ fn following(before: Option<Prefix>, survey: Survey, removed: Removed, told_from
         removed,
         earlier,
         forgotten,
-        told_from,
     })
 }
 
@@ -207,8 +214,9 @@ fn check(layout: &Layout, prefix: &Prefix, keys: &KeyHistory, newest: &Checkpoin
     let unsound = |error: &dyn std::fmt::Display| PruneError::Unsound(error.to_string());
     let tiles = StoredTiles(layout);
     let proof = consistency_proof(prefix.first, newest.size(), &tiles).map_err(|error| unsound(&error))?;
-    verify_consistency(prefix.first, newest.size(), &proof, &prefix.root(), newest.root())
-        .map_err(|error| PruneError::Unsound(format!("the records that would go are not those that were signed: {error}")))?;
+    verify_consistency(prefix.first, newest.size(), &proof, &prefix.root(), newest.root()).map_err(|error| {
+        PruneError::Unsound(format!("the records that would go are not those that were signed: {error}"))
+    })?;
     for stored in older(layout, keys, prefix.first)? {
         let grew = prefix.grew_from(&stored.checkpoint, &tiles);
         grew.map_err(|error| PruneError::Unsound(format!("checkpoint `{}`: {error}", stored.path.display())))?;
@@ -261,5 +269,7 @@ fn is_kept(write: &TileWrite, kept: &BTreeSet<u64>) -> bool {
 /// Whether a kept checkpoint ends within this tile of leaves.
 pub(super) fn is_edge(index: u64, kept: &BTreeSet<u64>) -> bool {
     let width = u64::from(TILE_WIDTH);
-    kept.range(index.saturating_mul(width).saturating_add(1)..index.saturating_add(1).saturating_mul(width)).next().is_some()
+    kept.range(index.saturating_mul(width).saturating_add(1)..index.saturating_add(1).saturating_mul(width))
+        .next()
+        .is_some()
 }

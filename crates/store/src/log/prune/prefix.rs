@@ -6,8 +6,8 @@
 use super::removed::{Removed, Stated};
 use crate::log::{identity::read_line, layout::Layout};
 use proof::{
-    Checkpoint, Hash, HashReader, KeyHistory, ReadError, TileBuilder, TileId, TileWrite, consistency_proof, encode_hashes,
-    verify_consistency,
+    Checkpoint, Hash, HashReader, KeyHistory, ReadError, TileBuilder, TileId, TileWrite, consistency_proof,
+    encode_hashes, verify_consistency,
 };
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
@@ -47,8 +47,6 @@ pub(crate) struct Prefix {
     pub(crate) earlier: Vec<Removed>,
     /// How many there were before these.
     pub(crate) forgotten: u64,
-    /// No record with a smaller index tells of this removal.
-    pub(crate) told_from: u64,
     /// The hashes of `tree`: the unfinished tile of each level.
     edge: Vec<Vec<Hash>>,
 }
@@ -64,7 +62,6 @@ struct Body {
     removed: Removed,
     retention_days: Stated,
     tiles: Vec<Vec<String>>,
-    told_from: u64,
 }
 
 /// What the parts are at first; the tree's edge follows.
@@ -77,7 +74,6 @@ pub(super) struct Parts {
     pub(super) removed: Removed,
     pub(super) earlier: Vec<Removed>,
     pub(super) forgotten: u64,
-    pub(super) told_from: u64,
 }
 
 /// Where the records of a log begin: the first index, and the opening before it. Zeros where nothing was pruned.
@@ -101,10 +97,10 @@ fn header(line: &str) -> Option<(u64, u32)> {
 
 impl Prefix {
     pub(super) fn new(parts: Parts) -> io::Result<Self> {
-        let Parts { epoch, latest, keys, stated, tree, removed, earlier, forgotten, told_from } = parts;
+        let Parts { epoch, latest, keys, stated, tree, removed, earlier, forgotten } = parts;
         let edge = edge(&tree)?;
         let first = tree.size();
-        Ok(Self { first, epoch, latest, keys, stated, tree, removed, earlier, forgotten, told_from, edge })
+        Ok(Self { first, epoch, latest, keys, stated, tree, removed, earlier, forgotten, edge })
     }
 
     /// What the log's file says; `None` where nothing was pruned.
@@ -151,7 +147,6 @@ impl Prefix {
             removed: body.removed,
             earlier: body.earlier,
             forgotten: body.forgotten,
-            told_from: body.told_from,
         };
         let prefix = Self::new(parts)?;
         // Whoever holds the digest of a file holds that of what was read from it.
@@ -168,7 +163,6 @@ impl Prefix {
             removed: self.removed.clone(),
             retention_days: self.stated.clone(),
             tiles: self.edge.iter().map(|level| level.iter().map(Hash::to_hex).collect()).collect(),
-            told_from: self.told_from,
         };
         let body = serde_json::to_string(&body).unwrap_or_default();
         format!("{HEADER} {} {}\n{body}\n", self.first, self.epoch)
@@ -270,7 +264,10 @@ fn hashes(tiles: &[Vec<String>]) -> io::Result<Vec<Vec<Hash>>> {
 fn tree(first: u64, edge: &[Vec<Hash>]) -> io::Result<TileBuilder> {
     let names = edge_tiles(first);
     let widths_fit = names.len() == edge.len()
-        && names.iter().zip(edge).all(|(name, hashes)| name.map_or(0, |name| usize::from(name.width())) == hashes.len());
+        && names
+            .iter()
+            .zip(edge)
+            .all(|(name, hashes)| name.map_or(0, |name| usize::from(name.width())) == hashes.len());
     if !widths_fit {
         return Err(invalid("its hashes are not those of a tree of that size"));
     }
@@ -281,4 +278,71 @@ fn tree(first: u64, edge: &[Vec<Hash>]) -> io::Result<TileBuilder> {
 
 fn invalid(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("it does not say what was pruned: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::signer;
+    use proof::leaf_hash;
+
+    fn prefix(size: u64) -> Prefix {
+        let mut tree = TileBuilder::new();
+        let leaves: Vec<Hash> = (0..size).map(|number| leaf_hash(&number.to_be_bytes())).collect();
+        tree.append(&leaves).unwrap();
+        let day = crate::payload::Day::of(0);
+        let removed = Removed { first: size, t: 1, through: day, days: 2 };
+        Prefix::new(Parts {
+            epoch: 3,
+            latest: -4,
+            keys: KeyHistory::new(signer().verifier()),
+            stated: Stated::default(),
+            tree,
+            earlier: vec![Removed { first: 1, ..removed.clone() }; MAX_EARLIER],
+            removed,
+            forgotten: 5,
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else_is() {
+        for size in [1, 255, 256, 257, 65_535, 65_536, 65_537 + 256] {
+            let prefix = prefix(size);
+            let text = prefix.format();
+            let read = Prefix::parse(&text).unwrap();
+            assert_eq!((read.root(), read.digest(), &read), (prefix.tree.root(), prefix.digest(), &prefix), "{size}");
+            for (from, to) in [
+                (format!(" {size} 3\n"), format!(" {} 3\n", size + 1)),
+                (format!(" {size} 3\n"), format!(" 0{size} 3\n")),
+                ("/v1".to_owned(), "/v2".to_owned()),
+                ("\"forgotten\":5".to_owned(), "\"forgotten\": 5".to_owned()),
+                ("\"latest\"".to_owned(), "\"more\":1,\"latest\"".to_owned()),
+                (format!("\"removed\":{{\"first\":{size},"), "\"removed\":{\"first\":9,".to_owned()),
+                (
+                    "[{\"first\":1,".to_owned(),
+                    "[{\"first\":1,\"t\":1,\"through\":\"1970-01-01\",\"days\":2},{\"first\":1,".to_owned(),
+                ),
+            ] {
+                let other = text.replacen(&from, &to, 1);
+                assert_ne!(other, text, "{from}");
+                assert!(Prefix::parse(&other).is_err(), "{size}: {to}");
+            }
+        }
+        assert!(Prefix::parse(&"x".repeat(1024 * 1024 + 1)).unwrap_err().to_string().contains("longer than 1 MiB"));
+        assert!(Prefix::parse(&"x".repeat(1024 * 1024)).unwrap_err().to_string().contains("no second line"));
+    }
+
+    #[test]
+    fn the_longest_file_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pruned");
+        // The eight levels can have 255 hashes each: 65 characters and two quotes.
+        let widest = 8 * 255 * 67;
+        let keys = proof::MAX_LOG_KEYS * 150;
+        let text = prefix(65_535).format();
+        assert!(text.len() + widest + keys < usize::try_from(MAX_BYTES).unwrap());
+        std::fs::write(&path, &text).unwrap();
+        assert_eq!(Prefix::read_at(&path).unwrap(), Some(prefix(65_535)));
+    }
 }

@@ -1,10 +1,6 @@
 //! The records of a segment that may go, and what is known after them.
 
-use super::{
-    PruneError,
-    prefix::Prefix,
-    removed::Stated,
-};
+use super::{PruneError, prefix::Prefix, removed::Stated};
 use crate::{
     log::{
         keyring::KeyringError,

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::{
-    Log, LogReader, Overlap, Place, Verdict, Witness, atomic::ending, begin_rotation, end_rotation, export,
+    Log, LogReader, Overlap, Place, Verdict, Witness,
+    atomic::ending,
+    begin_rotation, end_rotation, export,
     fixture::{append, copy, options, runtime, signer, vkey},
     log::layout::Layout,
     payload::Day,
@@ -187,13 +189,22 @@ fn a_removal_against_the_retention_in_force_is_no_excuse() {
     ] {
         let dir = tempfile::tempdir().unwrap();
         daily(dir.path(), 14);
-        // As a gateway would that goes by its own rule.
-        let limits = Limits { days, t: NOON + now * DAY_US, ..limits(16) };
-        assert_eq!(pruned(dir.path(), &limits), Some(6));
-        match verdict(dir.path()) {
+        let plan = plan(dir.path(), &Limits { days, t: NOON + now * DAY_US, ..limits(16) }).unwrap().unwrap();
+        prepare(dir.path(), &plan).unwrap();
+        tell(dir.path(), &plan);
+        // As somebody would who goes by his own rule.
+        let by_hand = tempfile::tempdir().unwrap();
+        copy(dir.path(), by_hand.path());
+        std::fs::rename(by_hand.path().join("pruned.next"), by_hand.path().join("pruned")).unwrap();
+        match verdict(by_hand.path()) {
             Verdict::Missing { place: Place::Record(0), what } => assert!(what.contains(why), "{what}"),
             other => panic!("{other:?}"),
         }
+        // What could not be vouched for is not done.
+        let refused = finish(dir.path()).unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+        assert_eq!((finish(dir.path()).unwrap(), first(dir.path())), (Finished::Nothing, 0));
+        sound(dir.path());
     }
     // Records may commit to what is kept for longer.
     let dir = tempfile::tempdir().unwrap();
@@ -385,13 +396,9 @@ fn keys_and_cosignatures_of_records_that_are_gone_are_still_proved_and_flipped_b
     assert_eq!(tiles.map(|tile| std::fs::read(path.join(tile)).unwrap()), before);
     assert_eq!(verify(path, None).unwrap().verdict, Verdict::Ok);
 
-    for (name, step) in [
-        ("pruned", 37),
-        ("tile/0/001", 101),
-        ("tile/0/002", 101),
-        ("tile/0/004", 101),
-        ("checkpoints/301", 1),
-    ] {
+    for (name, step) in
+        [("pruned", 37), ("tile/0/001", 101), ("tile/0/002", 101), ("tile/0/004", 101), ("checkpoints/301", 1)]
+    {
         let whole = std::fs::read(path.join(name)).unwrap();
         for byte in (0..whole.len()).step_by(step) {
             let mut flipped = whole.clone();
@@ -439,4 +446,16 @@ fn a_reader_in_the_middle_goes_on_where_the_log_begins_then() {
     let rest: Vec<u64> = records.map(|record| record.unwrap().index).collect();
     assert_eq!(rest, [1, 2, 9, 10, 11, 12, 13, 14]);
     assert_eq!((reader.len().unwrap(), reader.is_empty().unwrap()), (15, false));
+}
+
+#[test]
+fn so_many_segments_go_at_once_and_the_rest_the_next_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let segments = MAX_SEGMENTS + 2;
+    daily(dir.path(), i64::try_from(segments * 3).unwrap());
+    let most = u64::try_from(MAX_SEGMENTS * 3).unwrap();
+    assert_eq!(pruned(dir.path(), &limits(1_000)), Some(most));
+    // The last one stays.
+    assert_eq!(pruned(dir.path(), &limits(1_000)), Some(most + 3));
+    assert_eq!(verdict(dir.path()), Verdict::Ok);
 }
