@@ -131,11 +131,10 @@ impl Keys {
             run_token: plain("run-token")?,
             pseudonym: plain("pseudonym")?,
         };
-        // Once for all of them: none is used before.
+        // Once for all of them: none is used before. Above, a new log makes the names durable.
         if any_drawn {
             opened.sync_all().map_err(|source| io_error(dir, source))?;
-            let named = atomic::names_are_synced(dir).and_then(|()| atomic::sync_ancestors(dir));
-            named.map_err(|source| io_error(dir, source))?;
+            atomic::names_are_synced(dir).map_err(|source| io_error(dir, source))?;
         }
         Ok(keys)
     }
