@@ -264,7 +264,7 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<(Report,
     }
     let sealed = match report.unsealed {
         0 => "all sealed".to_owned(),
-        unsealed => format!("{} sealed, {unsealed} not sealed yet", report.sealed),
+        unsealed => format!("{} sealed, {unsealed} not sealed yet", report.events.saturating_sub(unsealed)),
     };
     let checkpoints = match report.checkpoints {
         1 => "1 signed checkpoint".to_owned(),

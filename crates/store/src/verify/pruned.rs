@@ -24,13 +24,16 @@ pub struct PrunedRecords {
     pub earlier: u64,
 }
 
+/// The index of a record that tells of a removal, and what is wrong with it.
+pub(crate) type Judged = (u64, Result<(), String>);
+
 /// What is found on the way about the records that are gone.
 pub(crate) struct Gone {
     prefix: Prefix,
     digest: String,
     stated: Stated,
     /// The record that tells of it, and what is wrong with it.
-    pub(crate) told: Option<(u64, Result<(), String>)>,
+    pub(crate) told: Option<Judged>,
 }
 
 impl Gone {

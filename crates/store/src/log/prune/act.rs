@@ -8,7 +8,7 @@ use crate::{
     atomic::{self, Durable},
     log::{keyring, layout::Layout},
     read::LogReader,
-    verify::Gone,
+    verify::{Gone, Judged},
 };
 use proof::{BundleId, TILE_WIDTH, TileId, TileWrite};
 use std::{
@@ -100,7 +100,7 @@ pub fn finish(dir: &Path) -> Result<Finished, PruneError> {
 }
 
 /// The record that tells of this removal, and what a verifier would say against it.
-fn told(dir: &Path, prefix: &Prefix) -> Result<Option<(u64, Result<(), String>)>, PruneError> {
+fn told(dir: &Path, prefix: &Prefix) -> Result<Option<Judged>, PruneError> {
     let mut gone = Gone::new(prefix.clone());
     for record in LogReader::open(dir)?.iter_from(prefix.first) {
         let record = record?;

@@ -313,7 +313,11 @@ fn a_place_where_a_call_is_open_or_a_key_is_changing_is_none_to_begin_at() {
     begin_rotation(&mut begun, &keys[0], &keys[1], Overlap { entries: 900, seconds: 900 });
     runtime().block_on(log.rotate(next, begun.to_bytes().unwrap())).unwrap();
     append(&log, (5..13).map(|day| bytes(at(Kind::ServerStarted, day), LONG)).collect()).unwrap();
+    log.close().unwrap();
+    drop(log);
     assert_eq!(first(dir.path()), Some(3), "both keys sign");
+    let both = vec![signer(), Signer::from_seed(signer().name().clone(), &[8; 32])];
+    let log = Log::open(dir.path(), &options(), both, &mut |_, _| {}).unwrap().0;
     let mut ended = at(Kind::KeyRotated, 13);
     end_rotation(&mut ended, &keys[0]);
     runtime().block_on(log.end_rotation(ended.to_bytes().unwrap())).unwrap();
