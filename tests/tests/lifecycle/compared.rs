@@ -185,5 +185,8 @@ fn a_decision_of_an_earlier_configuration_comes_out_as_recorded() {
     gateway.kill();
     wait_for("the gateway's end", || project.control(&json!("status")).is_none().then_some(()));
     let _gateway = project.up(&["--dev"]);
-    assert_eq!(std::fs::read_dir(&kept).expect("a folder").count(), 1);
+    wait_for("the configuration in force", || {
+        let files = std::fs::read_dir(&kept).ok()?.filter_map(Result::ok);
+        (files.filter(|file| !file.file_name().to_string_lossy().starts_with('.')).count() == 1).then_some(())
+    });
 }
