@@ -164,7 +164,10 @@ mod tests {
         let open = |name: &'static str| {
             let (turn, told, begun) = (turn.clone(), Arc::clone(&told), begun.clone());
             std::thread::spawn(move || {
-                let opened: Result<(), ()> = turn.open(Path::new(name), || Ok(told.lock().unwrap().push(name)));
+                let opened: Result<(), ()> = turn.open(Path::new(name), || {
+                    told.lock().unwrap().push(name);
+                    Ok(())
+                });
                 begun.send(name).unwrap();
                 opened.unwrap();
             })
