@@ -267,6 +267,9 @@ fn a_day_that_is_over_is_packed_and_everything_reads_as_before() {
     // An old month's keys, which nothing needs any more.
     let old = project.log().join("pay/keys/2024-02");
     fs::create_dir_all(&old).expect("an old month");
+    let living = files(&project.log().join("pay/keys")).into_iter().next().expect("a key");
+    fs::copy(&living, old.join("0123456789abcdef0123456789abcdef")).expect("an old key");
+    fs::write(old.join("fedcba9876543210fedcba9876543210.gone"), [0; 60]).expect("what is left of another");
 
     call(&project);
     let segment = yesterday.join("packed/0/seg/00000000000000000000.log");
@@ -275,6 +278,7 @@ fn a_day_that_is_over_is_packed_and_everything_reads_as_before() {
     wait_for("a removed month", || (!old.exists()).then_some(()));
     let told = project.events_of("store.pruned");
     assert_eq!((told.len(), &told[0]["detail"]["key_months"]), (1, &json!(["2024-02"])));
+    assert!(living.exists(), "this month's keys are needed");
     assert!(!yesterday.join("seg/00000000000000000000.log").exists());
     let sum: u64 = files(&yesterday).iter().map(|path| fs::metadata(path).expect("a file").len()).sum();
     assert!(sum < 8 * long.len() as u64 / 4, "{sum} bytes");

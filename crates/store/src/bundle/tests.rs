@@ -211,3 +211,43 @@ fn a_draft_is_no_bundle_and_leaves_nothing_when_it_is_discarded() {
     let text = std::fs::read(to.join(MANIFEST)).unwrap();
     assert_eq!((bytes, format!("sha256:{digest}")), (text.len() as u64, sha256(&text)));
 }
+
+/// Days of which the first is packed: everything is disclosed as before, and what is sealed anew with the right key and says
+/// something else is altered, in a bundle as in the log.
+#[test]
+fn what_is_packed_is_disclosed_as_before_and_what_is_sealed_anew_is_altered() {
+    let mut place = Place::new();
+    let texts: Vec<String> = (0..40).map(|number| format!("text {number} ").repeat(300)).collect();
+    texts.iter().for_each(|text| place.keep("none", text));
+    place.now += DAY_US;
+    place.event(Kind::GatewayStopped, json!({}));
+    place.log.close().unwrap();
+    let keys = place.keys.data_keys(&place.log_dir);
+    let bundle = |name: &str| {
+        let to = place.log_dir.with_file_name(name);
+        let manifest = written(&place.log_dir, &to, &Selection::default(), Disclose::With(&keys)).unwrap();
+        (to, manifest)
+    };
+    let (before, _) = bundle("before");
+    payload::tests::pack(&place.log_dir, &place.keys, place.now);
+    let unit = payload::units(&place.log_dir).unwrap()[0];
+    assert_eq!((unit.packed, payload::count(&place.log_dir, unit).unwrap()), (unit.bytes, 40));
+    let (after, manifest) = bundle("after");
+    assert_eq!(manifest.payloads, [("disclosed".to_owned(), 40)].into());
+    assert_eq!(verify_bundle(&after, None).unwrap().problems, 0);
+    for file in files(&before.join("payloads")) {
+        let name = file.strip_prefix(&before).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), std::fs::read(after.join(name)).unwrap(), "{name:?}");
+    }
+
+    // The first two texts, which are equally long, change places.
+    payload::tests::swap_first_two(&place.log_dir, &keys, unit);
+    let report = crate::verify_payloads(&place.log_dir, Some(&keys)).unwrap();
+    assert_eq!((report.opened, report.altered, report.missing), (38, 2, 0));
+    let named: Vec<_> = report.named.iter().map(|bad| (bad.index, bad.name.as_str(), bad.is_altered)).collect();
+    assert_eq!(named, [(1, "result", true), (2, "result", true)]);
+    assert!(report.damage.is_empty(), "every frame is one");
+    let (forged, manifest) = bundle("forged");
+    assert_eq!(manifest.payloads["altered"], 2);
+    assert!(problems(&forged)[0].ends_with("`result` of event #1 is altered"), "{:?}", problems(&forged));
+}

@@ -92,3 +92,6 @@ impl Place {
         Ok(days)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,6 +1,6 @@
 //! Closed days, packed: the payloads of each data key together, compressed, in place of the blocks they were written in.
 //!
-//! Reads a unit once, from its first block to its last, and holds [`WINDOW`] bytes of texts: what is under one key is sealed as
+//! Reads a unit once, from its first block to its last, and holds a window of texts, within [`LIMITS`]: what is under one key is sealed as
 //! soon as a block of it is full, and when the window is, the fullest goes. What does not open under its key is taken over as
 //! it is, so that everything a verifier says of it stays so. A unit with a place that cannot be read stays as it was.
 
@@ -28,14 +28,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Texts in memory: full blocks of 64 persons.
-const WINDOW: usize = 64 * FULL;
-/// Data keys in memory: of those whose payloads are in the window.
-const MAX_KEYS: usize = 1_024;
+/// What packing takes at most.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Bytes of texts in memory.
+    window: usize,
+    /// Data keys in memory: of those whose payloads are in the window.
+    keys: usize,
+    /// A segment of what is packed is full with so many bytes.
+    segment_bytes: u64,
+}
+
+/// Full blocks of 64 persons, and segments as the log's.
+const LIMITS: Limits = Limits { window: 64 * FULL, keys: 1_024, segment_bytes: 64 * 1024 * 1024 };
 /// A unit with less is left as it is: what it would save is no block of the disk for each of its files.
 pub(super) const MIN_BYTES: u64 = 64 * 1024;
-/// A segment of what is packed is full with so many bytes.
-const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// What was written is made durable in steps of this size: a commit of the log never waits for more.
 const STEP_BYTES: u64 = 1024 * 1024;
 /// Bytes read in a second, so that calls have the disk and the processor: a day of 10 GiB takes eleven minutes.
@@ -65,6 +72,10 @@ pub(super) enum Ended {
 
 /// Packs the unit in this directory. No more than `room` bytes are written.
 pub(super) fn pack(unit: &Path, keys: &DataKeys, packing: &Packing, room: u64) -> io::Result<Ended> {
+    pack_within(LIMITS, unit, keys, packing, room)
+}
+
+fn pack_within(limits: Limits, unit: &Path, keys: &DataKeys, packing: &Packing, room: u64) -> io::Result<Ended> {
     parts::settle(unit)?;
     let layout = Part::WRITTEN.layout(unit);
     let segments = layout.segments()?;
@@ -76,7 +87,8 @@ pub(super) fn pack(unit: &Path, keys: &DataKeys, packing: &Packing, room: u64) -
     let mut packer = Packer {
         keys,
         packing,
-        out: Out::begin(&parts::unfinished(unit))?,
+        out: Out::begin(&parts::unfinished(unit), limits.segment_bytes)?,
+        limits,
         piles: HashMap::new(),
         held: 0,
         room,
@@ -103,6 +115,7 @@ fn put(unit: &Path, segments: &[u64], packing: &Packing, before: u64, after: u64
 struct Packer<'a> {
     keys: &'a DataKeys,
     packing: &'a Packing,
+    limits: Limits,
     out: Out,
     /// By the key's id.
     piles: HashMap<String, (DataKey, Pile)>,
@@ -151,7 +164,7 @@ impl Packer<'_> {
                 self.flush(&id, true)?;
             }
         }
-        while self.held > WINDOW || self.piles.len() > MAX_KEYS {
+        while self.held > self.limits.window || self.piles.len() > self.limits.keys {
             let fullest = self.piles.iter().max_by_key(|(_, (_, pile))| pile.memory()).map(|(id, _)| id.clone());
             let Some(fullest) = fullest else { break };
             self.flush(&fullest, false)?;
@@ -192,7 +205,9 @@ impl Packer<'_> {
 /// Segments being written.
 struct Out {
     layout: Layout,
-    file: Option<File>,
+    /// A segment is full with so many.
+    segment_bytes: u64,
+    file: Option<(PathBuf, File)>,
     /// Bytes in this segment.
     length: u64,
     /// Of these, not durable yet.
@@ -203,10 +218,10 @@ struct Out {
 }
 
 impl Out {
-    fn begin(dir: &Path) -> io::Result<Self> {
+    fn begin(dir: &Path, segment_bytes: u64) -> io::Result<Self> {
         let layout = Layout::new(dir);
         atomic::create_dir(&layout.segment_dir())?;
-        Ok(Self { layout, file: None, length: 0, waiting: 0, written: 0, next: 0 })
+        Ok(Self { layout, segment_bytes, file: None, length: 0, waiting: 0, written: 0, next: 0 })
     }
 
     fn block(&mut self, block: &[u8]) -> io::Result<()> {
@@ -216,19 +231,25 @@ impl Out {
             Frame { place: 0, index: self.next, epoch: 1, bytes: &frame }.encode(&mut bytes);
             self.next += 1;
         }
-        if self.length >= SEGMENT_BYTES {
+        if self.length >= self.segment_bytes {
             self.finish()?;
         }
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(atomic::create(&self.layout.segment(first))?),
+        let (path, file) = match &mut self.file {
+            Some(open) => open,
+            None => {
+                let path = self.layout.segment(first);
+                let file = atomic::create(&path)?;
+                self.file.insert((path, file))
+            }
         };
+        atomic::step(path)?;
         file.write_all(&bytes)?;
         let length = bytes.len() as u64;
         (self.length, self.waiting, self.written) =
             (self.length + length, self.waiting + length, self.written + length);
         if self.waiting >= STEP_BYTES {
             file.sync_data()?;
+            atomic::is_synced(path)?;
             self.waiting = 0;
         }
         Ok(())
@@ -236,11 +257,10 @@ impl Out {
 
     /// Makes the segment durable, with its name.
     fn finish(&mut self) -> io::Result<()> {
-        let Some(file) = self.file.take() else { return Ok(()) };
-        file.sync_all()?;
+        let Some((path, file)) = self.file.take() else { return Ok(()) };
+        atomic::sync(&file, &path)?;
         (self.length, self.waiting) = (0, 0);
-        let any: PathBuf = self.layout.spare();
-        atomic::sync_parent(&any)
+        atomic::sync_parent(&path)
     }
 }
 

@@ -91,8 +91,9 @@ pub(crate) fn put(unit: &Path, replaced: &[u64]) -> io::Result<()> {
         return Err(io::Error::other("too many segments"));
     }
     let mut file = atomic::create(&list)?;
+    atomic::step(&list)?;
     file.write_all(names.as_bytes())?;
-    file.sync_all()?;
+    atomic::sync(&file, &list)?;
     atomic::sync_parent(&list)?;
     atomic::create_dir(&packed_dir(unit))?;
     atomic::sync_parent(&packed_dir(unit))?;

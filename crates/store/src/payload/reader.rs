@@ -43,6 +43,8 @@ pub struct PayloadReader {
     units: HashMap<PayloadClass, Indexed>,
     /// Packed blocks that were opened last, sealed and in the clear, the newest last.
     opened: Vec<(Vec<u8>, Opened)>,
+    /// Places remembered of a unit.
+    max_indexed: usize,
 }
 
 struct Indexed {
@@ -59,7 +61,13 @@ impl PayloadReader {
     /// The payloads of the log in this directory.
     #[must_use]
     pub fn new(log: &Path) -> Self {
-        Self { place: Place::of_log(log), units: HashMap::new(), opened: Vec::new() }
+        Self { place: Place::of_log(log), units: HashMap::new(), opened: Vec::new(), max_indexed: MAX_INDEXED }
+    }
+
+    /// One that remembers fewer places of a unit.
+    #[cfg(test)]
+    pub(super) fn remembering(log: &Path, places: usize) -> Self {
+        Self { max_indexed: places, ..Self::new(log) }
     }
 
     /// Whether the payload of a record of this time is there, as far as can be told without its key.
@@ -188,14 +196,14 @@ impl PayloadReader {
     fn indexed(&mut self, class: PayloadClass, dir: &Path) -> io::Result<&Indexed> {
         let unit = match self.units.remove(&class) {
             Some(unit) if unit.dir == dir => unit,
-            _ => steadily(|| Indexed::of(dir.to_owned()))?,
+            _ => steadily(|| Indexed::of(dir.to_owned(), self.max_indexed))?,
         };
         Ok(self.units.entry(class).insert_entry(unit).into_mut())
     }
 }
 
 impl Indexed {
-    fn of(dir: PathBuf) -> io::Result<Self> {
+    fn of(dir: PathBuf, max: usize) -> io::Result<Self> {
         let state = state_of(&dir)?;
         let mut blocks = Blocks::of(&dir)?;
         let (mut places, mut is_partial) = (HashMap::new(), false);
@@ -204,7 +212,7 @@ impl Indexed {
             for tag in &block.tags {
                 places.insert(short(tag), at);
             }
-            if places.len() >= MAX_INDEXED {
+            if places.len() >= max {
                 is_partial = true;
                 break;
             }

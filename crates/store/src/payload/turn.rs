@@ -12,7 +12,7 @@ pub(crate) struct Turn(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Held by whoever opens a unit for writing, and while a packed part takes the place of what was written.
+    /// Held by whoever opens a unit for writing.
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -21,11 +21,21 @@ struct Shared {
 struct State {
     /// Units that are open for writing: one of each class at most.
     written: Vec<PathBuf>,
-    /// The unit that is being packed, and whether it was opened for writing since.
-    packed: Option<(PathBuf, bool)>,
+    /// The unit that is being packed, and how far that is.
+    packed: Option<(PathBuf, Phase)>,
     /// How many want nothing to be packed.
     paused: usize,
     is_over: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// A part is made beside the unit's files.
+    Made,
+    /// It takes the place of what was written: whoever wants to write that very unit waits.
+    Placed,
+    /// The unit was opened for writing since.
+    Spoilt,
 }
 
 /// As long as this is there, nothing is packed.
@@ -39,11 +49,16 @@ pub(crate) struct Packing {
 }
 
 impl Turn {
-    /// Opens a unit for writing, alone.
+    /// Opens a unit for writing, alone. Where its files are being replaced, that is over first; those of another unit are no
+    /// reason to wait.
     pub(crate) fn open<T, E>(&self, unit: &Path, open: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        let mut state = self.state();
-        if let Some((_, is_spoilt)) = state.packed.as_mut().filter(|(packed, _)| packed == unit) {
-            *is_spoilt = true;
+        let is_placed = |state: &mut State| {
+            state.packed.as_ref().is_some_and(|(packed, phase)| packed == unit && *phase == Phase::Placed)
+        };
+        let state = self.0.changed.wait_while(self.state(), is_placed);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, phase)) = state.packed.as_mut().filter(|(packed, _)| packed == unit) {
+            *phase = Phase::Spoilt;
         }
         let opened = open()?;
         state.written.push(unit.to_owned());
@@ -62,7 +77,7 @@ impl Turn {
         if !may || state.written.iter().any(|written| written == unit) {
             return None;
         }
-        state.packed = Some((unit.to_owned(), false));
+        state.packed = Some((unit.to_owned(), Phase::Made));
         Some(Packing { turn: self.clone(), unit: unit.to_owned() })
     }
 
@@ -95,15 +110,32 @@ impl Packing {
     /// Whether somebody wants this to be given up.
     pub(crate) fn is_unwanted(&self) -> bool {
         let state = self.turn.state();
-        let is_spoilt = state.packed.as_ref().is_some_and(|(_, is_spoilt)| *is_spoilt);
+        let is_spoilt = state.packed.as_ref().is_some_and(|(_, phase)| *phase == Phase::Spoilt);
         state.paused > 0 || state.is_over || is_spoilt
     }
 
-    /// Puts what was packed in its place, alone, unless that is unwanted by now.
+    /// Puts what was packed in its place, unless that is unwanted by now. Whoever wants to write this unit, or nothing to be
+    /// packed, waits until it is done; whoever begins another unit does not.
     pub(crate) fn finish<T>(&self, put: impl FnOnce() -> T) -> Option<T> {
-        let state = self.turn.state();
-        let is_ours = state.packed.as_ref().is_some_and(|(unit, is_spoilt)| *unit == self.unit && !is_spoilt);
-        (is_ours && state.paused == 0 && !state.is_over).then(put)
+        if !self.enter(Phase::Made, Phase::Placed) {
+            return None;
+        }
+        let done = put();
+        self.enter(Phase::Placed, Phase::Made);
+        Some(done)
+    }
+
+    /// Goes from one phase to the other; false where it is in another, or is to be given up.
+    fn enter(&self, from: Phase, to: Phase) -> bool {
+        let mut state = self.turn.state();
+        if from == Phase::Made && (state.paused > 0 || state.is_over) {
+            return false;
+        }
+        let ours = state.packed.as_mut().filter(|(unit, phase)| *unit == self.unit && *phase == from);
+        let Some((_, phase)) = ours else { return false };
+        *phase = to;
+        self.turn.0.changed.notify_all();
+        true
     }
 }
 
@@ -111,5 +143,48 @@ impl Drop for Packing {
     fn drop(&mut self) {
         self.turn.state().packed = None;
         self.turn.0.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{
+        sync::{Mutex, mpsc},
+        time::Duration,
+    };
+
+    /// A first write after midnight begins another unit than the one whose files are being replaced.
+    #[test]
+    fn another_unit_is_begun_while_files_are_replaced_and_that_very_one_waits() {
+        let (turn, unit) = (Turn::default(), PathBuf::from("day"));
+        let packing = turn.pack(&unit).unwrap();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let (begun, begins) = mpsc::channel();
+        let open = |name: &'static str| {
+            let (turn, told, begun) = (turn.clone(), Arc::clone(&told), begun.clone());
+            std::thread::spawn(move || {
+                let opened: Result<(), ()> = turn.open(Path::new(name), || {
+                    told.lock().unwrap().push(name);
+                    Ok(())
+                });
+                begun.send(name).unwrap();
+                opened.unwrap();
+            })
+        };
+        let waiting = packing.finish(|| {
+            // The very one first, so that it has all the time to be wrong in.
+            let waiting = open("day");
+            drop(open("next"));
+            assert_eq!(begins.recv_timeout(Duration::from_secs(60)), Ok("next"));
+            for _ in 0..20 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            told.lock().unwrap().push("placed");
+            waiting
+        });
+        waiting.unwrap().join().unwrap();
+        assert_eq!(*told.lock().unwrap(), ["next", "placed", "day"]);
+        assert!(packing.is_unwanted(), "it is written again");
     }
 }

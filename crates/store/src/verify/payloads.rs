@@ -27,6 +27,9 @@ const MAX_NAMED: usize = 100;
 /// 500 bytes at least.
 pub const AT_ONCE: u64 = 16_384;
 
+/// Looks at most, when something went while it was looked for.
+const LOOKS: usize = 5;
+
 /// A payload that is not durable after this time, microseconds, never will be.
 const UNSETTLED_US: i64 = 10_000_000;
 
@@ -117,16 +120,31 @@ pub(crate) struct Told {
 /// # Errors
 /// The log cannot be read.
 pub fn verify_payloads(dir: &Path, keys: Option<&DataKeys>) -> Result<PayloadReport, VerifyError> {
-    let told = told(dir)?;
+    judged(dir, keys, told(dir)?)
+}
+
+/// A removal is told first and done then: what went since the records were read is told of by now, and is looked for again.
+fn judged(dir: &Path, keys: Option<&DataKeys>, mut told: Told) -> Result<PayloadReport, VerifyError> {
+    let mut report = looked_for(dir, keys, &told)?;
+    for _ in 1..LOOKS {
+        if report.is_good() || !told.hear_on(dir)? {
+            break;
+        }
+        report = looked_for(dir, keys, &told)?;
+    }
+    Ok(report)
+}
+
+fn looked_for(dir: &Path, keys: Option<&DataKeys>, told: &Told) -> Result<PayloadReport, VerifyError> {
     let mut report = PayloadReport { removals: told.removals.clone(), ..PayloadReport::default() };
     if !told.has_payloads {
         return Ok(report);
     }
     let mut reader = PayloadReader::new(dir);
     let mut failed = None;
-    each(dir, &mut |index, event| {
+    each(dir, 0, &mut |index, event| {
         for payload in &event.payloads {
-            if let Err(error) = look(&mut report, &mut reader, &told, keys, (index, event.t), payload) {
+            if let Err(error) = look(&mut report, &mut reader, told, keys, (index, event.t), payload) {
                 failed.get_or_insert(error);
             }
         }
@@ -139,13 +157,13 @@ pub(crate) fn told(dir: &Path) -> Result<Told, VerifyError> {
     let layout = Layout::new(dir);
     let prefix = Prefix::read(&layout).map_err(|source| VerifyError::Io { path: layout.pruned(), source })?;
     let mut told = Told::after(prefix.as_ref());
-    each(dir, &mut |index, event| told.hear(index, event))?;
+    each(dir, 0, &mut |index, event| told.hear(index, event))?;
     Ok(told)
 }
 
-fn each(dir: &Path, visit: &mut dyn FnMut(u64, &Event<'_>)) -> Result<(), VerifyError> {
+fn each(dir: &Path, from: u64, visit: &mut dyn FnMut(u64, &Event<'_>)) -> Result<(), VerifyError> {
     let reader = LogReader::open(dir).map_err(VerifyError::unreadable)?;
-    for record in reader.iter_from(0) {
+    for record in reader.iter_from(from) {
         let record = record.map_err(VerifyError::unreadable)?;
         if let Ok(event) = Event::from_bytes(&record.bytes) {
             visit(record.index, &event);
@@ -252,6 +270,14 @@ impl Told {
     /// The removal that took what was written at this time.
     pub(crate) fn removal_of(&self, class: PayloadClass, t: i64) -> Option<&Removal> {
         self.removals.iter().find(|removal| removal.class == class && Day::of(t) <= removal.through)
+    }
+
+    /// Takes in the records that came since; whether one says why something is not there.
+    fn hear_on(&mut self, dir: &Path) -> Result<bool, VerifyError> {
+        let reasons = |told: &Self| (told.removals.len(), told.destroyed.len(), told.lost.len());
+        let before = reasons(self);
+        each(dir, self.newest.0 + 1, &mut |index, event| self.hear(index, event))?;
+        Ok(reasons(self) != before)
     }
 
     /// Takes in what a record says. Records come in order.
@@ -393,6 +419,41 @@ pub(crate) mod tests {
         // A shorter retention says nothing about what was removed before it.
         place.event(Kind::ConfigChanged, json!({"retention_days": {"trace_text": 1}}));
         assert_eq!(place.report().pruned, 1);
+    }
+
+    #[test]
+    fn what_is_removed_or_erased_while_it_is_looked_for_is_not_missing() {
+        for keyed in [true, false] {
+            let mut place = Place::new();
+            for subject in ["none", "ada", "none"] {
+                place.keep(subject, "a text");
+                place.now += DAY_US;
+            }
+            place.event(Kind::GatewayStopped, json!({}));
+            let keys = place.keys.data_keys(&place.log_dir);
+            let judged = |told| judged(&place.log_dir, Some(&keys).filter(|_| keyed), told).unwrap();
+            let told = || told(&place.log_dir).unwrap();
+
+            let before = told();
+            place.pruned(0, 2);
+            place.remove(0);
+            let report = judged(before);
+            assert_eq!((report.missing, report.pruned, report.opened + report.present), (0, 1, 2));
+            assert_eq!(report.removals.len(), 1);
+
+            let before = told();
+            let ada = Owner { tenant: "default".to_owned(), subject: "ada".to_owned() };
+            let living = keys.living(&ada, Day::of(NOON).month());
+            place.event(Kind::StoreShredded, json!({"keys": living}));
+            living.iter().for_each(|key| keys.destroy(key).unwrap());
+            assert_eq!((judged(before).missing, judged(told()).erased), (0, 1));
+
+            // What no record tells of is missing, however often it is looked for.
+            let before = told();
+            place.remove(2);
+            place.event(Kind::ToolIntent, json!({}));
+            assert_eq!(judged(before).missing, 1);
+        }
     }
 
     #[test]

@@ -113,6 +113,12 @@ fn no_more_is_unpacked_than_is_declared_and_no_more_may_be_declared_than_a_block
     let packed = zstd::bulk::compress(&text, 1).unwrap();
     assert_eq!(open(1, longest, &packed), Some(true), "the longest");
     assert_eq!(open(1, longest - 1, &packed), Some(false), "longer than declared");
+    let whole = [&4_u32.to_le_bytes()[..], b"text"].concat();
+    for (declared, is_read) in [(7, false), (8, true), (9, false), (longest, false)] {
+        assert_eq!(open(0, declared, &whole), Some(is_read), "{declared} declared, as it is");
+        let packed = zstd::bulk::compress(&whole, 1).unwrap();
+        assert_eq!(open(1, declared, &packed), Some(is_read), "{declared} declared, compressed");
+    }
     text.pop();
     let packed = zstd::bulk::compress(&text, 1).unwrap();
     assert_eq!(open(1, longest, &packed), Some(false), "shorter than declared");

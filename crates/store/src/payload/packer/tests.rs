@@ -303,19 +303,213 @@ async fn a_unit_that_is_written_is_not_packed_and_one_that_is_packed_can_be_writ
     assert!(matches!(pack(&unit, &keys, &packing, u64::MAX).unwrap(), Ended::Packed(_)));
 }
 
+/// A block of a packed day: `0` is its key.
+fn packed_blocks(fixture: &Fixture) -> Vec<(String, usize)> {
+    let mut blocks = Blocks::of(&fixture.unit()).unwrap();
+    let mut found = Vec::new();
+    while let Some((_, bytes)) = blocks.next().unwrap() {
+        found.push((block::parse(bytes).unwrap().key, bytes.len()));
+    }
+    found
+}
+
 #[tokio::test]
 async fn a_long_day_gets_several_segments_and_many_persons_a_bounded_window() {
-    let fixture = Fixture::new(0).await;
+    const PERSONS: usize = 60;
+    let wide = Limits { window: usize::MAX, keys: usize::MAX, segment_bytes: u64::MAX };
+    for (limits, is_bounded) in [
+        (wide, false),
+        // Of more than ten persons, one has to go before the next comes.
+        (Limits { keys: 10, ..wide }, true),
+        (Limits { window: 8 * 1024, ..wide }, true),
+        (Limits { segment_bytes: 2 * 1024, ..wide }, false),
+    ] {
+        let mut fixture = Fixture::new(0).await;
+        let store = fixture.store(NOON);
+        for number in 0..4 * PERSONS {
+            let text = text(number);
+            let contents = [Content { name: "result", bytes: text.as_bytes() }];
+            let kept = store.seal(&owner(&format!("person {}", number % PERSONS)), CLASS, &contents).unwrap();
+            fixture.kept.push((kept.payloads[0].clone(), NOON, text));
+            store.write_soon(kept).await.unwrap();
+        }
+        store.close();
+        let (keys, turn) = (fixture.keys.data_keys(&fixture.log()), Turn::default());
+        let ended = pack_within(limits, &fixture.unit(), &keys, &turn.pack(&fixture.unit()).unwrap(), u64::MAX);
+        assert!(matches!(ended.unwrap(), Ended::Packed(_)));
+        assert_eq!(fixture.states(), [("ok", 4 * PERSONS)].into());
+
+        let blocks = packed_blocks(&fixture);
+        let keys: std::collections::BTreeSet<_> = blocks.iter().map(|(key, _)| key).collect();
+        assert_eq!(keys.len(), PERSONS);
+        // What has to be sealed before its block is full makes more of them.
+        assert_eq!(blocks.len() > PERSONS, is_bounded, "{} blocks", blocks.len());
+        let segments: Vec<u64> =
+            fixture.files().iter().map(|file| std::fs::metadata(fixture.unit().join(file)).unwrap().len()).collect();
+        assert_eq!(segments.len() > 1, limits.segment_bytes < u64::MAX, "{segments:?}");
+        let longest = blocks.iter().map(|(_, bytes)| *bytes as u64).max().unwrap() + 2 * HEADER_BYTES as u64;
+        let most = limits.segment_bytes.saturating_add(longest);
+        assert!(segments.iter().all(|bytes| *bytes < most), "{segments:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_looked_before_finds_everything_at_any_step() {
+    for steps in 0.. {
+        let fixture = Fixture::new(150).await;
+        let keys = fixture.keys.data_keys(&fixture.log());
+        let mut reader = PayloadReader::new(&fixture.log());
+        let mut blocks = Blocks::of(&fixture.unit()).unwrap();
+        assert!(blocks.next().unwrap().is_some());
+        let (payload, t, _) = &fixture.kept[0];
+        assert!(reader.is_there(payload, *t).unwrap());
+        atomic::ending::after(fixture.dir.path(), steps);
+        let _ = fixture.packed(NOON + DAY_US);
+        let ended = !atomic::ending::over(fixture.dir.path());
+        for (payload, t, text) in &fixture.kept {
+            let found = reader.read(payload, *t, &keys).unwrap();
+            assert_eq!(found, Found::Text(text.clone().into_bytes().into()), "step {steps}");
+        }
+        // A segment that is being read stays readable to its end.
+        let mut left = 1;
+        while blocks.next().unwrap().is_some() {
+            left += 1;
+        }
+        assert_eq!((left, blocks.damaged()), (150, None), "step {steps}");
+        if ended {
+            assert!(steps > 8, "{steps}");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn readers_find_everything_while_a_day_is_packed() {
+    let fixture = Fixture::new(300).await;
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            let mut rounds = 0;
+            while rounds == 0 || !is_done.load(std::sync::atomic::Ordering::Acquire) {
+                assert_eq!(fixture.states(), [("ok", 300)].into());
+                rounds += 1;
+            }
+        });
+        let packed = fixture.packed(NOON + DAY_US);
+        is_done.store(true, std::sync::atomic::Ordering::Release);
+        reading.join().unwrap();
+        assert_eq!(packed.unwrap().len(), 1);
+    });
+    assert_eq!(fixture.states(), [("ok", 300)].into());
+}
+
+#[tokio::test]
+async fn a_reader_that_cannot_remember_every_place_looks_for_the_others() {
+    let fixture = Fixture::new(40).await;
+    let keys = fixture.keys.data_keys(&fixture.log());
+    let mut reader = PayloadReader::remembering(&fixture.log(), 7);
+    for (payload, t, text) in &fixture.kept {
+        assert_eq!(reader.read(payload, *t, &keys).unwrap(), Found::Text(text.clone().into_bytes().into()));
+    }
+}
+
+/// Whoever has the key can seal what no record commits to: that is altered, before a day is packed and after.
+#[tokio::test]
+async fn texts_swapped_under_the_right_key_stay_altered() {
+    let mut fixture = Fixture::new(0).await;
     let store = fixture.store(NOON);
-    let mut fixture = fixture;
-    for number in 0..3_000 {
+    let contents = [Content { name: "one", bytes: b"yes" }, Content { name: "two", bytes: b"no!" }];
+    let kept = store.seal(&owner("ada"), CLASS, &contents).unwrap();
+    for (payload, text) in kept.payloads.iter().zip(["yes", "no!"]) {
+        fixture.kept.push((payload.clone(), NOON, text.to_owned()));
+    }
+    let key = store.keys().of(&owner("ada"), Day::of(NOON).month()).unwrap();
+    store.write(kept).await.unwrap();
+    for number in 0..150 {
         let text = text(number);
         let contents = [Content { name: "result", bytes: text.as_bytes() }];
-        let kept = store.seal(&owner(&format!("person {}", number % 1_300)), CLASS, &contents).unwrap();
+        let kept = store.seal(&owner("bob"), CLASS, &contents).unwrap();
         fixture.kept.push((kept.payloads[0].clone(), NOON, text));
         store.write_soon(kept).await.unwrap();
     }
     store.close();
+    assert_eq!(fixture.states(), [("ok", 152)].into());
+    let segment = fixture.unit().join("seg/00000000000000000000.log");
+    let swapped = each_block(&std::fs::read(&segment).unwrap(), |bytes| {
+        let block = block::parse(bytes).unwrap();
+        if block.tags.len() != 2 {
+            return None;
+        }
+        let mut plain = key.sealer().open(block.sealed, block.context).unwrap();
+        let half = plain.len() / 2;
+        plain.rotate_left(half);
+        Some([block.context, &key.sealer().seal(&plain, block.context).unwrap()].concat())
+    });
+    std::fs::write(&segment, swapped).unwrap();
+    let before = fixture.states();
+    assert_eq!(before, [("altered", 2), ("ok", 150)].into());
     assert_eq!(fixture.packed(NOON + DAY_US).unwrap().len(), 1);
-    assert_eq!(fixture.states(), [("ok", 3_000)].into());
+    assert_eq!(fixture.states(), before);
+}
+
+/// The segment with other blocks, each of one frame, where there is another.
+fn each_block(segment: &[u8], other: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Vec<u8> {
+    let (mut out, mut at) = (Vec::new(), 0);
+    while let crate::log::frame::Parsed::Frame(frame) = crate::log::frame::parse(&segment[at..]) {
+        let bytes =
+            other(&frame.bytes[1..]).map_or_else(|| frame.bytes.to_vec(), |new| [&frame.bytes[..1], &new].concat());
+        Frame { bytes: &bytes, ..frame }.encode(&mut out);
+        at += frame.size();
+    }
+    out
+}
+
+#[tokio::test]
+async fn a_power_cut_at_any_step_leaves_each_payload_there() {
+    for seed in 0..2 {
+        for steps in 0.. {
+            let mut fixture = Fixture::new(0).await;
+            // Where nothing waits for a disk: what is durable is known here without one.
+            if Path::new("/dev/shm").is_dir() {
+                fixture.dir = tempfile::tempdir_in("/dev/shm").unwrap();
+            }
+            fixture.keys = Keys::open(&fixture.dir.path().join("keys"), "mortise.test/a").unwrap();
+            fixture.write(NOON, 150).await;
+            atomic::ending::power_after(fixture.dir.path(), steps, seed);
+            let ended = fixture.packed(NOON + DAY_US);
+            if !atomic::ending::over(fixture.dir.path()) {
+                assert_eq!(ended.unwrap().len(), 1);
+                assert_eq!(fixture.states(), [("ok", 150)].into());
+                assert!(steps > 12, "{steps}");
+                break;
+            }
+            assert_eq!(fixture.states(), [("ok", 150)].into(), "step {steps}, seed {seed}");
+            fixture.packed(NOON + DAY_US).unwrap();
+            assert_eq!(fixture.files(), ["packed/0/seg/00000000000000000000.log"], "step {steps}, seed {seed}");
+            assert_eq!(fixture.states(), [("ok", 150)].into(), "step {steps}, seed {seed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_packed_survives_the_power_that_goes_then() {
+    let fixture = Fixture::new(150).await;
+    for seed in 0..4 {
+        let copy = fixture.dir.path().join(format!("copy {seed}"));
+        std::fs::create_dir(&copy).unwrap();
+        let status = std::process::Command::new("cp").arg("-r").arg(fixture.log()).arg(copy.join("log")).status();
+        assert!(status.unwrap().success());
+        let there = || {
+            let (mut reader, keys) = (PayloadReader::new(&copy.join("log")), fixture.keys.data_keys(&fixture.log()));
+            let found = fixture.kept.iter().map(|(payload, t, _)| reader.read(payload, *t, &keys).unwrap());
+            found.filter(|found| matches!(found, Found::Text(_))).count()
+        };
+        assert_eq!(there(), 150);
+        atomic::ending::power_after(&copy, u64::MAX, seed);
+        let store = PayloadStore::new(&copy.join("log"), &fixture.keys, Clock::manual(NOON + DAY_US).0, 1024 * 1024);
+        let mut days = 0;
+        store.pack(u64::MAX, &mut |_, _| days += 1).unwrap();
+        atomic::ending::power_goes(&copy);
+        assert_eq!((days, there()), (1, 150), "seed {seed}");
+    }
 }
