@@ -210,7 +210,8 @@ mod tests {
         assert_eq!(following.batch(2, 8).unwrap().next, 2);
         log.append_sealed(told.to_bytes().unwrap()).await.unwrap();
         assert_eq!(store::prune::finish(dir.path()).unwrap(), store::prune::Finished::Done);
-        let cursor = Cursor { next: 4, from: 1, ..Cursor::start("w.example/log") };
+        let mut cursor = Cursor::start("w.example/log");
+        (cursor.next, cursor.from) = (4, 1);
         let batch = Reading::open(dir.path(), Shape::Rows, &cursor).unwrap().batch(99, 9).unwrap();
         assert_eq!((batch.pruned, batch.len(), batch.next, batch.from), (2, 3, 9, 9));
         let batch = following.batch(99, 9).unwrap();
