@@ -1,11 +1,13 @@
 //! The keys of one project, drawn on first use.
 
+mod check;
 mod next;
 mod reading;
 
 pub use reading::ReadingKeys;
 
 use crate::{atomic, hasher::LogHasher, log::Signers, payload::DataKeys, seal::Sealer};
+use check::Check;
 use proof::{KeyError, KeyHistory, KeyName, Signer};
 use std::{
     fs::{File, OpenOptions},
@@ -28,7 +30,7 @@ const DATA_KEYS: &str = "data keys";
 /// The keys of one project. A directory only its owner enters, one file for each key:
 ///
 /// `log-signing` (a signed-note key), `log-hmac`, `seal`, `run-token`, `pseudonym` (32 bytes each); while the signing key is
-/// rotated, `log-signing.next` and `log-signing.retired`.
+/// rotated, `log-signing.next` and `log-signing.retired`. And `check`, by which a key that was changed is noticed.
 pub struct Keys {
     files: SigningFiles,
     next: Option<Zeroizing<String>>,
@@ -71,6 +73,14 @@ pub enum KeysError {
         /// What is wrong.
         reason: String,
     },
+    /// Another key than the one that was here before: a flipped bit, or another project's.
+    #[error(
+        "`{path}` is not the key that was here before: put it back from a copy; if this one is meant, remove `check` beside it"
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The origin cannot name a key.
     #[error("`{origin}` cannot be the name of a log: {source}")]
     Origin {
@@ -96,7 +106,7 @@ impl Keys {
     /// Reads the keys in `dir`; draws those that are not there. The signing key is for the log `origin`.
     ///
     /// # Errors
-    /// Others may read a key; a file is no key; the file system fails.
+    /// Others may read a key; a file is no key, or not the one that was there before; the file system fails.
     pub fn open(dir: &Path, origin: &str) -> Result<Self, KeysError> {
         let name = KeyName::parse(origin).map_err(|source| KeysError::Origin { origin: origin.to_owned(), source })?;
         atomic::create_dir(dir).map_err(|source| io_error(dir, source))?;
@@ -115,8 +125,13 @@ impl Keys {
             ("pseudonym", &plain),
         ];
         let missing = forms.into_iter().map(|(name, form)| (dir.join(name), form)).filter(|(path, _)| is_missing(path));
-        let drawn = atomic::at_once(missing.map(|(path, form)| move || draw(&path, form)));
-        let any_drawn = !drawn.is_empty();
+        let missing: Vec<_> = missing.collect();
+        let any_drawn = !missing.is_empty();
+        let mut known = Check::find(dir)?;
+        if any_drawn && let Some(known) = known.take() {
+            known.give_up(dir)?;
+        }
+        let drawn = atomic::at_once(missing.into_iter().map(|(path, form)| move || draw(&path, form)));
         drawn.into_iter().collect::<Result<(), _>>()?;
         let signing = read_signer(&dir.join("log-signing"), origin)?.to_skey();
         next::sweep(dir)?;
@@ -131,12 +146,28 @@ impl Keys {
             run_token: plain("run-token")?,
             pseudonym: plain("pseudonym")?,
         };
+        keys.check(dir, known.as_ref())?;
         // Once for all of them: none is used before. Above, a new log makes the names durable.
         if any_drawn {
             opened.sync_all().map_err(|source| io_error(dir, source))?;
             atomic::names_are_synced(dir).map_err(|source| io_error(dir, source))?;
         }
         Ok(keys)
+    }
+
+    /// Compares the keys with those that are known from before; keeps what is to be known of them where that is less, or more.
+    fn check(&self, dir: &Path, known: Option<&Check>) -> Result<(), KeysError> {
+        let check = Check::of(&[
+            ("log-hmac", &self.hmac),
+            ("pseudonym", &self.pseudonym),
+            ("run-token", &self.run_token),
+            ("seal", &self.seal),
+        ]);
+        if known == Some(&check) {
+            return Ok(());
+        }
+        known.map_or(Ok(()), |known| known.confirm(dir, &check))?;
+        check.write(dir)
     }
 
     /// The log's signing key.
@@ -332,7 +363,7 @@ mod tests {
         let sealed = first.sealer("p").seal(b"x", b"").unwrap();
         assert!(again.sealer("p").open(&sealed, b"").is_ok());
         assert_ne!(first.run_token().expose(), first.pseudonym().expose());
-        let names = ["log-hmac", "log-signing", "pseudonym", "run-token", "seal"];
+        let names = ["check", "log-hmac", "log-signing", "pseudonym", "run-token", "seal"];
         assert_eq!(modes(&dir), names.map(|name| (name.to_owned(), 0o600)));
         assert_eq!(std::fs::metadata(&dir).unwrap().mode() & 0o777, 0o700);
     }

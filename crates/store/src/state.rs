@@ -1,5 +1,7 @@
 //! The gateway's small files outside the repository.
 
+pub(crate) mod summed;
+
 use crate::atomic::{self, Durable};
 use ring::digest::{SHA256, digest};
 use rustix::{
@@ -59,6 +61,9 @@ pub enum StateError {
     /// Longer than [`MAX_STATE_FILE_BYTES`].
     #[error("`{0}` is longer than 16 MiB")]
     TooLong(PathBuf),
+    /// The content is not what was written.
+    #[error("`{0}` is damaged: its content is not what its digest says")]
+    Damaged(PathBuf),
     /// The file system failed, or a symbolic link is in the way.
     #[error("`{path}`: {source}")]
     Io {

@@ -110,7 +110,7 @@ fn refused(error: &RetentionError) -> Response {
     let help = match error {
         RetentionError::Held(_) => "release it first with `mortise retention release`",
         RetentionError::NoHold(_) | RetentionError::Exists(_) => "see `mortise retention show`",
-        RetentionError::Damaged => "`mortise retention show` says how to put it right",
+        RetentionError::Damaged(_) => "`mortise retention show` says how to put it right",
         RetentionError::Records(_) => "`mortise trace verify` says what is wrong with the log",
         _ => "run `mortise doctor`",
     };

@@ -6,8 +6,8 @@
 
 use super::retention::RetentionError;
 use serde::{Deserialize, Serialize};
-use store::StateDir;
 use store::payload::Day;
+use store::{StateDir, StateError};
 
 /// The calendar, in the state directory.
 const CALENDAR: &str = "calendar.json";
@@ -31,16 +31,25 @@ impl Calendar {
     pub(crate) fn read(state: &StateDir, newest: Day) -> Result<Self, RetentionError> {
         let fresh = Self { believed: newest, ahead: Vec::new() };
         // A damaged one begins again with what the log says: that is no later than what was believed, or seen before.
-        Ok(state.read(CALENDAR)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(fresh))
+        let bytes = match state.read_summed(CALENDAR) {
+            Err(StateError::Damaged(_)) => Some(Vec::new()),
+            read => read?,
+        };
+        let Some(bytes) = bytes else { return Ok(fresh) };
+        Ok(serde_json::from_slice(&bytes).unwrap_or_else(|_| {
+            tracing::warn!(file = CALENDAR, "the file is damaged: days count again from that of the newest record");
+            fresh
+        }))
     }
 
     /// Looks at the clock; the day to go by.
     pub(crate) fn look(&mut self, state: &StateDir, today: Day) -> Result<Day, RetentionError> {
         let before = self.clone();
         self.see(today);
-        if *self != before {
-            let bytes = serde_json::to_vec(self).map_err(|_| RetentionError::Damaged)?;
-            state.write(CALENDAR, &bytes)?;
+        // Kept from the first look on: the newest record may be stamped by a clock that was set back meanwhile.
+        if *self != before || state.read(CALENDAR)?.is_none() {
+            let bytes = serde_json::to_vec(self).map_err(|_| RetentionError::Damaged(CALENDAR))?;
+            state.write_summed(CALENDAR, &bytes)?;
         }
         Ok(today.min(self.believed))
     }
@@ -98,6 +107,22 @@ mod tests {
         // Set from one wrong day back to another.
         assert_eq!((look(5_000), look(4_900)), (day(29), day(29)));
         assert_eq!(Calendar::read(&state, day(0)).unwrap().ahead, [day(4_900)]);
+    }
+
+    #[test]
+    fn no_flipped_bit_has_another_day_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("state")).unwrap();
+        let fresh = Calendar { believed: day(3), ahead: Vec::new() };
+        fresh.clone().look(&state, day(5)).unwrap();
+        assert_eq!(Calendar::read(&state, day(3)).unwrap().believed, day(5));
+        let whole = state.read(CALENDAR).unwrap().unwrap();
+        for (at, bit) in (0..whole.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << bit;
+            state.write_cache(CALENDAR, &flipped).unwrap();
+            assert_eq!(Calendar::read(&state, day(3)).unwrap(), fresh, "byte {at}, bit {bit}");
+        }
     }
 
     #[test]

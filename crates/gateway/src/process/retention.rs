@@ -7,6 +7,7 @@ use super::pruning::RemovedRecords;
 use super::{Calendar, Gateway};
 use enforce::{Recorder, Room};
 use govern::project::Retention;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -80,9 +81,9 @@ pub enum RetentionError {
     /// Too many.
     #[error("there are {MAX_HOLDS} holds already")]
     TooMany,
-    /// The list of holds does not read: nothing is removed.
-    #[error("`{HOLDS}` in the state directory is damaged: nothing is removed or erased")]
-    Damaged,
+    /// The list of holds, or what an erasure has begun, is not what was written: nothing is removed.
+    #[error("`{0}` in the state directory is damaged: nothing is removed or erased")]
+    Damaged(&'static str),
     /// Records cannot be pruned: nothing of them is removed.
     #[error(transparent)]
     Records(#[from] PruneError),
@@ -116,15 +117,21 @@ pub(crate) fn days(retention: &Retention) -> Value {
 
 /// The holds in force.
 pub(crate) fn holds(state: &StateDir) -> Result<Vec<Hold>, RetentionError> {
-    match state.read(HOLDS)? {
-        None => Ok(Vec::new()),
-        Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| RetentionError::Damaged),
-    }
+    Ok(read(state, HOLDS)?.unwrap_or_default())
+}
+
+/// A document of the state directory, which has to be what was written.
+fn read<T: DeserializeOwned>(state: &StateDir, file: &'static str) -> Result<Option<T>, RetentionError> {
+    let bytes = match state.read_summed(file) {
+        Err(StateError::Damaged(_)) => return Err(RetentionError::Damaged(file)),
+        read => read?,
+    };
+    bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(|_| RetentionError::Damaged(file))).transpose()
 }
 
 fn keep_holds(state: &StateDir, holds: &[Hold]) -> Result<(), RetentionError> {
-    let bytes = serde_json::to_vec(holds).map_err(|_| RetentionError::Damaged)?;
-    Ok(state.write(HOLDS, &bytes)?)
+    let bytes = serde_json::to_vec(holds).map_err(|_| RetentionError::Damaged(HOLDS))?;
+    Ok(state.write_summed(HOLDS, &bytes)?)
 }
 
 impl Gateway {
@@ -271,8 +278,8 @@ impl Gateway {
             return Ok(0);
         }
         let erasing = Erasing { keys, by: by.to_string(), reason: reason.to_owned() };
-        let bytes = serde_json::to_vec(&erasing).map_err(|_| RetentionError::Damaged)?;
-        self.state.write(ERASING, &bytes)?;
+        let bytes = serde_json::to_vec(&erasing).map_err(|_| RetentionError::Damaged(ERASING))?;
+        self.state.write_summed(ERASING, &bytes)?;
         self.erase_begun().await
     }
 
@@ -281,8 +288,7 @@ impl Gateway {
     /// # Errors
     /// The log, the state or the keys fail; the next time goes on from there.
     async fn erase_begun(&self) -> Result<usize, RetentionError> {
-        let Some(bytes) = self.state.read(ERASING)? else { return Ok(0) };
-        let erasing: Erasing = serde_json::from_slice(&bytes).map_err(|_| RetentionError::Damaged)?;
+        let Some(erasing) = read::<Erasing>(&self.state, ERASING)? else { return Ok(0) };
         let recorder = self.shared.pipeline.recorder();
         for keys in erasing.keys.chunks(KEYS_IN_A_RECORD) {
             let mut event = recorder.event(Kind::StoreShredded);
@@ -361,6 +367,25 @@ fn short(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_flipped_bit_lifts_or_changes_a_hold() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("state")).unwrap();
+        let hold = Hold { name: "case-7".to_owned(), reason: "asked for".to_owned(), by: UserId::new("ada"), at_us: 7 };
+        keep_holds(&state, std::slice::from_ref(&hold)).unwrap();
+        assert_eq!(holds(&state).unwrap(), std::slice::from_ref(&hold));
+        let whole = state.read(HOLDS).unwrap().unwrap();
+        for (at, bit) in (0..whole.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << bit;
+            state.write_cache(HOLDS, &flipped).unwrap();
+            assert!(matches!(holds(&state), Err(RetentionError::Damaged(HOLDS))), "byte {at}, bit {bit}");
+        }
+        // As an earlier version wrote it.
+        state.write(HOLDS, &serde_json::to_vec(std::slice::from_ref(&hold)).unwrap()).unwrap();
+        assert_eq!(holds(&state).unwrap(), [hold]);
+    }
 
     #[test]
     fn keys_are_needed_from_the_month_before_the_oldest_day_began() {

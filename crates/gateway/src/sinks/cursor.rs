@@ -1,4 +1,7 @@
 //! How far a sink has come.
+//!
+//! A digit that changed on disk would have records skipped, so the file has a digest. One that is damaged is as good as none:
+//! the sink begins again with the log, and says so.
 
 use serde::{Deserialize, Serialize};
 use store::{StateDir, StateError};
@@ -26,13 +29,21 @@ impl Cursor {
     }
 
     /// Where a sink has come to in this log, which has `size` records; the beginning, where nothing is known of it.
-    /// A file that cannot be read, or is of another log, is the beginning too: rather twice than not at all.
+    /// A file that is of another log is the beginning too, and so is one that is damaged, which is said: rather twice than not
+    /// at all.
     ///
     /// # Errors
     /// State cannot be read.
     pub(super) fn read(state: &StateDir, sink: &str, origin: &str, size: u64) -> Result<Self, StateError> {
-        let bytes = state.read(&name(sink))?;
-        let known: Option<Self> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let known = match state.read_summed(&name(sink)) {
+            Err(StateError::Damaged(_)) => Err(()),
+            read => read?.map(|bytes| serde_json::from_slice::<Self>(&bytes).map_err(|_| ())).transpose(),
+        };
+        let known = known.unwrap_or_else(|()| {
+            let file = name(sink);
+            tracing::error!(sink, file, "the file is damaged: whatever the log has is sent again, from its beginning");
+            None
+        });
         let is_of_it = |known: &Self| {
             known.v == VERSION && known.origin == origin && known.next <= size && known.from <= known.next
         };
@@ -43,7 +54,7 @@ impl Cursor {
     /// State cannot be written.
     pub(super) fn write(&self, state: &StateDir, sink: &str) -> Result<(), String> {
         let bytes = serde_json::to_vec(self).map_err(|error| error.to_string())?;
-        state.write(&name(sink), &bytes).map_err(|error| error.to_string())
+        state.write_summed(&name(sink), &bytes).map_err(|error| error.to_string())
     }
 }
 
@@ -69,5 +80,24 @@ mod tests {
         assert_eq!(Cursor::read(&state, "soc", "a", 6).unwrap(), start, "a log that is shorter is another");
         state.write("sinks/soc.json", b"{}").unwrap();
         assert_eq!(Cursor::read(&state, "soc", "a", 9).unwrap(), start);
+    }
+
+    #[test]
+    fn no_flipped_bit_has_records_skipped_and_earlier_files_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("state")).unwrap();
+        let start = Cursor::start("a");
+        let there = Cursor { next: 6, from: 4, ..start.clone() };
+        there.write(&state, "soc").unwrap();
+        let whole = state.read("sinks/soc.json").unwrap().unwrap();
+        for (at, bit) in (0..whole.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << bit;
+            state.write_cache("sinks/soc.json", &flipped).unwrap();
+            assert_eq!(Cursor::read(&state, "soc", "a", 9).unwrap(), start, "byte {at}, bit {bit}");
+        }
+        // As an earlier version wrote it.
+        state.write("sinks/soc.json", br#"{"v":1,"origin":"a","next":6,"from":4}"#).unwrap();
+        assert_eq!(Cursor::read(&state, "soc", "a", 9).unwrap(), there);
     }
 }

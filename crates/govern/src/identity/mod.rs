@@ -64,15 +64,18 @@ impl Credentials {
 }
 
 fn load<T: Default + DeserializeOwned>(state: &StateDir, file: &'static str) -> Result<T, IdentityFileError> {
-    match state.read(file)? {
-        Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| IdentityFileError::Damaged(file)),
-        None => Ok(T::default()),
+    match state.read_summed(file) {
+        Err(StateError::Damaged(_)) => Err(IdentityFileError::Damaged(file)),
+        read => match read? {
+            Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| IdentityFileError::Damaged(file)),
+            None => Ok(T::default()),
+        },
     }
 }
 
 fn save<T: Serialize>(state: &StateDir, file: &'static str, value: &T) -> Result<(), IdentityFileError> {
     let bytes = serde_json::to_vec(value).map_err(|_| IdentityFileError::Damaged(file))?;
-    Ok(state.write(file, &bytes)?)
+    Ok(state.write_summed(file, &bytes)?)
 }
 
 /// Bytes from the system's generator.
@@ -97,6 +100,15 @@ mod tests {
         assert!(AgentKeys::load(&state).unwrap().authenticate(key.expose()).is_some());
         state.write(KEYS_FILE, b"[]x").unwrap();
         assert!(matches!(AgentKeys::load(&state), Err(IdentityFileError::Damaged(KEYS_FILE))));
+        keys.save(&state).unwrap();
+        let mut flipped = state.read(KEYS_FILE).unwrap().unwrap();
+        let digit = flipped.iter().rposition(|byte| *byte == b'}').unwrap() - 5;
+        flipped[digit] ^= 1;
+        state.write(KEYS_FILE, &flipped).unwrap();
+        assert!(matches!(AgentKeys::load(&state), Err(IdentityFileError::Damaged(KEYS_FILE))));
+        // As an earlier version wrote it.
+        state.write(KEYS_FILE, &serde_json::to_vec(&keys).unwrap()).unwrap();
+        assert!(AgentKeys::load(&state).unwrap().authenticate(key.expose()).is_some());
         Credentials::default().save(&state).unwrap();
         assert_eq!(Credentials::load(&state).unwrap(), Credentials::default());
     }

@@ -1,5 +1,6 @@
 //! What reading a log needs of its project's keys. Nothing is drawn, made or removed here.
 
+use super::check::Check;
 use super::{KEY_BYTES, KeysError, as_key, check_owner, io_error, read};
 use crate::{hasher::LogHasher, payload::DataKeys, seal::Sealer};
 use std::{fs::File, io, path::Path};
@@ -15,7 +16,8 @@ impl ReadingKeys {
     /// Reads them from a directory of keys; `None` where it has neither, as beside a log that was taken elsewhere.
     ///
     /// # Errors
-    /// One of the two is missing; others may read a key; a file is no key; the file system fails.
+    /// One of the two is missing, or not the one that was there before; others may read a key; a file is no key; the file
+    /// system fails.
     pub fn read(dir: &Path) -> Result<Option<Self>, KeysError> {
         let opened = match File::open(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -27,6 +29,9 @@ impl ReadingKeys {
             (None, None) => Ok(None),
             (Some(hmac), Some(seal)) => {
                 check_owner(&opened, dir)?;
+                if let Some(known) = Check::find(dir)? {
+                    known.confirm(dir, &Check::of(&[("log-hmac", &hmac), ("seal", &seal)]))?;
+                }
                 Ok(Some(Self { hmac, seal }))
             }
             (None, _) => Err(missing(&hmac)),

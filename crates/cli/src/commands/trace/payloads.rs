@@ -23,6 +23,10 @@ pub fn reading_keys(output: &Output, log: &Path) -> Result<Option<ReadingKeys>, 
             output.message(format!("  help: {KEY_HELP}"));
             Ok(None)
         }
+        Err(error @ KeysError::Changed { .. }) => {
+            output.message(format!("{error}; what is kept beside records is not opened"));
+            Ok(None)
+        }
         read => read.map_err(|error| Failure::new(Exit::Environment, error.to_string())),
     }
 }
