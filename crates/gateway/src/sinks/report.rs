@@ -29,8 +29,7 @@ pub(super) struct Report {
 impl Reports {
     pub(super) fn change(&self, name: &str, kind: &'static str, change: impl FnOnce(&mut Report)) {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let new =
-            || Report { kind, next: 0, arrived_us: None, failure: None, rejected: 0, gave_up: false, pruned: 0 };
+        let new = || Report { kind, next: 0, arrived_us: None, failure: None, rejected: 0, gave_up: false, pruned: 0 };
         let report = reports.entry(name.to_owned()).or_insert_with(new);
         report.kind = kind;
         change(report);

@@ -21,8 +21,8 @@ mod tests;
 pub(crate) use payloads::tests as place;
 pub use payloads::{AT_ONCE, BadPayload, PayloadReport, Removal, verify_payloads};
 pub(crate) use payloads::{Told, told};
-pub(crate) use pruned::{Gone, Judged};
 pub use pruned::PrunedRecords;
+pub(crate) use pruned::{Gone, Judged};
 pub use records::{VerifyError, verify};
 pub use report::{MAX_STEP_BACK, Place, Report, Verdict};
 
