@@ -35,6 +35,7 @@ const KINDS: &[(&str, Noticed)] = &[
     ("agent-keys.json", Noticed::Running(&["doctor"])),
     ("approvals/", Noticed::Start),
     ("approvers.json", Noticed::Running(&["doctor"])),
+    ("calendar.json", Noticed::Running(&["retention", "show"])),
     ("configurations/", Noticed::Replay),
     ("holds.json", Noticed::Running(&["retention", "show"])),
     ("keys/", Noticed::Start),
