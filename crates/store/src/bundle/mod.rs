@@ -23,6 +23,8 @@ mod manifest;
 mod write;
 
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
 mod tests;
 
 pub use check::{BundleReport, Problem, verify_bundle};

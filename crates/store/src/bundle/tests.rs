@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use vocab::event::Kind;
 
 /// Five days with a payload each, of which the first is past its time and removed, the second erased.
-fn place() -> Place {
+pub(super) fn place() -> Place {
     let mut place = Place::new();
     for subject in ["none", "ada", "none", "none"] {
         place.keep(subject, "some text");
@@ -35,11 +35,16 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// A whole bundle.
-fn written(log: &Path, to: &Path, selection: &Selection, disclose: Disclose<'_>) -> Result<Manifest, BundleError> {
+pub(super) fn written(
+    log: &Path,
+    to: &Path,
+    selection: &Selection,
+    disclose: Disclose<'_>,
+) -> Result<Manifest, BundleError> {
     write_bundle(log, to, selection, disclose, None)?.finish()
 }
 
-fn problems(dir: &Path) -> Vec<String> {
+pub(super) fn problems(dir: &Path) -> Vec<String> {
     match verify_bundle(dir, None) {
         Ok(report) => report.named.into_iter().map(|problem| format!("{}: {}", problem.place, problem.what)).collect(),
         Err(error) => vec![error.to_string()],
