@@ -161,6 +161,25 @@ impl Configuration {
         dev: bool,
         now_us: i64,
     ) -> Result<(Self, Snapshot, Vec<Edit>), ConfigurationError> {
+        let kept = Arc::clone(&state);
+        let in_force = found.in_force.clone();
+        std::thread::scope(|scope| {
+            // The one waits for the disk while the other computes, and waits for another file.
+            let keep = || remember(&kept, &in_force, now_us);
+            if std::thread::Builder::new().name("keep".to_owned()).spawn_scoped(scope, keep).is_err() {
+                keep();
+            }
+            Self::put_in_force(found, state, protected, dev, now_us)
+        })
+    }
+
+    fn put_in_force(
+        found: Found,
+        state: Arc<StateDir>,
+        protected: Protected,
+        dev: bool,
+        now_us: i64,
+    ) -> Result<(Self, Snapshot, Vec<Edit>), ConfigurationError> {
         let Found { in_force, project, first_use } = found;
         let (project, bundle, broken) = match compile_project(project, Sound::remembered(&state).as_ref()) {
             Ok(Compiled { project, bundle, .. }) => (project, bundle, None),
@@ -174,7 +193,6 @@ impl Configuration {
         };
         Sound::remember(&state, &bundle);
         let snapshot = Snapshot::new(project, bundle, protected.clone(), dev);
-        remember(&state, &in_force, now_us);
         let held = Held { in_force: in_force.clone(), waiting: None, seen: in_force.clone(), refused: Vec::new() };
         let configuration = Self { state, held: Mutex::new(held), protected, dev };
         let mut edits = Vec::new();
@@ -219,6 +237,7 @@ impl Configuration {
         }
         let Compiled { project, bundle, diagnostics } = compiled;
         self.save(&found, None, "only tightens, or `--dev`", now_us)?;
+        remember(&self.state, &found, now_us);
         Sound::remember(&self.state, &bundle);
         held.in_force = found;
         held.waiting = None;
@@ -254,6 +273,7 @@ impl Configuration {
         let waiting = waiting.ok_or_else(|| ConfigurationError::Accepted("it is not what waits now".to_owned()))?;
         let Compiled { project, bundle, .. } = compile(&waiting.files)?;
         self.save(&waiting.files, Some(by), reason, now_us)?;
+        remember(&self.state, &waiting.files, now_us);
         Sound::remember(&self.state, &bundle);
         held.in_force = waiting.files;
         held.waiting = None;
@@ -262,9 +282,7 @@ impl Configuration {
 
     fn save(&self, files: &Files, by: Option<&UserId>, reason: &str, now_us: i64) -> Result<(), ConfigurationError> {
         let accepted = Accepted::new(files, by.cloned(), reason, now_us);
-        accepted.save(&self.state).map_err(|error| ConfigurationError::Accepted(error.to_string()))?;
-        remember(&self.state, files, now_us);
-        Ok(())
+        accepted.save(&self.state).map_err(|error| ConfigurationError::Accepted(error.to_string()))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
