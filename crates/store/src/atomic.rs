@@ -6,6 +6,8 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     panic::resume_unwind,
     path::Path,
+    sync::{Mutex, PoisonError},
+    thread::Builder,
 };
 
 /// Nobody but the owner reads what Mortise keeps.
@@ -79,12 +81,21 @@ pub(crate) fn at_once<T: Send, F: FnOnce() -> T + Send>(waits: impl IntoIterator
     if cfg!(test) {
         return waits.into_iter().map(|wait| wait()).collect();
     }
+    let waits: Vec<_> = waits.into_iter().map(|wait| Mutex::new(Some(wait))).collect();
+    let run = |wait: &Mutex<Option<F>>| {
+        let wait = wait.lock().unwrap_or_else(PoisonError::into_inner).take();
+        wait.map(|wait| wait())
+    };
     std::thread::scope(|scope| {
-        let mut waits = waits.into_iter();
-        let Some(own) = waits.next() else { return Vec::new() };
-        let others: Vec<_> = waits.map(|wait| scope.spawn(wait)).collect();
-        let others = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        std::iter::once(own()).chain(others).collect()
+        // Where no thread can be started, one comes after the other.
+        let others = waits.iter().skip(1).map(|wait| Builder::new().spawn_scoped(scope, || run(wait)).ok());
+        let others: Vec<_> = others.collect();
+        let own = waits.first().and_then(run);
+        let others = waits.iter().skip(1).zip(others).map(|(wait, other)| match other {
+            Some(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            None => run(wait),
+        });
+        own.into_iter().chain(others.flatten()).collect()
     })
 }
 

@@ -89,12 +89,14 @@ impl Log {
         let is_new = !layout.origin().try_exists().map_err(|error| io_error(layout.origin(), error))?;
         let (recovered, named, filled) = std::thread::scope(|scope| {
             let filling = is_new.then(|| std::thread::Builder::new().spawn_scoped(scope, fill_first).ok()).flatten();
-            let naming = is_new.then(|| scope.spawn(|| atomic::sync_ancestors(dir)));
+            let name = || atomic::sync_ancestors(dir);
+            let naming = is_new.then(|| std::thread::Builder::new().spawn_scoped(scope, name).ok()).flatten();
             let claimed = identity::claim(&layout, &options.origin, &signers);
             let recovered = claimed.and_then(|first| recover(&layout, &first, visit));
-            (recovered, naming.map(ended), filling.map(ended))
+            let named = if is_new { naming.map_or_else(name, ended) } else { Ok(()) };
+            (recovered, named, filling.map(ended))
         });
-        named.unwrap_or(Ok(())).map_err(|error| io_error(dir.to_owned(), error))?;
+        named.map_err(|error| io_error(dir.to_owned(), error))?;
         let Recovered { recovery, mut derived, end, keys, handover } = recovered?;
         let ring = Ring::new(keys, signers);
         check_present(&ring)?;
