@@ -3,6 +3,7 @@
 use super::{
     error::LogError,
     lock::Lock,
+    manners,
     options::LOOK_EVERY,
     queue::{Append, KillOnExit, Queue},
     segment::SegmentWriter,
@@ -42,6 +43,7 @@ impl Committer {
     pub(crate) fn run(mut self) {
         // A defect in this thread must not leave callers waiting, nor let them believe.
         let _guard = KillOnExit(Arc::clone(&self.queue));
+        manners::interrupt_nobody();
         while let Some(mut appends) = self.queue.take() {
             let start = self.writer.next_index();
             if let Err(reason) = self.commit(&appends) {

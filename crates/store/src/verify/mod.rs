@@ -1,8 +1,9 @@
 //! Complete verification of a log at rest or at work, offline.
 //!
-//! `report` is the answer; `records` reads the log once and checks everything on the way; `tiles` grows
-//! their tree, and compares what is derived; `keys` follows which key may sign; `pruned` judges whether a beginning that is gone was to go. `payloads` looks for what records commit to.
+//! `report` is the answer; `records` reads the log once and checks everything on the way; beside it, `growing` has
+//! `tiles` grow their tree and compare what is derived; `keys` follows which key may sign; `pruned` judges whether a beginning that is gone was to go. `payloads` looks for what records commit to.
 
+mod growing;
 mod keys;
 mod payloads;
 mod pruned;

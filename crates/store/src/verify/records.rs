@@ -1,6 +1,12 @@
 //! Reading a log once, checking everything on the way.
 
-use super::{Fault, MAX_STEP_BACK, Place, PrunedRecords, Report, Verdict, keys::Keys, pruned::Gone, tiles::Tiles};
+use super::{
+    Fault, MAX_STEP_BACK, Place, PrunedRecords, Report, Verdict,
+    growing::{Ended, Growing},
+    keys::Keys,
+    pruned::Gone,
+    tiles::Tiles,
+};
 use crate::{
     calls::Calls,
     log::{
@@ -11,7 +17,7 @@ use crate::{
         layout::Layout,
         prune::prefix::{self, Prefix},
         scan::Tail,
-        walk::walk,
+        walk::{End, WalkError, walk},
     },
     prove::StoredTiles,
 };
@@ -85,6 +91,13 @@ pub fn verify(dir: &Path, vkey: Option<&str>) -> Result<Report, VerifyError> {
     Ok(pass.report(verdict))
 }
 
+/// What ends the reading of records.
+enum Stop {
+    Fault(Fault),
+    /// The tree says why.
+    Tree,
+}
+
 /// What is known on the way.
 #[derive(Default)]
 struct Pass {
@@ -116,14 +129,14 @@ impl Pass {
         self.ahead = load(layout, &first)?;
         self.keys = Some(Keys::new(layout, first, pinned, prefix.as_ref()));
         self.sealed = self.ahead.back().map_or(0, |stored| stored.checkpoint.size());
-        let mut tiles = Tiles::list(layout, prefix.as_ref())?;
+        let tiles = Tiles::list(layout, prefix.as_ref())?;
         if let Some(prefix) = prefix {
             (self.size, self.epochs, self.latest) = (prefix.first, prefix.epoch, prefix.latest);
             self.check_below(layout, &prefix)?;
             self.gone = Some(Gone::new(prefix));
         }
-        self.check_roots(&mut tiles)?;
-        let end = walk(layout, &mut |frame| self.record(frame, &mut tiles))?;
+        let (walked, tiles) = self.read(layout, tiles)?;
+        let end = walked?;
         if let Some(stored) = self.ahead.front() {
             let sealed = format!("a checkpoint is over {} records", stored.checkpoint.size());
             return Err(match end.tail {
@@ -144,6 +157,22 @@ impl Pass {
         Ok(())
     }
 
+    /// Reads all records, and grows the tree over them. What contradicts the tree comes before what reading found, which is
+    /// further on.
+    fn read<'a>(&mut self, layout: &Layout, tiles: Tiles<'a>) -> Result<(Result<End, Fault>, Tiles<'a>), Fault> {
+        std::thread::scope(|scope| {
+            let growing = Growing::start(scope, tiles, self.size, &self.ahead);
+            let mut growing = growing.map_err(|error| Fault::Io(layout.segment_dir(), error))?;
+            self.check_signatures();
+            let walked = walk(layout, &mut |frame| self.record(frame, &mut growing));
+            let tiles = growing.finish().map_err(|stopped| {
+                self.events = stopped.records;
+                stopped.fault
+            })?;
+            Ok((walked.map_err(|stop| stop.into_fault(layout)), tiles))
+        })
+    }
+
     /// The key the log began with; the file of its origin must agree with it.
     fn identity(&mut self, layout: &Layout) -> Result<Verifier, Fault> {
         self.origin = line(&layout.origin())?;
@@ -156,7 +185,17 @@ impl Pass {
         Ok(stored)
     }
 
-    fn record(&mut self, frame: &Frame<'_>, tiles: &mut Tiles<'_>) -> Result<(), Fault> {
+    fn record(&mut self, frame: &Frame<'_>, growing: &mut Growing<'_, '_>) -> Result<(), Stop> {
+        self.event(frame)?;
+        growing.push(frame.bytes)?;
+        self.events += 1;
+        self.size += 1;
+        self.check_signatures();
+        Ok(())
+    }
+
+    /// Checks what a record says.
+    fn event(&mut self, frame: &Frame<'_>) -> Result<(), Fault> {
         let place = || Place::Record(frame.index);
         // INVARIANT: every opening that wrote anything is one more than the last that did.
         if frame.epoch > self.epochs.saturating_add(1) {
@@ -177,10 +216,7 @@ impl Pass {
         if let Some(keys) = &mut self.keys {
             keys.see(frame.index, frame.bytes, event.kind)?;
         }
-        tiles.push(frame.bytes)?;
-        self.events += 1;
-        self.size += 1;
-        self.check_roots(tiles)
+        Ok(())
     }
 
     /// Checks that the log grew to what is known of the records that are gone from each checkpoint that is over fewer.
@@ -196,18 +232,15 @@ impl Pass {
         Ok(())
     }
 
-    /// Compares the tree with the checkpoints of its size.
-    fn check_roots(&mut self, tiles: &mut Tiles<'_>) -> Result<(), Fault> {
+    /// Checks who signed the checkpoints over all records read so far. The tree is compared with them when it has grown as
+    /// far.
+    fn check_signatures(&mut self) {
         while let Some(stored) = self.ahead.pop_front_if(|stored| stored.checkpoint.size() == self.size) {
-            if *stored.checkpoint.root() != tiles.root()? {
-                return Err(Fault::altered(Place::File(stored.path), "the records before it are not those it is over"));
-            }
             if let Some(keys) = &mut self.keys {
                 keys.check(&stored);
             }
             self.checkpoints += 1;
         }
-        Ok(())
     }
 
     fn report(self, verdict: Verdict) -> Report {
@@ -226,6 +259,34 @@ impl Pass {
             steps_back: self.steps_back,
             epochs: self.epochs,
         }
+    }
+}
+
+impl Stop {
+    fn into_fault(self, layout: &Layout) -> Fault {
+        match self {
+            Self::Fault(fault) => fault,
+            // INVARIANT: a tree that has ended early has a fault, which comes first.
+            Self::Tree => Fault::Io(layout.tile_dir(), io::Error::other("the tree ended early")),
+        }
+    }
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<WalkError> for Stop {
+    fn from(error: WalkError) -> Self {
+        Self::Fault(error.into())
+    }
+}
+
+impl From<Ended> for Stop {
+    fn from(Ended: Ended) -> Self {
+        Self::Tree
     }
 }
 
