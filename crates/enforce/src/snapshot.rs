@@ -1,11 +1,11 @@
 //! One configuration in force: inventory, schemas and policy bundle, replaced as a whole.
 
 use crate::validate::Schema;
+use foldhash::HashMap;
 use govern::inventory::Inventory;
 use govern::project::{Agent, Project};
 use govern::protected::Protected;
 use policy::Bundle;
-use std::collections::HashMap;
 use std::sync::Arc;
 use vocab::id::{AgentId, Digest, ServerId, ToolName};
 use vocab::{Label, Operation, Target, ToolDescription};
@@ -39,7 +39,7 @@ impl Snapshot {
     /// Takes everything as given; a schema is compiled when the first value is checked against it.
     #[must_use]
     pub fn new(project: Arc<Project>, bundle: Arc<Bundle>, protected: Protected, dev: bool) -> Self {
-        let mut tools: HashMap<ServerId, HashMap<ToolName, Arc<ToolEntry>>> = HashMap::new();
+        let mut tools: HashMap<ServerId, HashMap<ToolName, Arc<ToolEntry>>> = HashMap::default();
         for description in project.tools() {
             let (server, name) = (description.server.clone(), description.name.clone());
             let entry = ToolEntry {

@@ -4,7 +4,8 @@
 //! answer, so that a refusal tells an agent nothing about what else there is.
 
 use crate::project::{Agent, Project, ToolPattern};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use foldhash::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use vocab::id::{AgentId, RuleId, ServerId, ToolName};
 use vocab::{Operation, Target, ToolDescription};

@@ -13,7 +13,8 @@ use crate::schema::{Actions, LazySchema, actions, assembled, kinds, schema_text}
 use crate::shapes::{Compilation, Shapes, Source};
 use crate::vocabulary::Names;
 use cedar_policy::{Authorizer, EntityTypeName, PolicyId, Schema};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use foldhash::HashMap;
+use std::collections::{BTreeMap, HashSet};
 use std::str::FromStr;
 use std::sync::Arc;
 use vocab::id::{Digest, RuleId};

@@ -14,7 +14,7 @@ use crate::parts::Parts;
 use cedar_policy::{
     ActionConstraint, Context, Entities, EntityTypeName, EntityUid, Policy, PrincipalConstraint, Request,
 };
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use vocab::Authn;
 
@@ -87,7 +87,7 @@ struct Ready {
 impl Index {
     /// Files the rules, which come with what they look at.
     pub(crate) fn new(policies: Vec<(Policy, Parts)>, agent: &EntityTypeName) -> Self {
-        let mut filed: HashMap<Key, Vec<usize>> = HashMap::new();
+        let mut filed: HashMap<Key, Vec<usize>> = HashMap::default();
         for (number, (policy, _)) in policies.iter().enumerate() {
             let Some(principal) = principal_key(policy, agent) else {
                 continue;

@@ -13,7 +13,7 @@ const TEXT: &str = "7193582046";
 const NUMBER: u64 = 7_193_582_046;
 
 /// A project whose agent's calls are kept as its file says, and an approver.
-fn project(agent: &str) -> Project {
+pub fn project(agent: &str) -> Project {
     let project = faulty::with("[approvers.ada]\ngroups = [\"audit\"]\n");
     let path = "mortise/agents/tester.toml";
     let text = project.read(path).replace("tier = \"low\"", agent);
@@ -21,7 +21,7 @@ fn project(agent: &str) -> Project {
     project
 }
 
-fn call(project: &Project) {
+pub fn call(project: &Project) {
     let answer = project.hosted("tester", "faulty").call("echo", json!({"n": NUMBER}));
     assert!(answer.to_string().contains(TEXT), "{answer}");
 }
@@ -31,7 +31,7 @@ fn payloads(project: &Project) -> Vec<Value> {
     events.iter().filter_map(|event| event["payloads"].as_array()).flatten().cloned().collect()
 }
 
-fn files(dir: &Path) -> Vec<PathBuf> {
+pub fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for path in fs::read_dir(dir).into_iter().flatten().map(|entry| entry.expect("an entry").path()) {
         if path.is_dir() {
@@ -43,12 +43,12 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn unit(project: &Project, class: &str) -> PathBuf {
+pub fn unit(project: &Project, class: &str) -> PathBuf {
     let class = project.log().join("pay").join(class);
     fs::read_dir(class).expect("a class").next().expect("a day").expect("an entry").path()
 }
 
-fn verified(project: &Project) -> (i32, Value) {
+pub fn verified(project: &Project) -> (i32, Value) {
     let output = project.run(&["--format", "ndjson", "trace", "verify"]);
     let last = output.stdout.lines().last().expect("a report");
     (output.code, serde_json::from_str::<Value>(last).expect("JSON")["payloads"].clone())
@@ -232,71 +232,4 @@ fn with_no_room_left_nothing_is_done_and_with_little_no_text_is_kept() {
     end_gateway(&project);
     fs::remove_file(&filler).expect("room");
     call(&project);
-}
-
-/// The day before one, as units are named.
-fn day_before(day: &str) -> String {
-    let parts: Vec<u32> = day.split('-').map(|part| part.parse().expect("a number")).collect();
-    let (year, month, day) = (parts[0], parts[1], parts[2]);
-    let leap = u32::from(year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)));
-    let lengths = [31, 28 + leap, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let (year, month, day) = match (month, day) {
-        (1, 1) => (year - 1, 12, 31),
-        (_, 1) => (year, month - 1, lengths[month as usize - 2]),
-        _ => (year, month, day - 1),
-    };
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-#[test]
-fn a_day_that_is_over_is_packed_and_everything_reads_as_before() {
-    let project = project("tier = \"high\"");
-    let mut agent = project.hosted("tester", "faulty");
-    let long = "words that come back, as they do. ".repeat(600);
-    for number in 0..8 {
-        agent.call("echo", json!({"n": number, "text": long}));
-    }
-    drop(agent);
-    end_gateway(&project);
-    let before = verified(&project).1;
-    assert_eq!(before["missing"], 0, "{before}");
-    let today = unit(&project, "trace_text");
-    let day = today.file_name().and_then(|name| name.to_str()).expect("a day").to_owned();
-    let yesterday = today.with_file_name(day_before(&day));
-    fs::rename(&today, &yesterday).expect("a renamed day");
-    // An old month's keys, which nothing needs any more.
-    let old = project.log().join("pay/keys/2024-02");
-    fs::create_dir_all(&old).expect("an old month");
-    let living = files(&project.log().join("pay/keys")).into_iter().next().expect("a key");
-    fs::copy(&living, old.join("0123456789abcdef0123456789abcdef")).expect("an old key");
-    fs::write(old.join("fedcba9876543210fedcba9876543210.gone"), [0; 60]).expect("what is left of another");
-
-    call(&project);
-    let segment = yesterday.join("packed/0/seg/00000000000000000000.log");
-    let is_packed = || segment.exists() && !yesterday.join("packed/0/replaces").exists();
-    wait_for("a packed day", || is_packed().then_some(()));
-    wait_for("a removed month", || (!old.exists()).then_some(()));
-    let told = project.events_of("store.pruned");
-    assert_eq!((told.len(), &told[0]["detail"]["key_months"]), (1, &json!(["2024-02"])));
-    assert!(living.exists(), "this month's keys are needed");
-    assert!(!yesterday.join("seg/00000000000000000000.log").exists());
-    let sum: u64 = files(&yesterday).iter().map(|path| fs::metadata(path).expect("a file").len()).sum();
-    assert!(sum < 8 * long.len() as u64 / 4, "{sum} bytes");
-    let (code, report) = verified(&project);
-    let ok = |report: &Value| report["ok"].as_u64().expect("a number");
-    assert_eq!((code, ok(&report), &report["missing"], &report["altered"]), (0, ok(&before) + 3, &json!(0), &json!(0)));
-    let dispatch = project.events_of("tool.dispatch")[0]["call"].as_str().expect("a call").to_owned();
-    let shown = project.typing(&["trace", "reveal", &dispatch, "--reason", "ticket 7"], &[]);
-    assert!(shown.code == 0 && shown.stdout.contains("words that come back"), "{shown:#?}");
-    let usage = project.run(&["trace", "usage"]);
-    assert!(usage.stdout.contains("trace_text: 2 days kept"), "{usage:?}");
-
-    // What is packed and then changed is altered, with its place.
-    end_gateway(&project);
-    let mut altered = fs::read(&segment).expect("a segment");
-    altered[200] ^= 1;
-    fs::write(&segment, altered).expect("an altered segment");
-    let output = project.run(&["trace", "verify"]);
-    assert_eq!(output.code, 20, "{output:?}");
-    assert!(output.stdout.contains("packed/0/seg/00000000000000000000.log` cannot be read at byte 0"), "{output:?}");
 }

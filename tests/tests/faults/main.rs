@@ -17,6 +17,7 @@ mod http_rules;
 mod kept;
 mod lost_keys;
 mod newer_formats;
+mod packed;
 mod pruned;
 mod questions;
 mod rotated_keys;

@@ -4,7 +4,7 @@ use crate::faulty;
 use crate::foreign::checker;
 use crate::kept::{decide, enroll};
 use crate::session::end_gateway;
-use harness::{Project, project::finish};
+use harness::{Project, StdioClient, project::finish};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -117,6 +117,25 @@ fn records_past_their_time_are_gone_and_everything_else_works() {
         let output = project.run(command);
         assert!([0, 4].contains(&output.code), "{command:?}: {output:?}");
     }
+    let calls = project.events_of("tool.dispatch");
+    project.hosted("tester", "faulty").call("echo", json!({"n": 1}));
+    let runs = project.events_of("tool.dispatch");
+    let session = |event: &Value| event["session"].as_str().expect("a session").to_owned();
+    let (one, other) = (session(calls.last().expect("a call")), session(runs.last().expect("a call")));
+    let same = project.run(&["trace", "diff", &one, &other]);
+    assert!([0, 10].contains(&same.code), "{same:?}");
+    let mut tail = StdioClient::start(&mut project.command(&["--format", "ndjson", "trace", "tail", "--events"]));
+    let indexes = |tail: &mut StdioClient| tail.next_frame().and_then(|line| serde_json::from_str::<Value>(&line).ok());
+    let first = indexes(&mut tail).expect("an event");
+    assert_eq!(first["index"], 9, "{first}");
+    let before = project.events().len();
+    project.hosted("tester", "faulty").call("echo", json!({"n": 2}));
+    let dispatched = (0..).find_map(|_| {
+        indexes(&mut tail)
+            .filter(|event| event["type"] == "tool.dispatch" && event["index"].as_u64() > Some(8 + before as u64))
+    });
+    assert!(dispatched.is_some(), "a call that is made meanwhile is followed");
+    drop(tail);
     end_gateway(&project);
     let dir = project.root().join("out");
     fs::create_dir(&dir).expect("a folder");

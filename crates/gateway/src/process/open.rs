@@ -10,6 +10,7 @@ use crate::intercept::mcp::Shared;
 use crate::intercept::routes::PoolRoutes;
 use enforce::{Pipeline, Recorder};
 use govern::approval::{Approvals, SealedApprovals};
+use govern::project::Settings;
 use govern::protected::Protected;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, Weak};
@@ -99,33 +100,17 @@ impl Gateway {
         let protected = protected(&options)?;
         let found = Found::read(&options.root, &state)?;
         let settings = found.project.settings.clone();
-        // The one computes, the other waits for the disk.
-        let (opened, keys) = std::thread::scope(|scope| {
-            let open_keys = || Keys::open(&state.keys(), &settings.log.origin);
-            let keys = std::thread::Builder::new().name("keys".to_owned()).spawn_scoped(scope, open_keys);
+        // The one computes, the other reads the log and waits for the disk.
+        let (opened, log) = std::thread::scope(|scope| {
+            let open_log = || OpenLog::open(&state, &settings, clock.now());
+            let log = std::thread::Builder::new().name("open-log".to_owned()).spawn_scoped(scope, open_log);
             let opened = Configuration::open(found, Arc::clone(&state), protected, options.dev, clock.now());
-            (opened, keys.map(|keys| keys.join()))
+            (opened, log.map(|log| log.join()))
         });
         let (configuration, snapshot, edits) = opened?;
-        let keys = keys.map_err(|error| StartError::System(format!("no thread can be started: {error}")))?;
-        let keys = keys.map_err(|_| StartError::System("reading the keys was interrupted".to_owned()))??;
-        let idle_us = u64::from(settings.idle_minutes).saturating_mul(60_000_000);
-
-        let mut recovered = enforce::Recovery::new(idle_us, clock.now());
-        let log_options = LogOptions {
-            segment_bytes: settings.log.segment_bytes,
-            checkpoint_interval: Duration::from_secs(settings.log.checkpoint_s),
-            ..LogOptions::new(settings.log.origin.clone())
-        };
-        let signers = keys.signers().map_err(|error| StartError::System(error.to_string()))?;
-        let mut newest = Vec::new();
-        let (log, recovery) = Log::open(&state.log(), &log_options, signers, &mut |_, record| {
-            newest.clear();
-            newest.extend_from_slice(record);
-            recovered.read(record);
-        })?;
-        keys.files().settle(&log.keys(), log.rotation().is_some())?;
-        let log = Arc::new(log);
+        let log = log.map_err(|error| StartError::System(format!("no thread can be started: {error}")))?;
+        let log = log.map_err(|_| StartError::System("opening the log was interrupted".to_owned()))??;
+        let OpenLog { keys, log, recovery, recovered, newest } = log;
 
         let recorder = Recorder::new(Arc::clone(&log), Arc::new(keys.hasher()), clock.clone(), settings.tenant.clone());
         let recorder = recorder.under_dev(options.dev);
@@ -180,6 +165,38 @@ impl Gateway {
         gateway.measure_room().await;
         gateway.ask_witnesses().await;
         Ok(gateway)
+    }
+}
+
+/// The log and its keys, and what its records say.
+struct OpenLog {
+    keys: Keys,
+    log: Arc<Log>,
+    recovery: store::Recovery,
+    recovered: enforce::Recovery,
+    /// The newest record.
+    newest: Vec<u8>,
+}
+
+impl OpenLog {
+    fn open(state: &StateDir, settings: &Settings, now_us: i64) -> Result<Self, StartError> {
+        let keys = Keys::open(&state.keys(), &settings.log.origin)?;
+        let idle_us = u64::from(settings.idle_minutes).saturating_mul(60_000_000);
+        let mut recovered = enforce::Recovery::new(idle_us, now_us);
+        let options = LogOptions {
+            segment_bytes: settings.log.segment_bytes,
+            checkpoint_interval: Duration::from_secs(settings.log.checkpoint_s),
+            ..LogOptions::new(settings.log.origin.clone())
+        };
+        let signers = keys.signers().map_err(|error| StartError::System(error.to_string()))?;
+        let mut newest = Vec::new();
+        let (log, recovery) = Log::open(&state.log(), &options, signers, &mut |_, record| {
+            newest.clear();
+            newest.extend_from_slice(record);
+            recovered.read(record);
+        })?;
+        keys.files().settle(&log.keys(), log.rotation().is_some())?;
+        Ok(Self { keys, log: Arc::new(log), recovery, recovered, newest })
     }
 }
 

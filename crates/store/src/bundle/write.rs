@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     atomic,
-    log::{layout::Layout, prune::prefix::Prefix},
+    log::{MIN_CHECKPOINT_SPACING, layout::Layout, prune::prefix::Prefix},
     payload::{DataKeys, Found, PayloadReader},
     prove::{ProveError, Prover},
     read::{LogReader, ReadError},
@@ -20,6 +20,9 @@ use std::{
     path::{Path, PathBuf},
 };
 use vocab::{Event, event::Payload};
+
+/// How often a bundle is begun, when something is removed while it is written.
+const ATTEMPTS: usize = 5;
 
 /// What is disclosed of payloads.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +42,9 @@ pub enum BundleError {
     /// Nothing was selected.
     #[error("no sealed record is selected")]
     Nothing,
+    /// Payloads are gone for a reason that cannot be proved yet.
+    #[error("payloads were removed, and no checkpoint is over the record that says why")]
+    Unsealed,
     /// The log cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -63,6 +69,8 @@ struct Writer<'a> {
     to: &'a Path,
     files: BTreeMap<String, String>,
     payloads: BTreeMap<String, u64>,
+    /// The last record because of which a payload is not there.
+    because: Option<u64>,
 }
 
 /// A bundle whose files are there, and whose manifest is not yet: so it is none. Dropped, its files stay and are no bundle.
@@ -108,10 +116,7 @@ impl Draft {
     /// # Errors
     /// The file system fails; what is left is no bundle.
     pub fn discard(self) -> Result<(), BundleError> {
-        let failed = failed(&self.to);
-        std::fs::remove_dir_all(&self.to).map_err(&failed)?;
-        // A directory that was given stays.
-        if self.is_new { Ok(()) } else { atomic::create_dir(&self.to).map_err(failed) }
+        discard(&self.to, self.is_new)
     }
 }
 
@@ -129,11 +134,33 @@ pub fn write_bundle(
     exported: Option<u64>,
 ) -> Result<Draft, BundleError> {
     let is_new = begin(to)?;
+    let mut told = told(log)?;
+    for _ in 0..ATTEMPTS {
+        if let Some(draft) = attempt(log, (to, is_new), selection, disclose, exported, &mut told)? {
+            return Ok(draft);
+        }
+        discard(to, is_new)?;
+        std::thread::sleep(MIN_CHECKPOINT_SPACING);
+        atomic::create_dir(to).map_err(failed(to))?;
+    }
+    discard(to, is_new)?;
+    Err(BundleError::Unsealed)
+}
+
+/// Writes it by what records said until now. A removal is told first and done then: `None` where something is gone because
+/// of a record that came since, or of one that the checkpoint is not over.
+fn attempt(
+    log: &Path,
+    (to, is_new): (&Path, bool),
+    selection: &Selection,
+    disclose: Disclose<'_>,
+    exported: Option<u64>,
+    told: &mut Told,
+) -> Result<Option<Draft>, BundleError> {
     let prover = Prover::open(log)?;
-    let told = told(log)?;
     let layout = Layout::new(log);
     let prefix = Prefix::read(&layout).map_err(failed(&layout.pruned()))?;
-    let mut writer = Writer { to, files: BTreeMap::new(), payloads: BTreeMap::new() };
+    let mut writer = Writer { to, files: BTreeMap::new(), payloads: BTreeMap::new(), because: None };
     let mut reader = PayloadReader::new(log);
     let (mut selected, mut supporting) = (0_u64, 0_u64);
     let (mut first, mut last) = (None, 0);
@@ -158,13 +185,17 @@ pub fn write_bundle(
         writer.file(&format!("proofs/{}.tlog-proof", record.index), proof.as_bytes())?;
         if is_selected {
             for payload in &event.payloads {
-                let line = writer.payload(record.index, event.t, payload, &mut reader, &told, disclose)?;
+                let line = writer.payload(record.index, event.t, payload, &mut reader, told, disclose)?;
                 lines.line(&serde_json::to_vec(&line).unwrap_or_default())?;
             }
         }
     }
     if selected == 0 {
         return Err(BundleError::Nothing);
+    }
+    let is_beyond = writer.because.is_some_and(|index| index >= prover.size());
+    if is_beyond || writer.payloads.contains_key("missing") && told.hear_on(log)? {
+        return Ok(None);
     }
     for lines in [records, index, lines] {
         let (name, digest) = lines.finish()?;
@@ -192,7 +223,7 @@ pub fn write_bundle(
     let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
     // What it lists is on the disk before it is.
     atomic::sync_below(to).map_err(failed(to))?;
-    Ok(Draft { to: to.to_owned(), is_new, manifest, text })
+    Ok(Some(Draft { to: to.to_owned(), is_new, manifest, text }))
 }
 
 impl Writer<'_> {
@@ -240,6 +271,7 @@ impl Writer<'_> {
             (_, _, other) => other,
         };
         *self.payloads.entry(state.to_owned()).or_default() += 1;
+        self.because = self.because.max(because);
         Ok(PayloadLine {
             index,
             name: payload.name.to_string(),
@@ -325,6 +357,12 @@ fn begin(to: &Path) -> Result<bool, BundleError> {
     }
 }
 
+/// Removes what was written. A directory that was given stays.
+fn discard(to: &Path, is_new: bool) -> Result<(), BundleError> {
+    std::fs::remove_dir_all(to).map_err(failed(to))?;
+    if is_new { Ok(()) } else { atomic::create_dir(to).map_err(failed(to)) }
+}
+
 fn write(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
     let written = path.parent().map_or(Ok(()), atomic::create_dir);
     written.and_then(|()| atomic::create(path)?.write_all(bytes)).map_err(failed(path))
@@ -333,4 +371,61 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), BundleError> {
 fn failed(path: &Path) -> impl Fn(io::Error) -> BundleError + use<> {
     let path = path.to_owned();
     move |source| BundleError::Io { path: path.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::place::{DAY_US, NOON, Place};
+    use serde_json::json;
+    use vocab::event::{Kind, PayloadClass};
+
+    #[test]
+    fn what_is_removed_while_a_bundle_is_written_is_not_missing_in_it() {
+        let mut place = Place::new();
+        for _ in 0..4 {
+            place.keep("none", "some text");
+            place.now += DAY_US;
+        }
+        let to = place.log_dir.with_file_name("bundle");
+        let whole = |place: &Place, told: &mut Told| {
+            std::fs::create_dir_all(&to).unwrap();
+            let all = Selection::default();
+            let draft = attempt(&place.log_dir, (&to, true), &all, Disclose::Nothing, None, told).unwrap();
+            std::fs::remove_dir_all(&to).unwrap();
+            draft.map(|draft| draft.manifest().payloads.clone())
+        };
+        // A checkpoint is over everything that was written when a log is closed.
+        let sealed = |place: &mut Place| {
+            place.log.close().unwrap();
+            place.log = crate::fixture::open(&place.log_dir).0;
+        };
+        sealed(&mut place);
+        let mut before = told(&place.log_dir).unwrap();
+        place.pruned(0, 2);
+        place.remove(0);
+        assert_eq!(whole(&place, &mut before), None, "told meanwhile");
+        sealed(&mut place);
+        let states = [("kept", 3), ("pruned", 1)].map(|(state, count)| (state.to_owned(), count));
+        assert_eq!(whole(&place, &mut before), Some(states.into()), "and known now");
+
+        place.pruned(1, 2);
+        place.remove(1);
+        let mut told = told(&place.log_dir).unwrap();
+        let prover = Prover::open(&place.log_dir).unwrap();
+        if told.removal_of(PayloadClass::TraceText, NOON + DAY_US).unwrap().index >= prover.size() {
+            assert_eq!(whole(&place, &mut told), None, "no checkpoint is over the record that says so");
+        }
+        sealed(&mut place);
+        let manifest = write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::Nothing, None).unwrap();
+        assert_eq!(manifest.manifest().payloads.get("pruned"), Some(&2));
+
+        // What no record tells of is missing, however often the bundle is begun.
+        manifest.discard().unwrap();
+        place.remove(3);
+        place.event(Kind::GatewayStopped, json!({}));
+        sealed(&mut place);
+        let manifest = write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::Nothing, None).unwrap();
+        assert_eq!(manifest.manifest().payloads.get("missing"), Some(&1));
+    }
 }

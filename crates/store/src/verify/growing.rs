@@ -84,7 +84,6 @@ impl<'scope, 'a: 'scope> Growing<'scope, 'a> {
         let thread = thread.spawn_scoped(scope, move || tree.run(&full, &emptied))?;
         Ok(Self { batch: Batch::default(), batches, empty, thread })
     }
-
 }
 
 impl<'a> Growing<'_, 'a> {

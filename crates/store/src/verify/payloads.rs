@@ -273,7 +273,7 @@ impl Told {
     }
 
     /// Takes in the records that came since; whether one says why something is not there.
-    fn hear_on(&mut self, dir: &Path) -> Result<bool, VerifyError> {
+    pub(crate) fn hear_on(&mut self, dir: &Path) -> Result<bool, VerifyError> {
         let reasons = |told: &Self| (told.removals.len(), told.destroyed.len(), told.lost.len());
         let before = reasons(self);
         each(dir, self.newest.0 + 1, &mut |index, event| self.hear(index, event))?;

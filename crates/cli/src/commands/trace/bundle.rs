@@ -84,6 +84,8 @@ fn failure(error: &BundleError) -> Failure {
         BundleError::Nothing => Failure::new(Exit::Nothing, text).with_help(
             "`mortise trace ls` shows what there is; what is not sealed yet is under a checkpoint in a second",
         ),
+        BundleError::Unsealed => Failure::new(Exit::Environment, text)
+            .with_help("start the gateway with `mortise up`, and write the bundle in a few seconds"),
         BundleError::Prove(_) | BundleError::Verify(_) => {
             Failure::new(Exit::Verification, text).with_help("`mortise trace verify` says what is wrong")
         }
