@@ -293,7 +293,7 @@ pub enum Trace {
         #[arg(long = "witness", value_name = "VKEY")]
         witnesses: Vec<String>,
         /// An audit bundle, instead of a log.
-        #[arg(long, value_name = "DIR", conflicts_with_all = ["log", "witnesses"])]
+        #[arg(long, value_name = "DIR", conflicts_with = "log")]
         bundle: Option<PathBuf>,
     },
     /// Write part of the log, with proofs, for an auditor who need not have Mortise.

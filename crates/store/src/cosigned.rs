@@ -68,7 +68,7 @@ pub fn ask_to_cosign(dir: &Path, old: u64) -> Result<AddCheckpoint, ProveError> 
 
 /// The proof that the log grew from `old` records to the checkpoint: made from the tiles, or from the records where tiles
 /// are missing or wrong. Checked before it is returned: a witness would take a damaged tile for another history.
-fn grown(layout: &Layout, old: u64, to: &Checkpoint) -> Result<Vec<Hash>, ProveError> {
+pub(crate) fn grown(layout: &Layout, old: u64, to: &Checkpoint) -> Result<Vec<Hash>, ProveError> {
     let from_tiles = StoredTiles(layout);
     let attempt = |tiles: &dyn HashReader| {
         let proof = consistency_proof(old, to.size(), tiles).ok()?;

@@ -11,8 +11,8 @@ use crate::{
     read::{LogReader, ReadError},
 };
 use proof::{
-    Hash, HashReader, ProofTextError, TileBuilder, TileId, TlogProof, Verifier, decode_hashes, inclusion_proof,
-    leaf_hash,
+    Checkpoint, Hash, HashReader, KeyHistory, Note, ProofTextError, TileBuilder, TileId, TlogProof, Verifier,
+    decode_hashes, inclusion_proof, leaf_hash,
 };
 use std::{
     cell::OnceCell,
@@ -77,6 +77,7 @@ pub fn prove(dir: &Path, index: u64) -> Result<String, ProveError> {
 pub(crate) struct Prover {
     layout: Layout,
     stored: Stored,
+    keys: KeyHistory,
     key: Verifier,
     /// The tiles that follow from the records: made when the stored ones do not do.
     remade: OnceCell<BTreeMap<TileId, Vec<Hash>>>,
@@ -90,7 +91,7 @@ impl Prover {
         let stored = stored.ok_or(ProveError::NotSealed { index: 0, sealed: 0 })?;
         let key = keys.signing(stored.checkpoint.size()).last().cloned();
         let key = key.ok_or_else(|| ProveError::Unsound("no key signs it".to_owned()))?;
-        Ok(Self { layout, stored, key, remade: OnceCell::new() })
+        Ok(Self { layout, stored, keys, key, remade: OnceCell::new() })
     }
 
     /// Records under the checkpoint.
@@ -103,8 +104,18 @@ impl Prover {
     }
 
     /// The checkpoint, signed.
-    pub(crate) fn checkpoint(&self) -> String {
-        self.stored.note.format()
+    pub(crate) const fn note(&self) -> &Note {
+        &self.stored.note
+    }
+
+    /// The checkpoint.
+    pub(crate) const fn sealed(&self) -> &Checkpoint {
+        &self.stored.checkpoint
+    }
+
+    /// All keys of the log.
+    pub(crate) const fn keys(&self) -> &KeyHistory {
+        &self.keys
     }
 
     /// The key that signed the checkpoint.

@@ -37,7 +37,10 @@ pub fn run(output: &Output, global: &Global, args: &Trace) -> Outcome {
         Trace::Search(search) => search::run(output, global, search),
         Trace::Show { subject } => show(output, &dir(global, None)?, subject),
         Trace::Bundle(args) => bundle::write(output, &Place::find(global)?, args),
-        Trace::Verify { bundle: Some(dir), key, .. } => bundle::verify(output, dir, key.as_deref()),
+        Trace::Verify { bundle: Some(dir), key, witnesses, .. } => {
+            let trusted = witnesses.iter().map(|vkey| witness(vkey)).collect::<Result<Vec<_>, _>>()?;
+            bundle::verify(output, dir, key.as_deref(), &trusted)
+        }
         Trace::Verify { log, key, witnesses, bundle: None } => {
             let dir = dir(global, log.as_ref())?;
             let trusted = witnesses.iter().map(|vkey| witness(vkey)).collect::<Result<Vec<_>, _>>()?;

@@ -19,6 +19,7 @@
 //! or lost, and which keys signed.
 
 mod check;
+mod earlier;
 mod manifest;
 mod write;
 
@@ -26,8 +27,10 @@ mod write;
 mod forged;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vouched;
 
-pub use check::{BundleReport, Problem, verify_bundle};
+pub use check::{BundleReport, Cosignature, Problem, verify_bundle};
 pub use manifest::{Manifest, Selection};
 pub use write::{BundleError, Disclose, Draft, write_bundle};
 

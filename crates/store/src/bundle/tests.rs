@@ -45,7 +45,7 @@ pub(super) fn written(
 }
 
 pub(super) fn problems(dir: &Path) -> Vec<String> {
-    match verify_bundle(dir, None) {
+    match verify_bundle(dir, None, &[]) {
         Ok(report) => report.named.into_iter().map(|problem| format!("{}: {}", problem.place, problem.what)).collect(),
         Err(error) => vec![error.to_string()],
     }
@@ -60,7 +60,7 @@ fn a_bundle_says_what_became_of_every_payload_and_why() {
     assert_eq!((manifest.selected, manifest.supporting, manifest.is_contiguous), (7, 0, true));
     let states = [("disclosed", 2), ("erased", 1), ("pruned", 1)].map(|(state, count)| (state.to_owned(), count));
     assert_eq!(manifest.payloads, states.clone().into());
-    let report = verify_bundle(&to, Some(&crate::fixture::vkey())).unwrap();
+    let report = verify_bundle(&to, Some(&crate::fixture::vkey()), &[]).unwrap();
     assert_eq!((report.problems, report.proved, report.selected, report.is_contiguous), (0, 7, 7, true));
     assert_eq!(report.payloads, states.into());
     let day = payload::Day::of(NOON).to_string();
@@ -76,13 +76,13 @@ fn a_selection_brings_what_it_is_judged_by() {
     let days = Selection { since_us: Some(NOON), until_us: Some(NOON + DAY_US), ..Selection::default() };
     let manifest = written(&place.log_dir, &to, &days, Disclose::Nothing).unwrap();
     assert_eq!((manifest.selected, manifest.supporting, manifest.is_contiguous), (2, 2, false));
-    let report = verify_bundle(&to, None).unwrap();
+    let report = verify_bundle(&to, None, &[]).unwrap();
     assert_eq!((report.problems, report.payloads.get("pruned")), (0, Some(&1)));
     let none = Selection { agent: Some("nobody".to_owned()), ..Selection::default() };
     let to = place.log_dir.with_file_name("other");
     assert!(matches!(written(&place.log_dir, &to, &none, Disclose::Nothing), Err(BundleError::Nothing)));
     let key = "other.example/log+00000000+AQ==";
-    assert!(verify_bundle(&place.log_dir.with_file_name("bundle"), Some(key)).is_err());
+    assert!(verify_bundle(&place.log_dir.with_file_name("bundle"), Some(key), &[]).is_err());
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn what_is_left_out_is_counted_and_named() {
     let days = Selection { since_us: Some(NOON), until_us: Some(NOON + DAY_US), ..Selection::default() };
     written(&place.log_dir, &to, &days, Disclose::Nothing).unwrap();
     // Of seven: the start and the first payload are of that day, the removal and the erasure are what they are judged by.
-    let report = verify_bundle(&to, None).unwrap();
+    let report = verify_bundle(&to, None, &[]).unwrap();
     assert_eq!((report.size, report.proved, report.left_out, report.gaps), (7, 4, 3, vec![(2, 4)]));
     let read_me = std::fs::read_to_string(to.join("VERIFY.md")).unwrap();
     assert!(read_me.contains("Of the 7 records under the checkpoint, 3 are not in here"), "{read_me}");
@@ -193,7 +193,7 @@ fn what_is_left_out_is_counted_and_named() {
     assert!(problems(&to).contains(&"records.index line 2: it is not in order".to_owned()), "{:?}", problems(&to));
     let whole = place.log_dir.with_file_name("whole");
     written(&place.log_dir, &whole, &Selection::default(), Disclose::Nothing).unwrap();
-    let report = verify_bundle(&whole, None).unwrap();
+    let report = verify_bundle(&whole, None, &[]).unwrap();
     assert_eq!((report.left_out, report.gaps.len()), (0, 0));
 }
 
@@ -203,7 +203,7 @@ fn a_draft_is_no_bundle_and_leaves_nothing_when_it_is_discarded() {
     let to = place.log_dir.with_file_name("bundle");
     let draft = || write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::Nothing, None).unwrap();
     let discarded = draft();
-    assert!(!to.join(MANIFEST).exists() && verify_bundle(&to, None).is_err());
+    assert!(!to.join(MANIFEST).exists() && verify_bundle(&to, None, &[]).is_err());
     discarded.discard().unwrap();
     assert!(!to.exists());
     // A directory that was given stays, as it was.
@@ -239,7 +239,7 @@ fn what_is_packed_is_disclosed_as_before_and_what_is_sealed_anew_is_altered() {
     assert_eq!((unit.packed, payload::count(&place.log_dir, unit).unwrap()), (unit.bytes, 40));
     let (after, manifest) = bundle("after");
     assert_eq!(manifest.payloads, [("disclosed".to_owned(), 40)].into());
-    assert_eq!(verify_bundle(&after, None).unwrap().problems, 0);
+    assert_eq!(verify_bundle(&after, None, &[]).unwrap().problems, 0);
     for file in files(&before.join("payloads")) {
         let name = file.strip_prefix(&before).unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), std::fs::read(after.join(name)).unwrap(), "{name:?}");

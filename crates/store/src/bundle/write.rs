@@ -1,7 +1,7 @@
 //! Writing a bundle.
 
 use super::{
-    MANIFEST, PRUNED, VERIFY_GO, VERIFY_MD, is_supporting,
+    MANIFEST, PRUNED, VERIFY_GO, VERIFY_MD, earlier, is_supporting,
     manifest::{FORMAT, Manifest, PayloadLine, Selection},
     sha256,
 };
@@ -45,6 +45,14 @@ pub enum BundleError {
     /// Payloads are gone for a reason that cannot be proved yet.
     #[error("payloads were removed, and no checkpoint is over the record that says why")]
     Unsealed,
+    /// Records are not there that a checkpoint is over.
+    #[error("the records can be read up to #{next}, and the newest checkpoint is over {sealed} of them")]
+    Short {
+        /// The first that cannot be read.
+        next: u64,
+        /// Records under the checkpoint.
+        sealed: u64,
+    },
     /// The log cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -136,10 +144,15 @@ pub fn write_bundle(
     let is_new = begin(to)?;
     let mut told = told(log)?;
     for _ in 0..ATTEMPTS {
-        if let Some(draft) = attempt(log, (to, is_new), selection, disclose, exported, &mut told)? {
-            return Ok(draft);
+        match attempt(log, (to, is_new), selection, disclose, exported, &mut told) {
+            Ok(Some(draft)) => return Ok(draft),
+            Ok(None) => discard(to, is_new)?,
+            Err(error) => {
+                // Half a bundle is in the way of the next one.
+                let _ = discard(to, is_new);
+                return Err(error);
+            }
         }
-        discard(to, is_new)?;
         std::thread::sleep(MIN_CHECKPOINT_SPACING);
         atomic::create_dir(to).map_err(failed(to))?;
     }
@@ -160,10 +173,11 @@ fn attempt(
     let prover = Prover::open(log)?;
     let layout = Layout::new(log);
     let prefix = Prefix::read(&layout).map_err(failed(&layout.pruned()))?;
+    let earlier = earlier::files(&layout, &prover)?;
     let mut writer = Writer { to, files: BTreeMap::new(), payloads: BTreeMap::new(), because: None };
     let mut reader = PayloadReader::new(log);
     let (mut selected, mut supporting) = (0_u64, 0_u64);
-    let (mut first, mut last) = (None, 0);
+    let (mut first, mut last, mut next) = (None, 0, prefix.as_ref().map_or(0, |prefix| prefix.first));
     let (mut records, mut index, mut lines) =
         (writer.lines("records.jsonl")?, writer.lines("records.index")?, writer.lines("payloads.jsonl")?);
     for record in LogReader::open(log)?.iter_from(0) {
@@ -171,6 +185,7 @@ fn attempt(
         if record.index >= prover.size() {
             break;
         }
+        next = record.index + 1;
         let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
         let is_selected = selection.takes(&event);
         if !is_selected && !is_supporting(event.kind) {
@@ -190,6 +205,9 @@ fn attempt(
             }
         }
     }
+    if next < prover.size() {
+        return Err(BundleError::Short { next, sealed: prover.size() });
+    }
     if selected == 0 {
         return Err(BundleError::Nothing);
     }
@@ -206,7 +224,10 @@ fn attempt(
         writer.file(PRUNED, prefix.format().as_bytes())?;
     }
     let is_contiguous = first.is_some_and(|first| last - first + 1 == selected + supporting);
-    writer.about(log, &prover, is_contiguous, prover.size().saturating_sub(begin + selected + supporting))?;
+    for (name, bytes) in earlier {
+        writer.file(&name, &bytes)?;
+    }
+    writer.about(&prover, is_contiguous, prover.size().saturating_sub(begin + selected + supporting))?;
     let manifest = Manifest {
         format: FORMAT.to_owned(),
         mortise_version: vocab::MORTISE_VERSION.to_owned(),
@@ -253,6 +274,9 @@ impl Writer<'_> {
         let unreadable = |error: &dyn std::fmt::Display| VerifyError::unreadable(error);
         let found = match disclose {
             Disclose::With(keys) => reader.disclose(payload, t, keys).map_err(|error| unreadable(&error))?,
+            Disclose::Nothing if told.is_destroyed(payload) => Found::Shredded,
+            // Told of, and removed in a moment.
+            Disclose::Nothing if told.gone(t, payload).is_some() => Found::Absent,
             Disclose::Nothing if reader.is_there(payload, t).map_err(|error| unreadable(&error))? => {
                 Found::Text(zeroize::Zeroizing::default())
             }
@@ -283,21 +307,11 @@ impl Writer<'_> {
     }
 
     /// The log's own files, and how to check all of it.
-    fn about(&mut self, log: &Path, prover: &Prover, is_contiguous: bool, left_out: u64) -> Result<(), BundleError> {
+    fn about(&mut self, prover: &Prover, is_contiguous: bool, left_out: u64) -> Result<(), BundleError> {
         // Not the files beside the log: by now a newer checkpoint may be there, and the proofs are under this one.
         self.file("origin", format!("{}\n", prover.origin()).as_bytes())?;
-        self.file("checkpoint", prover.checkpoint().as_bytes())?;
+        self.file("checkpoint", prover.note().format().as_bytes())?;
         self.file("vkey", format!("{}\n", prover.vkey()).as_bytes())?;
-        let witnesses = log.join("witnesses");
-        for entry in std::fs::read_dir(&witnesses).into_iter().flatten() {
-            let path = entry.map_err(failed(&witnesses))?.path();
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            // Unfinished files have a point in their names.
-            if path.is_file() && !name.contains('.') {
-                let bytes = std::fs::read(&path).map_err(failed(&path))?;
-                self.file(&format!("witnesses/{name}"), &bytes)?;
-            }
-        }
         let contiguous = if is_contiguous {
             "Yes, from the first to the last: `records.index` counts without a gap, and each index has its proof. {left out}"
         } else {

@@ -31,7 +31,7 @@ pub(crate) mod segment;
 pub(crate) mod walk;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::{LogError, OpenError, RotateError};
 pub use handle::Log;

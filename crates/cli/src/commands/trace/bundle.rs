@@ -9,9 +9,11 @@ use crate::place::Place;
 use crate::reach;
 use anstyle::AnsiColor;
 use gateway::control::protocol::{Exported, Request};
+use proof::CosignatureVerifier;
 use serde_json::{Value, json};
 use std::path::Path;
-use store::bundle::{BundleError, Disclose, Draft, Selection, verify_bundle, write_bundle};
+use store::VerifyError;
+use store::bundle::{BundleError, BundleReport, Disclose, Draft, Selection, verify_bundle, write_bundle};
 use vocab::Exit;
 
 /// Writes a bundle. What is disclosed is recorded before it is read, the export before it is a bundle.
@@ -50,8 +52,8 @@ pub fn write(output: &Output, place: &Place, args: &TraceBundle) -> Outcome {
         return Ok(Exit::Ok);
     }
     output.line(format!(
-        "{} records, {} more to judge them by, each with its proof, in `{}`",
-        manifest.selected,
+        "{}, {} more to judge by, each with its proof, in `{}`",
+        count(manifest.selected, "record"),
         manifest.supporting,
         args.to.display()
     ));
@@ -86,7 +88,7 @@ fn failure(error: &BundleError) -> Failure {
         ),
         BundleError::Unsealed => Failure::new(Exit::Environment, text)
             .with_help("start the gateway with `mortise up`, and write the bundle in a few seconds"),
-        BundleError::Prove(_) | BundleError::Verify(_) => {
+        BundleError::Short { .. } | BundleError::Prove(_) | BundleError::Verify(_) => {
             Failure::new(Exit::Verification, text).with_help("`mortise trace verify` says what is wrong")
         }
         BundleError::Read(_) | BundleError::Io { .. } => Failure::new(Exit::Environment, text),
@@ -94,27 +96,53 @@ fn failure(error: &BundleError) -> Failure {
 }
 
 /// Checks a bundle, and says what is wrong with it.
-pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Outcome {
-    let report = verify_bundle(dir, key).map_err(|error| {
-        Failure::new(Exit::Verification, error.to_string()).with_help("is this the directory of an audit bundle?")
+pub fn verify(output: &Output, dir: &Path, key: Option<&str>, witnesses: &[CosignatureVerifier]) -> Outcome {
+    let report = verify_bundle(dir, key, witnesses).map_err(|error| match error {
+        VerifyError::Key(error) => Failure::new(Exit::Usage, format!("`--key`: {error}"))
+            .with_help("it is the line in the file `vkey` of the log, or what `mortise keys ls` shows"),
+        error => {
+            Failure::new(Exit::Verification, error.to_string()).with_help("is this the directory of an audit bundle?")
+        }
     })?;
-    let is_ok = report.problems == 0;
-    let exit = if is_ok { Exit::Ok } else { Exit::Verification };
-    if !output.is_human() {
-        let problems: Vec<Value> =
-            report.named.iter().map(|problem| json!({ "place": problem.place, "what": problem.what })).collect();
-        output.json(&json!({
-            "verdict": if is_ok { "ok" } else { "altered" }, "origin": report.origin, "size": report.size,
-            "proved": report.proved, "selected": report.selected, "contiguous": report.is_contiguous,
-            "left_out": report.left_out, "gaps": report.gaps,
-            "payloads": report.payloads, "problems": report.problems, "named": problems,
-        }));
-        return Ok(exit);
+    let exit = if report.problems == 0 { Exit::Ok } else { Exit::Verification };
+    if output.is_human() {
+        say(output, &report, key.is_some());
+    } else {
+        output.json(&to_json(&report));
     }
-    let (word, colour) = if is_ok { ("ok", AnsiColor::Green) } else { ("altered", AnsiColor::Red) };
+    Ok(exit)
+}
+
+fn to_json(report: &BundleReport) -> Value {
+    let problems = report.named.iter().map(|problem| {
+        let verdict = if problem.is_missing { "missing" } else { "altered" };
+        json!({ "place": problem.place, "what": problem.what, "verdict": verdict })
+    });
+    let removals = report.removals.iter().map(
+        |(class, through, days, index)| json!({ "class": class, "through": through, "days": days, "index": index }),
+    );
+    let cosigned = report
+        .cosigned
+        .iter()
+        .map(|found| json!({ "witness": found.witness, "cosigned": found.size, "time_s": found.time }));
+    json!({
+        "verdict": report.verdict(), "origin": report.origin, "size": report.size, "selection": report.selection,
+        "proved": report.proved, "selected": report.selected, "contiguous": report.is_contiguous,
+        "left_out": report.left_out, "gaps": report.gaps, "payloads": report.payloads,
+        "removals": removals.collect::<Vec<_>>(), "erasures": report.erasures,
+        "pruned": report.pruned.as_ref().map(|removed| json!({
+            "first": removed.first, "t": removed.t, "through": removed.through, "days": removed.days,
+        })),
+        "handovers": report.handovers, "witnesses": cosigned.collect::<Vec<_>>(),
+        "problems": report.problems, "named": problems.collect::<Vec<_>>(),
+    })
+}
+
+fn say(output: &Output, report: &BundleReport, has_key: bool) {
+    let colour = if report.problems == 0 { AnsiColor::Green } else { AnsiColor::Red };
     output.line(format!(
         "{}  audit bundle of log `{}`",
-        output.paint(word, colour.on_default().bold()),
+        output.paint(report.verdict(), colour.on_default().bold()),
         visible(&report.origin)
     ));
     for problem in &report.named {
@@ -124,29 +152,70 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Outcome {
     if more > 0 {
         output.line(format!("    and {more} more"));
     }
+    output.line(format!("    asked for: {}", asked(&report.selection)));
     if report.size == 0 {
-        output.line("    without a good key and checkpoint nothing else can be checked");
-        return Ok(exit);
+        output.line(
+            "    without a good key and checkpoint, and the lists of records and payloads, nothing else can be checked",
+        );
+        return;
     }
     let gaps = if report.is_contiguous { "none left out between them" } else { "others may lie between them" };
     output.line(format!(
-        "    {} records proved to be in a log of {} ({} asked for; {gaps})",
-        report.proved, report.size, report.selected
+        "    {} proved to be in a log of {} ({} asked for; {gaps})",
+        count(report.proved, "record"),
+        report.size,
+        report.selected
     ));
     if report.left_out > 0 {
-        output.line(format!("    {} records of the log are not in it: {}", report.left_out, stretches(&report.gaps)));
+        let (are, stretches) = (if report.left_out == 1 { "is" } else { "are" }, stretches(&report.gaps));
+        output.line(format!("    {} of the log {are} not in it: {stretches}", count(report.left_out, "record")));
     }
     said_of_payloads(output, report.payloads.iter());
     if let Some(removed) = &report.pruned {
         output.line(format!("    events before #{} were {removed}", removed.first));
     }
     for (class, through, days, index) in &report.removals {
-        output.line(format!("    event #{index}: `{class}` up to {through} removed, kept for {days} days"));
+        let days = count(u64::from(*days), "day");
+        output.line(format!("    event #{index}: `{class}` up to {through} removed, kept for {days}"));
     }
-    if key.is_none() {
+    for index in &report.erasures {
+        output.line(format!("    event #{index}: data keys destroyed, so that what was under them cannot be read"));
+    }
+    for index in &report.handovers {
+        output.line(format!("    event #{index}: the log's key handed over to the next, and signed that it did"));
+    }
+    for found in &report.cosigned {
+        let time = i64::try_from(found.time).ok().and_then(|time| jiff::Timestamp::from_second(time).ok());
+        let time = time.map_or_else(|| "an impossible time".to_owned(), |time| time.to_string());
+        output.line(format!(
+            "    witness `{}` cosigned {}, at {time}",
+            visible(&found.witness),
+            count(found.size, "event")
+        ));
+    }
+    if !has_key {
         output.message("the key in the bundle was believed; give the one you know with `--key`");
     }
-    Ok(exit)
+    if report.witness_files > 0 && report.cosigned.is_empty() {
+        output.message("witnesses have cosigned this log; give the keys you know with `--witness` to check that");
+    }
+}
+
+/// What was asked for, as a person says it.
+fn asked(selection: &Selection) -> String {
+    let day = |us: i64| {
+        jiff::Timestamp::from_microsecond(us).map_or_else(|_| "an impossible time".to_owned(), |time| time.to_string())
+    };
+    let agent = selection.agent.as_deref().map(|agent| format!("agent `{}`", visible(agent)));
+    let since = selection.since_us.map(|us| format!("from {}", day(us)));
+    let until = selection.until_us.map(|us| format!("before {}", day(us)));
+    let parts: Vec<String> = [agent, since, until].into_iter().flatten().collect();
+    if parts.is_empty() { "everything".to_owned() } else { parts.join(", ") }
+}
+
+/// So many of them.
+fn count(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
 /// The first few stretches of records.

@@ -5,4 +5,4 @@ mod crashing;
 mod failing;
 mod faults;
 mod opening;
-mod rotating;
+pub(crate) mod rotating;

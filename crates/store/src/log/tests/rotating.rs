@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use vocab::event::Kind;
 
 /// A project's directory: its keys, its log.
-struct Home(tempfile::TempDir);
+pub(crate) struct Home(pub(crate) tempfile::TempDir);
 
 impl Home {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.0.path().join("log")
     }
 
@@ -28,7 +28,7 @@ impl Home {
         self.0.path().join("keys")
     }
 
-    fn open(&self) -> Result<(Keys, Log), String> {
+    pub(crate) fn open(&self) -> Result<(Keys, Log), String> {
         let keys = Keys::open(&self.keys(), ORIGIN).map_err(|error| error.to_string())?;
         let signers = keys.signers().map_err(|error| error.to_string())?;
         let (log, _) =
@@ -59,7 +59,7 @@ impl Home {
     }
 }
 
-fn begin(keys: &Keys, log: &Log, overlap: Overlap) -> Result<u64, String> {
+pub(crate) fn begin(keys: &Keys, log: &Log, overlap: Overlap) -> Result<u64, String> {
     let next = keys.files().draw_next().map_err(|error| error.to_string())?;
     let mut begun = event(Kind::KeyRotated, log.size());
     let old = log.keys().present().unwrap().clone();
@@ -67,7 +67,7 @@ fn begin(keys: &Keys, log: &Log, overlap: Overlap) -> Result<u64, String> {
     runtime().block_on(log.rotate(next, begun.to_bytes().unwrap())).map_err(|error| error.to_string())
 }
 
-fn end(keys: &Keys, log: &Log) -> Result<u64, String> {
+pub(crate) fn end(keys: &Keys, log: &Log) -> Result<u64, String> {
     let mut ended = event(Kind::KeyRotated, log.size());
     end_rotation(&mut ended, &log.rotation().unwrap().old);
     let index = runtime().block_on(log.end_rotation(ended.to_bytes().unwrap())).map_err(|error| error.to_string())?;
@@ -75,7 +75,7 @@ fn end(keys: &Keys, log: &Log) -> Result<u64, String> {
     Ok(index)
 }
 
-fn grow(log: &Log, by: u64) -> Result<(), String> {
+pub(crate) fn grow(log: &Log, by: u64) -> Result<(), String> {
     let next = log.size();
     let records = (next..next + by).map(|number| record(number, 0)).collect();
     append(log, records).map(|_| ()).map_err(|error| error.to_string())
