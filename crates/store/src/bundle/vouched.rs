@@ -89,6 +89,59 @@ fn a_handover_is_the_key_befores_to_make() {
 }
 
 #[test]
+fn a_handover_is_over_its_record_and_grew_to_this_bundle() {
+    let home = Home::new();
+    let (keys, log) = home.open().unwrap();
+    grow(&log, 2).unwrap();
+    log.close().unwrap();
+    drop(log);
+    let before = std::fs::read(home.log().join("checkpoint")).unwrap();
+    drop(keys);
+    let (keys, log) = home.open().unwrap();
+    let first = log.keys().present().unwrap().to_vkey();
+    begin(&keys, &log, DEFAULT_OVERLAP).unwrap();
+    end(&keys, &log).unwrap();
+    grow(&log, 2).unwrap();
+    log.close().unwrap();
+    drop((keys, log));
+    let bundle = |name: &str| {
+        let to = home.0.path().join(name);
+        written(&home.log(), &to, &Selection::default(), Disclose::Nothing).unwrap();
+        to
+    };
+    let one = bundle("one");
+    assert!(found(&one, &first).is_empty());
+    // What the first key signed before it had said which key is next says nothing of that one.
+    let (note, grown) = ("handovers/3", "handovers/3.grown");
+    let kept = [note, grown, MANIFEST].map(|name| std::fs::read(one.join(name)).unwrap());
+    replace(&one, note, &before);
+    let request = ask_to_cosign(&home.log(), 2).unwrap();
+    replace(&one, grown, request.format().as_bytes());
+    let problems = found(&one, &first);
+    assert!(problems.len() == 1 && problems[0].contains("over 2 records, and not over that one"), "{problems:?}");
+    for (name, bytes) in [note, grown, MANIFEST].into_iter().zip(kept) {
+        std::fs::write(one.join(name), bytes).unwrap();
+    }
+    let (_, log) = home.open().unwrap();
+    grow(&log, 2).unwrap();
+    log.close().unwrap();
+    drop(log);
+    replace(&one, grown, &std::fs::read(bundle("other").join(grown)).unwrap());
+    let problems = found(&one, &first);
+    assert!(problems.len() == 1 && problems[0].contains("to another checkpoint than the bundle's"), "{problems:?}");
+}
+
+#[test]
+fn what_was_asked_for_is_called_so() {
+    let place = place();
+    let to = place.log_dir.with_file_name("bundle");
+    written(&place.log_dir, &to, &Selection::default(), Disclose::Nothing).unwrap();
+    let index = std::fs::read_to_string(to.join("records.index")).unwrap();
+    replace(&to, "records.index", index.replacen("selected", "supporting", 1).as_bytes());
+    assert!(problems(&to)[0].contains("is among what was asked for"), "{:?}", problems(&to));
+}
+
+#[test]
 fn a_witness_that_is_named_has_to_have_cosigned() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");

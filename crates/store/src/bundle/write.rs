@@ -274,8 +274,7 @@ impl Writer<'_> {
         let unreadable = |error: &dyn std::fmt::Display| VerifyError::unreadable(error);
         let found = match disclose {
             Disclose::With(keys) => reader.disclose(payload, t, keys).map_err(|error| unreadable(&error))?,
-            Disclose::Nothing if told.is_destroyed(payload) => Found::Shredded,
-            // Told of, and removed in a moment.
+            // Its key is destroyed, or it is removed in a moment.
             Disclose::Nothing if told.gone(t, payload).is_some() => Found::Absent,
             Disclose::Nothing if reader.is_there(payload, t).map_err(|error| unreadable(&error))? => {
                 Found::Text(zeroize::Zeroizing::default())

@@ -188,13 +188,15 @@ fn look(
     };
     let found = match keys {
         Some(keys) => reader.read(payload, t, keys).map_err(VerifyError::unreadable)?,
-        None if reader.is_there(payload, t).map_err(VerifyError::unreadable)? => match told.is_destroyed(payload) {
-            true => Found::Shredded,
-            false => {
-                report.present += 1;
-                return Ok(());
+        None if reader.is_there(payload, t).map_err(VerifyError::unreadable)? => {
+            match told.destroyed.contains_key(&*payload.key) {
+                true => Found::Shredded,
+                false => {
+                    report.present += 1;
+                    return Ok(());
+                }
             }
-        },
+        }
         None => Found::Absent,
     };
     let is_whole = !matches!(&found, Found::Text(text) if text.len() as u64 != payload.bytes);
@@ -253,11 +255,6 @@ impl Told {
                 (None, None) => ("missing", None),
             },
         }
-    }
-
-    /// Whether a record says that the key of a payload was destroyed.
-    pub(crate) fn is_destroyed(&self, payload: &Payload<'_>) -> bool {
-        self.destroyed.contains_key(&*payload.key)
     }
 
     /// The record that says of a payload which may be there that it is not, and in a word what became of it.
