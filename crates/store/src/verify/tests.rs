@@ -260,3 +260,32 @@ fn proofs_are_accepted_with_and_without_tiles() {
     }
     assert!(prove(dir.path(), 300).is_ok());
 }
+
+#[test]
+fn what_the_tree_finds_comes_before_what_is_wrong_further_on() {
+    let at = |index: u64| records(index).iter().map(|record| record.len() + 24).sum::<usize>() + 40;
+    for (broken, place, events) in [
+        (Some(700), crate::Place::File("tile/0/000".into()), 255),
+        (None, crate::Place::File("tile/0/000".into()), 255),
+        (Some(100), crate::Place::Record(100), 100),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        closed(dir.path(), 900);
+        flip(&dir.path().join("tile/0/000"), 9);
+        if let Some(index) = broken {
+            flip(&dir.path().join("seg/00000000000000000000.log"), at(index));
+        }
+        let report = verify(dir.path(), None).unwrap();
+        assert!(
+            matches!(&report.verdict, Verdict::Altered { place: found, .. } if *found == place),
+            "{broken:?}: {report:?}"
+        );
+        assert_eq!(report.events, events, "{broken:?}");
+    }
+}
+
+fn flip(path: &std::path::Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
