@@ -515,4 +515,68 @@ pub(crate) mod tests {
         let report = place.report();
         assert_eq!((report.missing, report.erased, report.lost), (0, 1, 1));
     }
+
+    /// A record that commits to what another one keeps.
+    fn commits(place: &Place, change: impl Fn(&mut Payload<'static>)) {
+        let events = crate::LogReader::open(&place.log_dir).unwrap().iter_from(0).map(|record| record.unwrap().bytes);
+        let kept = events.filter_map(|bytes| {
+            let event = Event::from_bytes(&bytes).unwrap();
+            event.payloads.into_iter().next().map(Payload::into_owned)
+        });
+        let mut payload = kept.last().unwrap();
+        change(&mut payload);
+        let mut event = Event::new(Kind::ToolResult, "e", place.now, "default");
+        event.payloads = vec![payload];
+        append(&place.log, vec![event.to_bytes().unwrap()]).unwrap();
+    }
+
+    #[test]
+    fn a_text_of_another_length_is_altered_and_no_more_than_a_hundred_are_named() {
+        let place = Place::new();
+        place.keep("none", "a text");
+        commits(&place, |payload| payload.bytes += 1);
+        let report = verify_payloads(&place.log_dir, Some(&place.keys.data_keys(&place.log_dir))).unwrap();
+        assert_eq!((report.opened, report.altered), (1, 1));
+        place.remove(0);
+        for _ in 0..99 {
+            commits(&place, |_| {});
+        }
+        let report = place.report();
+        assert_eq!((report.missing, report.named.len()), (101, MAX_NAMED));
+    }
+
+    #[test]
+    fn a_removal_is_of_its_class_alone() {
+        let mut place = Place::new();
+        place.keep("none", "a text");
+        place.now += 30 * DAY_US;
+        place.remove(0);
+        let through = Day::of(NOON).to_string();
+        place.event(Kind::StorePruned, json!({"class": "decision_input", "through": through, "days": 9}));
+        let report = place.report();
+        assert_eq!((report.pruned, report.missing, report.removals.len()), (0, 1, 1));
+    }
+
+    #[test]
+    fn no_more_records_are_on_their_way_than_can_be() {
+        let place = Place::new();
+        place.keep("none", "a text");
+        place.remove(0);
+        let look = |place: &Place| {
+            let report = verify_payloads(&place.log_dir, None).unwrap();
+            (report.unsettled, report.missing)
+        };
+        let record = {
+            let event = Event::new(Kind::ToolIntent, "e", place.now, "default");
+            event.to_bytes().unwrap()
+        };
+        let more = usize::try_from(AT_ONCE).unwrap() - 1;
+        for _ in 0..more / 128 {
+            append(&place.log, vec![record.clone(); 128]).unwrap();
+        }
+        append(&place.log, vec![record.clone(); more % 128]).unwrap();
+        assert_eq!(look(&place), (1, 0));
+        append(&place.log, vec![record]).unwrap();
+        assert_eq!(look(&place), (0, 1));
+    }
 }
