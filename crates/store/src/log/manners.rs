@@ -1,16 +1,16 @@
-//! How the committing thread is scheduled.
+//! How threads that commit are scheduled: the log's, and those of payloads.
 //!
-//! It sleeps through most of a commit, and is woken twice by the disk for a few microseconds of work. Each time, the system
-//! would stop whatever runs and put that thread in its place at once: two changes of thread, and caches full of somebody
-//! else's data, in the middle of calls that are being decided. On Linux it can say that it is in no such hurry
-//! (`SCHED_BATCH`): it then runs as soon as a processor has nothing else to do or whoever runs has had its share.
+//! Such a thread sleeps through most of a commit, and is woken twice by the disk for a few microseconds of work. Each time, the
+//! system would stop whatever runs and put it in its place at once: two changes of thread, and caches full of somebody else's
+//! data, in the middle of calls that are being decided. On Linux it can say that it is in no such hurry (`SCHED_BATCH`): it then
+//! runs as soon as a processor has nothing else to do or whoever runs has had its share.
 
 /// Lets the calling thread interrupt nobody when it is woken. Its share of the processors stays what it was. Where the system
 /// knows nothing of the kind, or does not allow it, everything is as before.
-pub(super) fn interrupt_nobody() {
+pub(crate) fn interrupt_nobody() {
     #[cfg(target_os = "linux")]
     if let Err(error) = linux::batch() {
-        tracing::debug!(%error, "the committing thread is scheduled like any other");
+        tracing::debug!(%error, "a committing thread is scheduled like any other");
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) mod identity;
 pub(crate) mod keyring;
 pub(crate) mod layout;
 pub(crate) mod lock;
-mod manners;
+pub(crate) mod manners;
 pub(crate) mod medium;
 pub(crate) mod options;
 pub(crate) mod pace;

@@ -5,6 +5,7 @@ use crate::{
     Clock, LogError,
     log::{
         error::reason,
+        manners,
         medium::Medium,
         queue::{Append, KillOnExit, Queue},
     },
@@ -28,6 +29,7 @@ impl Writer {
     /// Runs until the queue ends.
     pub(crate) fn run(mut self) {
         let _guard = KillOnExit(Arc::clone(&self.queue));
+        manners::interrupt_nobody();
         while let Some(mut appends) = self.queue.take() {
             if let Err(reason) = self.commit(&appends) {
                 self.queue.kill(Arc::clone(&reason));
