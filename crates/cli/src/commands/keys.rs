@@ -10,7 +10,7 @@ use gateway::control::protocol::Request;
 use gateway::control::{Client, ClientError};
 use serde_json::{Value, json};
 use std::path::Path;
-use store::{Clock, ListedKey, ProveError};
+use store::{Clock, ListedKey};
 use vocab::Exit;
 
 /// Microseconds of a day.
@@ -26,25 +26,19 @@ pub fn run(output: &Output, global: &Global, args: &Keys) -> Outcome {
 }
 
 fn ls(output: &Output, log: &Path) -> Outcome {
-    let keys = store::log_keys(log).map_err(|error| match error {
-        ProveError::Unsound(_) => Failure::new(Exit::Verification, error.to_string())
-            .with_help("`mortise trace verify` says what is wrong with the log"),
-        _ => Failure::new(Exit::Nothing, error.to_string()).with_help("nothing has been recorded for this project yet"),
-    })?;
-    let now = Clock::system().now();
-    for key in &keys {
-        if output.is_human() {
-            human(output, key, now);
-        } else {
-            output.json(&json!({
-                "vkey": key.span.key.to_vkey(),
-                "from": key.span.from,
-                "until": key.span.until,
-                "since": key.since,
-                "why": key.why,
-            }));
-        }
+    let keys = store::log_keys(log)?;
+    if output.is_human() {
+        let now = Clock::system().now();
+        keys.iter().for_each(|key| human(output, key, now));
+        return Ok(Exit::Ok);
     }
+    let value = |key: &ListedKey| {
+        json!({
+            "vkey": key.span.key.to_vkey(), "from": key.span.from, "until": key.span.until, "since": key.since,
+            "why": key.why,
+        })
+    };
+    output.rows(&keys.iter().map(value).collect::<Vec<Value>>());
     Ok(Exit::Ok)
 }
 

@@ -2,6 +2,7 @@
 
 use super::Check;
 use super::machine::in_path;
+use crate::failure::Failure;
 use crate::place::Place;
 use gateway::guardian::{OWN_BINARY, SAFE_PATH};
 use gateway::process::{Compiled, ConfigurationError, compile};
@@ -53,7 +54,11 @@ pub(super) fn checks(place: &Place) -> Vec<Check> {
 fn state(place: &Place) -> Check {
     let shown = place.state.display();
     let fix = "make it yours and private (`chmod 700`), or choose another with MORTISE_STATE_DIR";
-    if !place.state.exists() {
+    let is_there = match place.state.try_exists() {
+        Ok(is_there) => is_there,
+        Err(error) => return Check::fail("state", Failure::unreadable(&place.state, &error).message, fix),
+    };
+    if !is_there {
         let above = place.state.ancestors().find(|folder| folder.exists());
         let writable = above.is_some_and(|folder| rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok());
         return if writable {

@@ -111,23 +111,20 @@ fn home(global: &Global, chosen: Option<&Path>) -> Result<(Home, PathBuf), Failu
 }
 
 fn open(dir: &Path, log: &Path) -> Result<SearchIndex, Failure> {
-    SearchIndex::new(dir, log).map_err(|error| match error {
-        SearchError::Log(store::ReadError::NoLog(_)) => {
-            Failure::new(Exit::Nothing, error.to_string()).with_help("nothing has been recorded for this project yet")
-        }
-        error => error.into(),
-    })
+    Ok(SearchIndex::new(dir, log)?)
 }
 
 impl From<SearchError> for Failure {
     fn from(error: SearchError) -> Self {
         let failure = Self::new(Exit::Environment, error.to_string());
         match error {
+            SearchError::Log(error) => error.into(),
             SearchError::Busy => {
                 failure.with_help("another search is reading the log into it; try again when it is done")
             }
-            SearchError::Record(_) => failure.with_help("`mortise trace verify` says whether the log is whole"),
-            _ => failure,
+            SearchError::Record(_) => Self::verification(failure.message),
+            SearchError::Io { path, source } => Self::unreadable(&path, &source),
+            SearchError::Index(_) => failure,
         }
     }
 }
