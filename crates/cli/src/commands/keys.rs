@@ -82,9 +82,12 @@ fn rotate(output: &Output, place: &Place, args: &KeysRotate) -> Outcome {
     let text = |name: &str| done.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     output.line(text("new"));
     let index = done.get("index").and_then(Value::as_u64).unwrap_or_default();
-    output.message(format!(
-        "signs the log from event #{index} on; the key before signs as well until the overlap is over:"
-    ));
+    let before = match args.overlap_entries.min(args.overlap_s) {
+        0 => "the key before does not sign any more:",
+        _ => "the key before signs as well until the overlap is over:",
+    };
+    let from = index.saturating_add(1);
+    output.message(format!("event #{index} says so: it signs the log from size {from} on; {before}"));
     output.message(format!("  {}", text("old")));
     output.message("give the new key to whoever pins the old one: auditors, and witnesses (a second `--log`)");
     Ok(Exit::Ok)

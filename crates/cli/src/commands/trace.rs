@@ -25,6 +25,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::LogReader;
+use store::payload::Day;
 use vocab::{Event, Exit};
 
 /// How often a followed log is looked at.
@@ -125,7 +126,17 @@ fn print_calls(output: &Output, list: &TraceList, timeline: &Timeline) -> usize 
     let rows: Vec<&Row> = timeline.rows().iter().filter(|row| wanted(list, row)).collect();
     let rows = rows.get(rows.len().saturating_sub(list.limit)..).unwrap_or_default();
     if output.is_human() {
-        rows.iter().for_each(|row| output.line(row.render(output)));
+        // Of several days, each is named: a row has only the time of day.
+        let days: Vec<String> = rows.iter().map(|row| Day::of(row.t).to_string()).collect();
+        let is_one_day = days.first() == days.last();
+        let mut named = "";
+        for (row, day) in rows.iter().zip(&days) {
+            if !is_one_day && named != day {
+                output.line(output.dim(day));
+                named = day;
+            }
+            output.line(row.render(output));
+        }
     } else {
         output.rows(rows);
     }

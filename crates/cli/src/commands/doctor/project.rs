@@ -3,6 +3,7 @@
 use super::Check;
 use super::machine::in_path;
 use crate::failure::Failure;
+use crate::output::counted;
 use crate::place::Place;
 use gateway::guardian::{OWN_BINARY, SAFE_PATH};
 use gateway::process::{Compiled, ConfigurationError, compile};
@@ -30,7 +31,7 @@ pub(super) fn checks(place: &Place) -> Vec<Check> {
                 match compiled.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count() {
                     0 => Check::ok("project", format!("`{name}` is valid")),
                     warnings => {
-                        Check::warn("project", format!("`{name}`: {warnings} warning(s)"), "run `mortise check`")
+                        Check::warn("project", format!("`{name}`: {}", counted(warnings as u64, "warning")), "run `mortise check`")
                     }
                 },
             );
@@ -43,7 +44,7 @@ pub(super) fn checks(place: &Place) -> Vec<Check> {
         }
         Err(ConfigurationError::Invalid(found)) => {
             let errors = found.iter().filter(|one| one.severity == Severity::Error).count();
-            checks.push(Check::fail("project", format!("{errors} error(s)"), "run `mortise check`"));
+            checks.push(Check::fail("project", counted(errors as u64, "error"), "run `mortise check`"));
         }
         Err(error) => checks.push(Check::fail("project", error.to_string(), "run `mortise check`")),
     }

@@ -233,6 +233,11 @@ fn nothing(output: &Output, index: &mut SearchIndex, filter: &Filter, space: Spa
         Space::Calls => "no call matches",
     });
     for (term, near) in index.unknown(filter, space)? {
+        // The very value is recorded, of events that belong to no call.
+        if space == Space::Calls && near.iter().any(|value| term.ends_with(&format!(":{value}"))) {
+            output.message(format!("  `{term}` is said of events that are none of a call: add `--events`"));
+            continue;
+        }
         let near: Vec<String> = near.iter().map(|value| format!("`{value}`")).collect();
         let meant = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
         output.message(format!("  nothing recorded fits `{term}`{meant}"));

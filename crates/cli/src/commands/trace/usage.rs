@@ -93,9 +93,9 @@ pub fn run(output: &Output, log: &Path, retention: Retention, days: u16) -> Outc
         output.json(&json!({ "days": days, "agents": agents, "payloads": kept }));
         return Ok(Exit::Ok);
     }
-    let head = ["agent", "tier", "events", "records/day", "decisions/day", "text/day"];
+    let head = ["agent", "tier", "events", "records a day", "inputs a day", "text a day"];
     output.line(output.dim(&format!(
-        "{:<20} {:<9} {:>9} {:>12} {:>14} {:>12} {:>14}",
+        "{:<20} {:<9} {:>9} {:>14} {:>14} {:>12} {:>14}",
         head[0],
         head[1],
         head[2],
@@ -106,7 +106,7 @@ pub fn run(output: &Output, log: &Path, retention: Retention, days: u16) -> Outc
     )));
     for (agent, tier, events, [records, input, text], projected) in rows {
         output.line(format!(
-            "{agent:<20} {tier:<9} {events:>9} {:>12} {:>14} {:>12} {:>14}",
+            "{agent:<20} {tier:<9} {events:>9} {:>14} {:>14} {:>12} {:>14}",
             size(records),
             size(input),
             size(text),
@@ -116,9 +116,10 @@ pub fn run(output: &Output, log: &Path, retention: Retention, days: u16) -> Outc
     for (class, found) in on_disk.iter().filter(|(_, found)| found.days > 0) {
         output.line(in_words(*class, found));
     }
-    if spanned == DAY_US {
-        output.message("less than a day has been recorded; it is counted as one");
-    }
+    output.message(match spanned {
+        DAY_US => "less than a day has been recorded; it is counted as one".to_owned(),
+        _ => format!("a day is what {} took on the average", counted((spanned / DAY_US).unsigned_abs(), "recorded day")),
+    });
     Ok(Exit::Ok)
 }
 
@@ -172,7 +173,8 @@ fn in_words(class: PayloadClass, found: &OnDisk) -> String {
         }
     };
     let (texts, files) = (size(found.texts), size(found.files));
-    format!("{}: {} kept, {texts} of text in {files} of files{packed}", class.as_str(), days(found.days))
+    let what = if class == PayloadClass::DecisionInput { "inputs" } else { "text" };
+    format!("{}: {} kept, {texts} of {what} in {files} of files{packed}", class.as_str(), days(found.days))
 }
 
 #[cfg(test)]
