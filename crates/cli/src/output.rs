@@ -58,6 +58,14 @@ impl Output {
         self.line(text.unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}")));
     }
 
+    /// Documents of one kind: one array for `json`, one line each for `ndjson`.
+    pub fn rows(&self, values: &[impl Serialize]) {
+        match self.format {
+            Format::Ndjson => values.iter().for_each(|value| self.json(value)),
+            _ => self.json(&values),
+        }
+    }
+
     /// A message.
     pub fn message(&self, text: impl AsRef<str>) {
         let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
@@ -94,6 +102,11 @@ impl Output {
         if self.colour_out { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
+    /// Whether messages may have colours.
+    pub fn has_coloured_messages(&self) -> bool {
+        self.colour_err
+    }
+
     fn paint_err(&self, text: &str, style: Style) -> String {
         if self.colour_err { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
@@ -114,6 +127,31 @@ impl Output {
     }
 }
 
+/// `1 day`, `2 days`.
+pub fn counted(count: impl Into<u64>, what: &str) -> String {
+    match count.into() {
+        1 => format!("1 {what}"),
+        many => format!("{many} {what}s"),
+    }
+}
+
+/// A number of bytes for people, in powers of 1024.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut shown = bytes as f64;
+    let mut unit = "B";
+    for next in UNITS {
+        unit = next;
+        if shown < 1024.0 {
+            break;
+        }
+        if next != "PiB" {
+            shown /= 1024.0;
+        }
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{shown:.1} {unit}") }
+}
+
 /// Green may go, red may not, and what lies between is in between; each verdict is also a word.
 fn verdict_style(verdict: Verdict) -> Style {
     match verdict {
@@ -122,5 +160,22 @@ fn verdict_style(verdict: Verdict) -> Style {
         Verdict::Sanitize => AnsiColor::Blue.on_default().bold(),
         Verdict::Ask => AnsiColor::Yellow.on_default().bold(),
         Verdict::Deny => AnsiColor::Red.on_default().bold(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_said_as_one() {
+        let said: Vec<String> = [0_u64, 1, 2].into_iter().map(|count| counted(count, "day")).collect();
+        assert_eq!(said, ["0 days", "1 day", "2 days"]);
+    }
+
+    #[test]
+    fn sizes_are_said_in_powers_of_1024() {
+        let said: Vec<String> = [0, 1023, 1024, 1536, 1 << 20, 5 << 30].into_iter().map(size).collect();
+        assert_eq!(said, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "5.0 GiB"]);
     }
 }

@@ -4,6 +4,7 @@ use crate::args::Global;
 use crate::failure::Failure;
 use govern::project::{Files, Project, SETTINGS, Settings};
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use store::StateEnv;
 use vocab::Exit;
@@ -66,6 +67,15 @@ impl Place {
     /// The log.
     pub fn log(&self) -> PathBuf {
         self.state.join("log")
+    }
+
+    /// Whether there is a state directory. One that may not be looked at is an error, and so is one that may not be entered.
+    pub fn has_state(&self) -> Result<bool, Failure> {
+        match std::fs::read_dir(&self.state) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(Failure::unreadable(&self.state, &error)),
+        }
     }
 
     /// What a gateway for this project is told.

@@ -49,7 +49,7 @@ pub use seal::{SealError, Sealer};
 pub use search::{Filter, SearchError, SearchIndex};
 pub use state::{StateDir, StateEnv, StateError};
 pub use verify::{
-    AT_ONCE, BadPayload, MAX_STEP_BACK, PayloadReport, Place, PrunedRecords, Removal, Report, Verdict, VerifyError,
-    verify, verify_payloads,
+    AT_ONCE, BadPayload, Erasure, Fates, MAX_STEP_BACK, PayloadReport, Place, PrunedRecords, Removal, Report, Verdict,
+    VerifyError, fates, verify, verify_payloads,
 };
 pub use witness::{NotCosigned, Witness, WitnessError};

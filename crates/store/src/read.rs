@@ -1,6 +1,7 @@
 //! Reading a log without holding it: while a gateway writes it, or years later.
 
 use crate::log::{
+    checkpoints::{self, StoredError},
     identity::read_line,
     layout::Layout,
     prune::{
@@ -16,8 +17,10 @@ use std::{
 
 /// Reads the records of a log. Takes no lock and changes nothing.
 ///
-/// Reading stops at the first place that is not the next record. While a gateway writes, that is the end; whether it is
-/// one in a log at rest is for [`verify`](crate::verify()) to say. Records may be seen shortly before they are durable.
+/// Reading stops at the first place that is not the next record. While a gateway writes, that is the end. Where the
+/// published checkpoint is over more records than that, it is none, and an error ([`ReadError::Short`]): a gateway writes records
+/// before it signs a checkpoint over them. No key is asked for: what the checkpoint is worth, and whether the log is whole, is for
+/// [`verify`](crate::verify()) to say. Records may be seen shortly before they are durable.
 #[derive(Clone, Debug)]
 pub struct LogReader {
     layout: Layout,
@@ -46,16 +49,43 @@ pub enum ReadError {
         /// What the system said.
         source: io::Error,
     },
+    /// Records that were signed are not there, or cannot be read.
+    #[error("{}, and a checkpoint is over {sealed}", ended(*records))]
+    Short {
+        /// Number of records before the place where they end, those that were pruned included.
+        records: u64,
+        /// Records under the published checkpoint.
+        sealed: u64,
+    },
+    /// The file `checkpoint` is none, so nobody can say whether the records end where they should.
+    #[error("`{path}` is no checkpoint: {reason}")]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+fn ended(records: u64) -> String {
+    match records.checked_sub(1) {
+        Some(last) => format!("the records end at #{last}"),
+        None => "no record is there".to_owned(),
+    }
 }
 
 impl LogReader {
     /// A reader of the log in `dir`.
     ///
     /// # Errors
-    /// There is no log.
+    /// There is no log, or it cannot be told whether there is one.
     pub fn open(dir: &Path) -> Result<Self, ReadError> {
         let layout = Layout::new(dir);
-        if layout.segment_dir().is_dir() { Ok(Self { layout }) } else { Err(ReadError::NoLog(dir.to_owned())) }
+        match layout.is_there() {
+            Ok(true) => Ok(Self { layout }),
+            Ok(false) => Err(ReadError::NoLog(dir.to_owned())),
+            Err(source) => Err(ReadError::Io { path: layout.segment_dir(), source }),
+        }
     }
 
     /// The log's name.
@@ -88,7 +118,7 @@ impl LogReader {
     /// Number of records now, those that were pruned included.
     ///
     /// # Errors
-    /// The file system fails.
+    /// The file system fails; records that were signed are not there.
     pub fn len(&self) -> Result<u64, ReadError> {
         // No record has this index: every segment from the last one on is read to its end.
         let mut records = self.iter_from(u64::MAX);
@@ -100,7 +130,7 @@ impl LogReader {
     /// Whether there is no record.
     ///
     /// # Errors
-    /// The file system fails.
+    /// The file system fails; records that were signed are not there.
     pub fn is_empty(&self) -> Result<bool, ReadError> {
         Ok(self.iter_from(0).next().transpose()?.is_none())
     }
@@ -108,7 +138,7 @@ impl LogReader {
     /// The record at `index`. Reads the segment it is in up to there.
     ///
     /// # Errors
-    /// The file system fails.
+    /// The file system fails; the records end before, and others that were signed are not there.
     pub fn get(&self, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
         let found = self.iter_from(index).next().transpose()?;
         Ok(found.filter(|record| record.index == index).map(|record| record.bytes))
@@ -120,7 +150,7 @@ impl LogReader {
     /// The iterator follows a growing log: after `None` it may be asked again, and goes on with what was added since.
     #[must_use]
     pub fn iter_from(&self, index: u64) -> Records {
-        Records { layout: self.layout.clone(), scan: None, next: index }
+        Records { layout: self.layout.clone(), scan: None, next: index, told: None }
     }
 
     /// The records from a remembered position on: without reading what lies before it in its segment.
@@ -130,7 +160,8 @@ impl LogReader {
     pub(crate) fn iter_at(&self, position: Position) -> Result<Records, ReadError> {
         let path = self.layout.segment(position.segment);
         let scan = SegmentScan::open_at(&path, position.mark).map_err(|source| ReadError::Io { path, source })?;
-        Ok(Records { layout: self.layout.clone(), scan: Some((position.segment, scan)), next: position.mark.next })
+        let (layout, next) = (self.layout.clone(), position.mark.next);
+        Ok(Records { layout, scan: Some((position.segment, scan)), next, told: None })
     }
 
     /// Which log it is: its origin and its verifying key, each as the file's line.
@@ -159,6 +190,8 @@ pub struct Records {
     scan: Option<(u64, SegmentScan)>,
     /// Index of the next record to give.
     next: u64,
+    /// Where it was said last that records are not there: said once, and `None` is given from then on.
+    told: Option<u64>,
 }
 
 impl Records {
@@ -173,7 +206,44 @@ impl Records {
         self.scan.as_ref().map(|(segment, scan)| Position { segment: *segment, mark: scan.mark() })
     }
 
+    /// The next record. An end counts when the records are as many as the checkpoint was over before it was reached: records
+    /// are written before they are signed.
     fn read(&mut self) -> Result<Option<Record>, ReadError> {
+        let mut sealed = 0;
+        loop {
+            if let Some(record) = self.read_on()? {
+                return Ok(Some(record));
+            }
+            let records = self.end()?;
+            if records < sealed {
+                self.told = Some(records);
+                return Err(ReadError::Short { records, sealed });
+            }
+            if self.told == Some(records) {
+                return Ok(None);
+            }
+            sealed = self.sealed()?;
+            if records >= sealed {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Number of records before the place where reading stopped, those that were pruned included.
+    fn end(&self) -> Result<u64, ReadError> {
+        self.scan.as_ref().map_or_else(|| first(&self.layout), |(_, scan)| Ok(scan.next_index()))
+    }
+
+    /// Records under the published checkpoint; 0 without one.
+    fn sealed(&self) -> Result<u64, ReadError> {
+        let path = self.layout.checkpoint();
+        checkpoints::claimed_size(&path).map(Option::unwrap_or_default).map_err(|error| match error {
+            StoredError::Io { path, source } => ReadError::Io { path, source },
+            StoredError::Invalid { path, reason } => ReadError::Checkpoint { path, reason },
+        })
+    }
+
+    fn read_on(&mut self) -> Result<Option<Record>, ReadError> {
         // What was read ahead may be from before the writer's last commit: an end is one only when looked at afresh.
         let mut fresh = false;
         loop {
@@ -299,7 +369,56 @@ mod tests {
         bytes[2 * (record(0, 0).len() + 24) + 40] ^= 1;
         std::fs::write(&path, bytes).unwrap();
         let reader = LogReader::open(dir.path()).unwrap();
-        assert_eq!(reader.iter_from(0).count(), 2);
-        assert_eq!((reader.len().unwrap(), reader.get(3).unwrap()), (2, None));
+        let mut records = reader.iter_from(0);
+        assert_eq!(records.by_ref().take(2).filter_map(Result::ok).count(), 2);
+        let said = records.next().unwrap().unwrap_err();
+        assert!(matches!(said, ReadError::Short { records: 2, sealed: 4 }), "{said}");
+        assert_eq!(said.to_string(), "the records end at #1, and a checkpoint is over 4");
+        assert!(records.next().is_none(), "it is said once");
+        for asked in [reader.len().map(Some), reader.get(3).map(|_| None), reader.get(2).map(|_| None)] {
+            assert!(matches!(asked, Err(ReadError::Short { records: 2, sealed: 4 })), "{asked:?}");
+        }
+        assert_eq!(reader.get(1).unwrap(), Some(record(1, 0)), "what is there is there");
+    }
+
+    #[test]
+    fn an_end_is_one_when_the_checkpoint_is_over_no_more_than_that() {
+        let dir = tempfile::tempdir().unwrap();
+        crate::fixture::closed(dir.path(), 4);
+        let reader = LogReader::open(dir.path()).unwrap();
+        let (segment, checkpoint) = (dir.path().join("seg/00000000000000000000.log"), dir.path().join("checkpoint"));
+        let (records, note) = (std::fs::read(&segment).unwrap(), std::fs::read_to_string(&checkpoint).unwrap());
+        let last = 3 * (record(0, 0).len() + 24);
+        let cut = |bytes: &mut Vec<u8>| bytes[last..].fill(0);
+        let mut shorter = records.clone();
+        cut(&mut shorter);
+        std::fs::write(&segment, &shorter).unwrap();
+        assert!(matches!(reader.len(), Err(ReadError::Short { records: 3, sealed: 4 })));
+        assert!(note.contains("\n4\n"), "{note}");
+        // Its signature is none any more, and nobody asks for one.
+        std::fs::write(&checkpoint, note.replacen("\n4\n", "\n3\n", 1)).unwrap();
+        assert_eq!((reader.len().unwrap(), reader.iter_from(0).count()), (3, 3));
+        std::fs::write(&checkpoint, note.replacen("\n4\n", "\n04\n", 1)).unwrap();
+        assert!(matches!(reader.len(), Err(ReadError::Checkpoint { .. })));
+        std::fs::remove_file(&checkpoint).unwrap();
+        assert_eq!(reader.len().unwrap(), 3);
+        std::fs::write(&checkpoint, note).unwrap();
+        std::fs::remove_file(&segment).unwrap();
+        let said = reader.iter_from(0).next().unwrap().unwrap_err();
+        assert_eq!(said.to_string(), "no record is there, and a checkpoint is over 4");
+    }
+
+    #[test]
+    fn a_log_that_may_not_be_looked_at_is_not_taken_for_none() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        assert!(matches!(LogReader::open(&log), Err(ReadError::NoLog(_))));
+        // A link to itself cannot be looked through, by root neither.
+        symlink(&log, &log).unwrap();
+        assert!(matches!(LogReader::open(&log), Err(ReadError::Io { .. })));
+        std::fs::remove_file(&log).unwrap();
+        std::fs::write(&log, "a file").unwrap();
+        assert!(matches!(LogReader::open(&log), Err(ReadError::NoLog(_))));
     }
 }

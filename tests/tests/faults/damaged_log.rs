@@ -41,6 +41,68 @@ fn a_bit_flipped_in_the_middle() {
     assert!(shim.stderr.contains("record 7 is altered"), "{shim:?}");
 }
 
+/// What comes before the place may be shown; what would be wrong without the rest is not said.
+#[test]
+fn a_log_that_is_not_whole_is_never_read_as_a_shorter_one() {
+    let project = recorded(3);
+    let count = project.events().len();
+    let (from, to) = place(&project, 7);
+    change(&segment(&project), |bytes| bytes[from.midpoint(to)] ^= 1);
+    let said = format!("the records end at #6, and a checkpoint is over {count}");
+    let to = project.root().join("out").display().to_string();
+    let log = project.log().display().to_string();
+    for args in [
+        &["trace", "ls"][..],
+        &["trace", "ls", "--events"],
+        &["trace", "tail"],
+        &["trace", "show", "8"],
+        &["trace", "show", "no-such-call"],
+        &["trace", "search", "verdict:allow"],
+        &["trace", "usage"],
+        &["trace", "diff", "--log", &log, "--log", &log],
+        &["trace", "prove", "8"],
+        &["trace", "export", "--as", "jsonl", &to],
+        &["trace", "reveal", "8", "--reason", "r"],
+        &["replay"],
+        &["keys", "ls"],
+        &["migrate"],
+    ] {
+        let output = project.run(args);
+        assert_eq!(output.code, 20, "{args:?}: {output:?}");
+        assert!(output.stderr.contains(&said) && output.stderr.contains("`mortise trace verify`"), "{args:?}: {output:?}");
+    }
+    assert!(project.run(&["trace", "ls", "--events"]).stdout.contains("#6 "), "what is there is shown");
+    assert_eq!(project.run(&["trace", "show", "6"]).code, 0);
+}
+
+#[test]
+fn a_log_that_may_not_be_looked_at_is_not_taken_for_none() {
+    let project = recorded(1);
+    let to = project.root().join("out").display().to_string();
+    // What this process may not look at, whoever it is: a link to itself.
+    fs::rename(project.log(), project.state().join("kept")).expect("a moved log");
+    std::os::unix::fs::symlink(project.log(), project.log()).expect("a link");
+    for args in [
+        &["trace", "ls"][..],
+        &["trace", "verify"],
+        &["trace", "search", "verdict:allow"],
+        &["trace", "usage"],
+        &["trace", "export", &to],
+        &["trace", "export", "--as", "csv", &to],
+        &["keys", "ls"],
+        &["replay"],
+        &["migrate"],
+        &["doctor"],
+    ] {
+        let output = project.run(args);
+        let said = format!("{}{}", output.stdout, output.stderr);
+        let exit = if args == ["trace", "verify"] { 20 } else { 30 };
+        assert_eq!(output.code, exit, "{args:?}: {output:?}");
+        assert!(said.contains("cannot be read: ") && !said.contains("holds no log"), "{args:?}: {output:?}");
+        assert!(!said.contains("nothing has been recorded") && !said.contains("there is none yet"), "{args:?}: {said}");
+    }
+}
+
 #[test]
 fn records_cut_off_the_end() {
     let project = recorded(3);
@@ -96,7 +158,7 @@ fn a_key_that_is_not_the_logs_is_said_loudly() {
     assert_eq!(code, 20, "{said}");
     assert!(said.contains("it is not the key given"), "{said}");
     let output = project.run(&["trace", "verify", "--key", "no key at all"]);
-    assert_eq!((output.code, output.stdout.as_str()), (20, ""), "{output:?}");
+    assert_eq!((output.code, output.stdout.as_str()), (2, ""), "a typing error is none of the log's: {output:?}");
     assert!(output.stderr.contains("the verifying key given is not valid"), "{output:?}");
 }
 

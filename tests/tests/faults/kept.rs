@@ -49,9 +49,14 @@ pub fn unit(project: &Project, class: &str) -> PathBuf {
 }
 
 pub fn verified(project: &Project) -> (i32, Value) {
-    let output = project.run(&["--format", "ndjson", "trace", "verify"]);
-    let last = output.stdout.lines().last().expect("a report");
-    (output.code, serde_json::from_str::<Value>(last).expect("JSON")["payloads"].clone())
+    let (code, report) = verdict(project);
+    (code, report["payloads"].clone())
+}
+
+/// All that `trace verify` says.
+fn verdict(project: &Project) -> (i32, Value) {
+    let output = project.run(&["--format", "json", "trace", "verify"]);
+    (output.code, serde_json::from_str::<Value>(&output.stdout).expect("one document"))
 }
 
 pub fn enroll(project: &Project) {
@@ -123,7 +128,10 @@ fn what_is_gone_or_changed_without_a_record_is_said_with_its_place() {
     fs::write(&segment, &altered).expect("an altered segment");
     let output = project.run(&["trace", "verify"]);
     assert_eq!(output.code, 20, "{output:?}");
+    assert!(output.stdout.starts_with("altered  log `mortise.local/faults`\n    the log itself is ok;"), "{output:?}");
     assert!(output.stdout.contains("seg/00000000000000000000.log` cannot be read at byte 0"), "{output:?}");
+    let (_, whole_report) = verdict(&project);
+    assert_eq!((&whole_report["verdict"], &whole_report["log"]), (&json!("altered"), &json!("ok")));
     assert!(output.stdout.contains("payload `arguments` (trace_text) is altered"), "{output:?}");
     let (_, report) = verified(&project);
     assert_eq!((&report["ok"], &report["altered"]), (&json!(5), &json!(1)));
@@ -132,6 +140,77 @@ fn what_is_gone_or_changed_without_a_record_is_said_with_its_place() {
     let (code, report) = verified(&project);
     assert_eq!((code, &report["missing"], &report["altered"]), (20, &json!(4), &json!(0)));
     assert_eq!(report["bad"][0]["verdict"], "missing");
+    assert_eq!(verdict(&project).1["verdict"], "missing");
+    assert!(project.run(&["trace", "verify"]).stdout.starts_with("missing  log "));
+}
+
+#[test]
+fn a_data_key_that_does_not_open_is_named_and_the_log_is_judged_all_the_same() {
+    let project = project("tier = \"high\"");
+    call(&project);
+    end_gateway(&project);
+    let key = files(&project.log().join("pay/keys")).into_iter().next().expect("a data key");
+    let mut bytes = fs::read(&key).expect("a data key");
+    bytes[20] ^= 1;
+    fs::write(&key, &bytes).expect("an altered key");
+    let (code, report) = verdict(&project);
+    assert_eq!((code, &report["verdict"], &report["log"]), (20, &json!("altered"), &json!("ok")));
+    assert_eq!((&report["payloads"]["altered"], &report["payloads"]["ok"]), (&json!(3), &json!(0)));
+    assert_eq!(report["payloads"]["bad_keys"], json!([key]));
+    let said = project.run(&["trace", "verify"]).stdout;
+    assert!(said.contains(&format!("`{}` does not open: it was altered", key.display())), "{said}");
+
+    // Of a project's key that is cut short, no more is known than that: the log is judged without it.
+    fs::write(project.state().join("keys/log-hmac"), "short").expect("a short key");
+    let output = project.run(&["trace", "verify"]);
+    assert!(output.code == 0 && output.stdout.contains("3 there (not opened"), "{output:?}");
+    assert!(output.stderr.contains("it has 5 bytes, not 32") && output.stderr.contains("from a copy"), "{output:?}");
+}
+
+#[test]
+fn what_is_not_there_is_revealed_with_the_event_that_says_so() {
+    let project = project("tier = \"high\"\nuser = \"bo\"");
+    call(&project);
+    enroll(&project);
+    let call_id = project.events_of("tool.dispatch")[0]["call"].as_str().expect("a call").to_owned();
+    assert_eq!(decide(&project, &["retention", "erase", "--user", "bo"]).code, 0);
+    let told = project.events_of("store.shredded")[0]["index"].as_u64().expect("an index");
+    let shown = project.typing(&["trace", "reveal", &call_id, "--reason", "r"], &[]);
+    let said = format!("(erased: event #{told} says so)");
+    assert!(shown.code == 0 && shown.stdout.matches(&said).count() == 3, "{shown:#?}");
+    let verified = project.ok(&["trace", "verify"]);
+    let said = format!("event #{told}: 1 data key of a person destroyed by ada: asked for");
+    assert!(verified.contains(&said), "{verified}");
+    let report = verdict(&project).1;
+    assert_eq!(report["payloads"]["erasures"][0]["index"], told, "{report}");
+    assert_eq!((&report["payloads"]["erasures"][0]["by"], &report["verdict"]), (&json!("ada"), &json!("ok")));
+
+    // Without a record that says so, it is missing: that is a finding.
+    call(&project);
+    let index = project.events_of("tool.result").last().expect("a result")["index"].to_string();
+    fs::remove_dir_all(unit(&project, "trace_text")).expect("a removed day");
+    let shown = project.typing(&["trace", "reveal", &index, "--reason", "r"], &[]);
+    assert!(shown.code == 20 && shown.stdout.contains("(missing)"), "{shown:#?}");
+}
+
+#[test]
+fn what_is_shown_of_retention_is_what_is_in_force() {
+    let project = project("tier = \"high\"");
+    call(&project);
+    let settings = project.read("mortise.toml");
+    project.write("mortise.toml", &format!("{settings}\n[retention]\ntrace_text_days = 1\n"));
+    let shown = project.ok(&["retention", "show"]);
+    assert!(shown.contains("trace_text      kept for 30 days; 1 day on disk"), "{shown}");
+    let waits = "`mortise.toml` says 1 day for trace_text: that is not in force (`mortise policy diff`)";
+    assert!(shown.contains(waits), "{shown}");
+    let report = project.json(&["retention", "show"]);
+    assert_eq!(report["not_in_force"], json!({"trace_text": 1}), "{report}");
+    // Whoever is to accept it sees what becomes of it.
+    let diff = project.ok(&["policy", "diff"]);
+    assert!(diff.contains("`mortise.toml`: `retention.trace_text_days` is new: 1"), "{diff}");
+    project.write("mortise.toml", &settings);
+    let shown = project.ok(&["retention", "show"]);
+    assert!(shown.contains("kept for 30 days") && !shown.contains("not in force"), "{shown}");
 }
 
 #[test]
@@ -175,7 +254,7 @@ fn a_person_is_erased_unless_a_hold_stands() {
     let nobody = decide(&project, &["retention", "erase", "--user", "somebody-else"]);
     assert_eq!(nobody.code, 4, "{nobody:#?}");
     let erased = decide(&project, &["retention", "erase", "--user", "bo"]);
-    assert!(erased.code == 0 && erased.stdout.contains("1 data key(s) of `bo` destroyed"), "{erased:#?}");
+    assert!(erased.code == 0 && erased.stdout.contains("1 data key of `bo` destroyed"), "{erased:#?}");
     let (code, report) = verified(&project);
     assert_eq!((code, &report["erased"], &report["ok"]), (0, &json!(3), &json!(0)));
     let kinds: Vec<String> =

@@ -43,7 +43,7 @@ fn list(output: &Output, place: &Place) -> Outcome {
         })
         .collect();
     if !output.is_human() {
-        output.json(&agents);
+        output.rows(&agents);
         return Ok(Exit::Ok);
     }
     for agent in project.agents.values() {

@@ -10,7 +10,7 @@ use gateway::control::protocol::Request;
 use gateway::control::{Client, ClientError};
 use serde_json::{Value, json};
 use std::path::Path;
-use store::{Clock, ListedKey, ProveError};
+use store::{Clock, ListedKey};
 use vocab::Exit;
 
 /// Microseconds of a day.
@@ -26,25 +26,19 @@ pub fn run(output: &Output, global: &Global, args: &Keys) -> Outcome {
 }
 
 fn ls(output: &Output, log: &Path) -> Outcome {
-    let keys = store::log_keys(log).map_err(|error| match error {
-        ProveError::Unsound(_) => Failure::new(Exit::Verification, error.to_string())
-            .with_help("`mortise trace verify` says what is wrong with the log"),
-        _ => Failure::new(Exit::Nothing, error.to_string()).with_help("nothing has been recorded for this project yet"),
-    })?;
-    let now = Clock::system().now();
-    for key in &keys {
-        if output.is_human() {
-            human(output, key, now);
-        } else {
-            output.json(&json!({
-                "vkey": key.span.key.to_vkey(),
-                "from": key.span.from,
-                "until": key.span.until,
-                "since": key.since,
-                "why": key.why,
-            }));
-        }
+    let keys = store::log_keys(log)?;
+    if output.is_human() {
+        let now = Clock::system().now();
+        keys.iter().for_each(|key| human(output, key, now));
+        return Ok(Exit::Ok);
     }
+    let value = |key: &ListedKey| {
+        json!({
+            "vkey": key.span.key.to_vkey(), "from": key.span.from, "until": key.span.until, "since": key.since,
+            "why": key.why,
+        })
+    };
+    output.rows(&keys.iter().map(value).collect::<Vec<Value>>());
     Ok(Exit::Ok)
 }
 
@@ -88,9 +82,12 @@ fn rotate(output: &Output, place: &Place, args: &KeysRotate) -> Outcome {
     let text = |name: &str| done.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     output.line(text("new"));
     let index = done.get("index").and_then(Value::as_u64).unwrap_or_default();
-    output.message(format!(
-        "signs the log from event #{index} on; the key before signs as well until the overlap is over:"
-    ));
+    let before = match args.overlap_entries.min(args.overlap_s) {
+        0 => "the key before does not sign any more:",
+        _ => "the key before signs as well until the overlap is over:",
+    };
+    let from = index.saturating_add(1);
+    output.message(format!("event #{index} says so: it signs the log from size {from} on; {before}"));
     output.message(format!("  {}", text("old")));
     output.message("give the new key to whoever pins the old one: auditors, and witnesses (a second `--log`)");
     Ok(Exit::Ok)

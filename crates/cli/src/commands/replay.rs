@@ -74,12 +74,10 @@ fn inputs(log: &Path, keys: Option<&ReadingKeys>) -> Box<dyn Inputs> {
 
 /// Reads the log; the number of records that this version does not read.
 fn read(log: &Path, replay: &mut Replay<'_>) -> Result<u64, Failure> {
-    let reader = LogReader::open(log).map_err(|error| {
-        Failure::new(Exit::Nothing, error.to_string()).with_help("nothing has been recorded for this project yet")
-    })?;
+    let reader = LogReader::open(log)?;
     let mut unread = 0;
     for record in reader.iter_from(0) {
-        let record = record.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+        let record = record?;
         match Event::from_bytes(&record.bytes) {
             Ok(event) => replay.take(record.index, &event),
             Err(_) => unread += 1,

@@ -3,11 +3,13 @@
 use crate::args;
 use crate::commands::approvals::{typed_secret, visible};
 use crate::failure::{Failure, Outcome};
-use crate::output::Output;
+use crate::output::{Output, counted, size};
 use crate::place::Place;
 use crate::reach;
 use gateway::control::protocol::Request;
+use govern::project::Retention;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use vocab::Exit;
 use vocab::event::PayloadClass;
 
@@ -22,54 +24,89 @@ pub fn run(output: &Output, place: &Place, args: &args::Retention) -> Outcome {
     }
 }
 
+/// Says what is in force, which is what the gateway goes by; and what an edit that is not in force would change.
 fn show(output: &Output, place: &Place) -> Outcome {
-    let settings = place.settings()?;
-    let retention = settings.retention;
     let status = reach::ask(place, &Request::Status)?;
     let stops = status.get("retention").cloned().unwrap_or_default();
+    let in_force = in_force(&stops)?;
+    let edited = edited(output, place, &in_force);
     let units = store::payload::units(&place.log())?;
     let kept = |class: PayloadClass| {
         let of: Vec<_> = units.iter().filter(|unit| unit.class == class).collect();
-        (of.len(), of.iter().map(|unit| unit.bytes).sum::<u64>(), of.first().map(|unit| unit.day.to_string()))
+        (of.len() as u64, of.iter().map(|unit| unit.bytes).sum::<u64>(), of.first().map(|unit| unit.day.to_string()))
     };
     let (first, removed) = records(place)?;
     if !output.is_human() {
         let classes: Vec<Value> = PayloadClass::ALL.iter().map(|class| {
             let (days, bytes, oldest) = kept(*class);
-            json!({ "class": class.as_str(), "kept_days": retention.of(*class), "days": days, "bytes": bytes, "oldest": oldest })
+            json!({ "class": class.as_str(), "kept_days": in_force.of(*class), "days": days, "bytes": bytes, "oldest": oldest })
         }).collect();
         let member = |name: &str| stops.get(name).cloned().unwrap_or_default();
         output.json(&json!({
-            "records_days": retention.records_days, "first_record": first, "payloads": classes, "holds": member("holds"),
-            "holds_unknown": member("unknown"), "clock": member("clock"),
+            "records_days": in_force.records_days, "first_record": first, "payloads": classes, "not_in_force": edited,
+            "holds": member("holds"), "holds_unknown": member("unknown"), "clock": member("clock"),
         }));
         return Ok(Exit::Ok);
     }
     let there = removed.map(|removed| format!("; those before event #{first} were {removed}")).unwrap_or_default();
-    output.line(format!("records         kept for {} days{there}", retention.records_days));
+    output.line(format!("records         kept for {}{there}", counted(in_force.records_days, "day")));
     for class in PayloadClass::ALL {
         let (days, bytes, oldest) = kept(class);
         let oldest = oldest.map(|day| format!(", since {day}")).unwrap_or_default();
-        let days = if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
         output.line(format!(
-            "{:<15} kept for {} days; {days} on disk, {bytes} bytes{oldest}",
+            "{:<15} kept for {}; {} on disk, {}{oldest}",
             class.as_str(),
-            retention.of(class)
+            counted(in_force.of(class), "day"),
+            counted(days, "day"),
+            size(bytes)
         ));
     }
-    if PayloadClass::ALL.into_iter().any(|class| retention.of(class) > retention.records_days) {
+    if PayloadClass::ALL.into_iter().any(|class| in_force.of(class) > in_force.records_days) {
         output.line("records stay for as long as the payloads that they may commit to");
+    }
+    for (what, days) in &edited {
+        let days = counted(*days, "day");
+        output.line(format!("`mortise.toml` says {days} for {what}: that is not in force (`mortise policy diff`)"));
     }
     print_stops(output, &stops);
     Ok(Exit::Ok)
 }
 
+/// The days that the gateway goes by.
+fn in_force(stops: &Value) -> Result<Retention, Failure> {
+    let days = |name: &str| u32::try_from(stops.get("days")?.get(name)?.as_u64()?).ok();
+    let read = || {
+        Some(Retention {
+            records_days: days("records")?,
+            decision_input_days: days("decision_input")?,
+            trace_text_days: days("trace_text")?,
+        })
+    };
+    read().ok_or_else(|| {
+        Failure::new(Exit::Environment, "the gateway that runs does not say how long things are kept")
+            .with_help("it is of another version: end it, and the next command starts one of this version")
+    })
+}
+
+/// What the file says otherwise, and how many days.
+fn edited(output: &Output, place: &Place, in_force: &Retention) -> BTreeMap<&'static str, u32> {
+    let Ok(settings) = place.settings() else {
+        output.message("`mortise.toml` does not read (`mortise check`): what was accepted stays in force");
+        return BTreeMap::new();
+    };
+    let words = |retention: &Retention| {
+        let payloads = PayloadClass::ALL.map(|class| (class.as_str(), retention.of(class)));
+        payloads.into_iter().chain([("records", retention.records_days)]).collect::<Vec<_>>()
+    };
+    let now = words(in_force);
+    words(&settings.retention).into_iter().filter(|said| !now.contains(said)).collect()
+}
+
 /// Index of the first record that is there, and the removal that took those before it.
 fn records(place: &Place) -> Result<(u64, Option<store::prune::Removed>), Failure> {
-    let failed = |error: store::ReadError| Failure::new(Exit::Environment, error.to_string());
-    let reader = store::LogReader::open(&place.log()).map_err(failed)?;
-    let first = reader.first().map_err(failed)?;
-    Ok((first, first.checked_sub(1).map(|last| reader.pruned(last)).transpose().map_err(failed)?.flatten()))
+    let reader = store::LogReader::open(&place.log())?;
+    let first = reader.first()?;
+    Ok((first, first.checked_sub(1).map(|last| reader.pruned(last)).transpose()?.flatten()))
 }
 
 /// Why nothing is removed for now: holds, a list of holds that cannot be read, a clock that is not believed.
@@ -159,7 +196,7 @@ fn erase(output: &Output, place: &Place, user: &str, decision: &args::Decision) 
     } else if keys == 0 {
         output.line(format!("nothing is kept of `{}`", visible(user)));
     } else {
-        output.line(format!("{keys} data key(s) of `{}` destroyed", visible(user)));
+        output.line(format!("{} of `{}` destroyed", counted(keys, "data key"), visible(user)));
     }
     Ok(if keys == 0 { Exit::Nothing } else { Exit::Ok })
 }

@@ -28,7 +28,7 @@ pub fn run(output: &Output, place: &Place, args: &args::Up) -> Outcome {
     let _claim = take_over(output, place)?;
     let mut options = place.options();
     options.dev = args.dev;
-    serve(options, |gateway| async move {
+    serve(output, options, |gateway| async move {
         let settings = gateway.shared.pipeline.snapshot().project.settings.clone();
         let bound = gateway.listen(Some(listen.unwrap_or(settings.gateway.listen))).await?;
         output.message(format!("mortise {} guards `{}`", vocab::MORTISE_VERSION, settings.name));
@@ -111,17 +111,18 @@ pub fn gateway(output: &Output, args: &args::Gateway) -> Outcome {
     let place = Place::at(&args.root)?;
     let mut options = place.options();
     options.on_demand = args.on_demand;
-    serve(options, |_| async move {
+    serve(output, options, |_| async move {
         output.message("ready");
         Ok(())
     })
 }
 
 /// What a serving process says of itself, as far as `MORTISE_LOG` asks for it.
-pub(super) fn log_to_stderr() {
+pub(super) fn log_to_stderr(output: &Output) {
     let filter = std::env::var("MORTISE_LOG").unwrap_or_else(|_| "warn".to_owned());
     let subscriber = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(output.has_coloured_messages())
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         // Said on standard error, of all places: where that is closed, it would be a panic.
         .log_internal_errors(false)
@@ -129,12 +130,12 @@ pub(super) fn log_to_stderr() {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-fn serve<F, R>(options: gateway::process::Options, ready: F) -> Outcome
+fn serve<F, R>(output: &Output, options: gateway::process::Options, ready: F) -> Outcome
 where
     F: FnOnce(Arc<Gateway>) -> R,
     R: Future<Output = std::io::Result<()>>,
 {
-    log_to_stderr();
+    log_to_stderr(output);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
         let gateway = Gateway::open(options).await.map_err(|error| start_failure(&error))?;

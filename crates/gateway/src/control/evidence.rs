@@ -53,11 +53,13 @@ pub(super) async fn prune(gateway: &Gateway) -> Response {
     }
 }
 
-/// What stops removals: the holds in force, or that nobody knows which there are; a clock that is not believed.
-pub(super) fn stops(gateway: &Gateway) -> Value {
+/// How long things are kept now, in days, and what stops removals: the holds in force, or that nobody knows which there are; a
+/// clock that is not believed.
+pub(super) fn retention(gateway: &Gateway) -> Value {
+    let days = crate::process::retention_days(&gateway.shared.pipeline.snapshot().project.settings.retention);
     match crate::process::holds(&gateway.state) {
-        Ok(holds) => json!({ "holds": holds, "clock": clock(gateway) }),
-        Err(error) => json!({ "unknown": error.to_string(), "clock": clock(gateway) }),
+        Ok(holds) => json!({ "days": days, "holds": holds, "clock": clock(gateway) }),
+        Err(error) => json!({ "days": days, "unknown": error.to_string(), "clock": clock(gateway) }),
     }
 }
 

@@ -198,7 +198,7 @@ fn status(gateway: &Gateway) -> Value {
         "servers": gateway.shared.pool.len(),
         "waiting_configuration": gateway.configuration.waiting().is_some(),
         "witnesses": witnesses(gateway),
-        "retention": evidence::stops(gateway),
+        "retention": evidence::retention(gateway),
         "sinks": gateway.sinks.describe(gateway.log.size()),
         "state": gateway.state.path(),
     })

@@ -4,9 +4,11 @@
 //! tighten. Everything else loosens, new files included. Comments and formatting are no change.
 
 mod agents;
+mod keys;
 
 use crate::project::files::{Files, Part};
 use crate::project::{Agent, agent};
+use keys::Values;
 use std::collections::BTreeSet;
 
 /// What an edit does. Both empty: nothing.
@@ -57,13 +59,15 @@ fn file(path: &str, before: Option<&str>, after: Option<&str>) -> Change {
         let what = if before.is_none() { "is new" } else { "is gone" };
         return loosens(format!("`{path}` {what}"));
     };
-    let same = match Part::of(path) {
+    let differs = || vec![format!("`{path}` differs")];
+    let loosens = match Part::of(path) {
         Some(Part::Agent) => return agents(path, before, after),
-        Some(Part::Settings | Part::Server | Part::Grant) => same_toml(before, after),
-        Some(Part::Lock) => same_json(before, after),
-        _ => false,
+        Some(Part::Settings) => keys::compare(path, before, after, Values::Shown).unwrap_or_else(differs),
+        Some(Part::Server | Part::Grant) => keys::compare(path, before, after, Values::Hidden).unwrap_or_else(differs),
+        Some(Part::Lock) if same_json(before, after) => Vec::new(),
+        _ => differs(),
     };
-    if same { Change::default() } else { loosens(format!("`{path}` differs")) }
+    Change { loosens, tightens: Vec::new() }
 }
 
 fn agents(path: &str, before: &str, after: &str) -> Change {
@@ -81,11 +85,6 @@ fn policies(old: &Files, new: &Files) -> Change {
     }
     let change = policy::tightening(&old, &new);
     Change { loosens: change.loosens, tightens: change.tightens }
-}
-
-fn same_toml(before: &str, after: &str) -> bool {
-    let read = |text: &str| text.parse::<toml::Table>().ok();
-    read(before).is_some_and(|before| Some(before) == read(after))
 }
 
 fn same_json(before: &str, after: &str) -> bool {

@@ -83,6 +83,14 @@ enum Found {
     Unreadable(String),
 }
 
+/// Why there is no document of a decision.
+fn gone(event: &Event<'_>) -> &'static str {
+    match event.payloads.iter().any(|payload| payload.class == PayloadClass::DecisionInput) {
+        true => "its input is not there any more, pruned or erased",
+        false => "its input was not kept",
+    }
+}
+
 impl<'a> Replay<'a> {
     /// A replay under this configuration. What another one has decided is decided again under that one, where `earlier` has
     /// it; unless the aim is what this one would have said.
@@ -151,7 +159,7 @@ impl<'a> Replay<'a> {
             Found::Gone => {
                 let remains = remains::of(event, snapshot, self.aim)?;
                 let now = redecide_without_arguments(snapshot, &remains, declared);
-                (How::FromFacts, now.map_err(|lacking| lacking.to_string())?)
+                (How::FromFacts, now.map_err(|lacking| format!("{}, and {lacking}", gone(event)))?)
             }
             Found::Altered => {
                 self.report.altered(index, event.call.as_deref().unwrap_or_default(), self.selection.examples);
@@ -252,6 +260,7 @@ impl<'a> Replay<'a> {
         let action = remains::target(event).map(|target| target.action()).unwrap_or_default();
         let (call, agent) = (text(&event.call), text(&event.agent));
         let found = Difference { index, call, t: event.t, agent, action, how, change, then, now };
-        self.report.differs(found, self.selection.examples);
+        let is_other = self.aim == Aim::Same || compare::is_done_otherwise(&found.then, &found.now);
+        self.report.differs(found, is_other, self.selection.examples);
     }
 }

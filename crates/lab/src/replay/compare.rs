@@ -80,6 +80,11 @@ fn is_same_reason(then: &Reason, now: &Reason, aim: Aim) -> bool {
         && (aim == Aim::Others || (then.text == now.text && then.discharged_by == now.discharged_by))
 }
 
+/// Whether something else would be done, and not the same for other reasons.
+pub(super) fn is_done_otherwise(then: &Side, now: &Side) -> bool {
+    then.verdict != now.verdict || then.redactions != now.redactions
+}
+
 /// What is different, and why.
 pub(super) fn change(then: &Side, now: &Side, aim: Aim) -> Change {
     let mut because = Vec::new();

@@ -108,7 +108,7 @@ fn groups(page: &mut String, report: &Report, aim: Aim, time: &dyn Fn(i64) -> St
 fn of_group(page: &mut String, group: &Group, time: &dyn Fn(i64) -> String) {
     let rule = escaped(&group.rule);
     let verdicts = match group.from == group.to {
-        true => format!("{}, otherwise", verdict(group.from)),
+        true => format!("still {}, otherwise", verdict(group.from)),
         false => format!("{} &rarr; {}", verdict(group.from), verdict(group.to)),
     };
     let times = if group.count == 1 { "call" } else { "calls" };

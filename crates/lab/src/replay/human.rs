@@ -1,7 +1,7 @@
 //! For people: how much was decided again, then what came out otherwise, by rule.
 
 use super::again::Aim;
-use super::report::{Difference, Group, Report};
+use super::report::{Difference, Group, Report, Summary};
 use crate::report::{Tone, printable};
 use std::fmt::Write as _;
 use vocab::Verdict;
@@ -50,15 +50,27 @@ fn statistic(report: &Report, aim: Aim, paint: Paint<'_>) -> String {
         (_, 0) if decided == 0 => "nothing was decided again".to_owned(),
         (Aim::Same, 0) => paint(Tone::Pass, &format!("{decided} decided again, all as recorded")),
         (Aim::Same, many) => paint(Tone::Fail, &format!("{decided} decided again, {many} not as recorded")),
-        (Aim::Others, 0) => paint(Tone::Pass, &format!("{decided} decided again, nothing would have changed")),
-        (Aim::Others, many) => paint(Tone::Advisory, &format!("{decided} decided again, {many} would have changed")),
+        (Aim::Others, 0) => {
+            paint(Tone::Pass, &format!("{decided} decided again, nothing would have changed{}", others(summary)))
+        }
+        (Aim::Others, many) => {
+            paint(Tone::Advisory, &format!("{decided} decided again, {many} would have changed{}", others(summary)))
+        }
+    }
+}
+
+/// What would have been done just so, for other reasons.
+fn others(summary: &Summary) -> String {
+    match summary.other_reasons {
+        0 => String::new(),
+        others => format!("; {others} would have had the same answer for other reasons"),
     }
 }
 
 fn of_group(text: &mut String, group: &Group, time: &dyn Fn(i64) -> String, paint: Paint<'_>) {
     let times = if group.count == 1 { "call" } else { "calls" };
     let verdicts = match group.from == group.to {
-        true => format!("{}, otherwise", verdict(group.from, paint)),
+        true => format!("still {}, otherwise", verdict(group.from, paint)),
         false => format!("{} -> {}", verdict(group.from, paint), verdict(group.to, paint)),
     };
     let _ = writeln!(text, "{}  {verdicts}  {} {times}", printable(&group.rule), group.count);

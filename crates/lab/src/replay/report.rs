@@ -48,8 +48,11 @@ pub struct Summary {
     pub not_replayable: u64,
     /// Of these, those whose document is not the one that the record commits to.
     pub altered: u64,
-    /// Decided again with another answer.
+    /// Decided again with another answer. Of other policies, only what would be done otherwise: another verdict, or other
+    /// redactions.
     pub differences: u64,
+    /// Decided again by other policies with the same answer, for other reasons.
+    pub other_reasons: u64,
 }
 
 /// A call that came out otherwise.
@@ -101,7 +104,7 @@ pub struct Report {
     pub summary: Summary,
     /// When the first and the last decision was made, microseconds since the epoch.
     pub span_us: Option<(i64, i64)>,
-    /// Differences, the most frequent first.
+    /// Differences: those with another verdict first, then the most frequent.
     pub groups: Vec<Group>,
     /// Why calls were not decided again, and how many.
     pub not_replayable: BTreeMap<String, u64>,
@@ -148,8 +151,12 @@ impl Report {
         }
     }
 
-    pub(super) fn differs(&mut self, found: Difference, examples: usize) {
-        self.summary.differences += 1;
+    /// Takes in a difference; `is_other` where what is done is otherwise, and not only why.
+    pub(super) fn differs(&mut self, found: Difference, is_other: bool, examples: usize) {
+        match is_other {
+            true => self.summary.differences += 1,
+            false => self.summary.other_reasons += 1,
+        }
         let is_of = |group: &Group| {
             group.rule == found.change.rule && group.from == found.change.from && group.to == found.change.to
         };
@@ -177,7 +184,9 @@ impl Report {
     }
 
     pub(super) fn finished(mut self) -> Self {
-        self.groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.rule.cmp(&b.rule)));
+        // First what is done otherwise, then what is done for other reasons.
+        let key = |group: &Group| (group.from == group.to, std::cmp::Reverse(group.count));
+        self.groups.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.rule.cmp(&b.rule)));
         self
     }
 }

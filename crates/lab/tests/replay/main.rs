@@ -16,7 +16,7 @@ mod past;
 
 use enforce::input::RecordedFacts;
 use enforce::{DecisionInput, Inputs, Kept, Snapshot};
-use lab::replay::{Aim, Replay, Report, Selection};
+use lab::replay::{Aim, Difference, Replay, Report, Selection};
 use past::Past;
 use std::collections::BTreeSet;
 use vocab::event::{Event, Kind, Payload};
@@ -108,7 +108,15 @@ async fn another_rule_changes_exactly_the_calls_it_is_about() {
         past.decisions().iter().filter(|(_, event)| is_about(event)).map(|(index, _)| *index).collect();
     assert!(expected.len() > 4, "{expected:?}");
     assert_eq!(found, expected, "{}", said(&report));
-    assert_eq!(report.summary.differences, u64::try_from(expected.len()).unwrap());
+    // Some of them are denied by one ticket's guard instead of the other's: nothing would be done otherwise.
+    let same = |found: &Difference| found.then.verdict == found.now.verdict;
+    let examples = report.groups.iter().flat_map(|group| &group.examples);
+    let (others, changed): (Vec<_>, Vec<_>) = examples.partition(|found| same(found));
+    assert!(!others.is_empty() && !changed.is_empty(), "{}", said(&report));
+    let counted = [changed.len(), others.len()].map(|count| u64::try_from(count).unwrap());
+    assert_eq!([report.summary.differences, report.summary.other_reasons], counted, "{}", said(&report));
+    let first_same = report.groups.iter().position(|group| group.from == group.to).unwrap();
+    assert!(report.groups[first_same..].iter().all(|group| group.from == group.to), "{}", said(&report));
     assert!(report.groups.iter().all(|group| group.rule == "guards/never"), "{}", said(&report));
     let none = replay(&events, &past.pipeline.snapshot(), Aim::Others, &*past.folder, &past);
     assert_eq!(none.summary.differences, 0, "the same policies, as others: {}", said(&none));
@@ -195,7 +203,7 @@ async fn without_documents_what_looks_at_no_argument_is_decided_from_facts() {
     let report = replay(&past.events(), &past.pipeline.snapshot(), Aim::Same, &(), &past);
     assert_eq!((report.summary.exact, report.summary.differences), (0, 0), "{}", said(&report));
     assert!(report.summary.from_facts > 20, "{}", said(&report));
-    for why in ["`guards/never` looks at `args.id`", "the tool's schema refused", "what the live server said"] {
+    for why in ["pruned or erased, and `guards/never` looks at `args.id`", "the tool's schema refused", "what the live server said"] {
         assert!(report.not_replayable.keys().any(|found| found.contains(why)), "{why}: {:?}", report.not_replayable);
     }
     // And what it says is what the documents say, for other policies too.

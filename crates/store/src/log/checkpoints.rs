@@ -36,6 +36,12 @@ pub(crate) fn read_signed(path: &Path, keys: &KeyHistory) -> Result<Option<Store
     open(path, |note| Checkpoint::open_any(note, &known).map_err(|error| error.to_string()))
 }
 
+/// Records that a file's checkpoint says it is over, whoever signed it; none where there is no file.
+pub(crate) fn claimed_size(path: &Path) -> Result<Option<u64>, StoredError> {
+    let claimed = open(path, |note| Checkpoint::parse(note.text()).map_err(|error| error.to_string()))?;
+    Ok(claimed.map(|stored| stored.checkpoint.size()))
+}
+
 fn open(path: &Path, open: impl Fn(&Note) -> Result<Checkpoint, String>) -> Result<Option<Stored>, StoredError> {
     let bytes = match std::fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

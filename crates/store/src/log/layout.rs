@@ -94,6 +94,15 @@ impl Layout {
         self.root.join("seg")
     }
 
+    /// Whether there is a log. What may not be looked at is an error, not a log that is not there.
+    pub(crate) fn is_there(&self) -> io::Result<bool> {
+        match std::fs::metadata(self.segment_dir()) {
+            Ok(found) => Ok(found.is_dir()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) fn segment(&self, first: u64) -> PathBuf {
         self.segment_dir().join(format!("{first:020}.log"))
     }

@@ -20,7 +20,7 @@ mod tests;
 
 #[cfg(test)]
 pub(crate) use payloads::tests as place;
-pub use payloads::{AT_ONCE, BadPayload, PayloadReport, Removal, verify_payloads};
+pub use payloads::{AT_ONCE, BadPayload, Erasure, Fates, PayloadReport, Removal, fates, verify_payloads};
 pub(crate) use payloads::{Told, told};
 pub use pruned::PrunedRecords;
 pub(crate) use pruned::{Gone, Judged};

@@ -10,11 +10,14 @@ use crate::{
         layout::Layout,
         prune::{Stated, prefix::Prefix},
     },
-    payload::{Damage, DataKeys, Day, Found, PayloadReader},
+    payload::{Damage, DataKeyError, DataKeys, Day, Found, PayloadReader},
     read::LogReader,
 };
 use serde_json::Value;
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 use vocab::{
     Event,
     event::{Kind, Payload, PayloadClass},
@@ -56,8 +59,12 @@ pub struct PayloadReport {
     pub damage: Vec<Damage>,
     /// The first hundred that are missing or altered.
     pub named: Vec<BadPayload>,
+    /// Files of data keys that do not open: what they seal is altered, as far as anybody can tell. The first hundred.
+    pub bad_keys: Vec<PathBuf>,
     /// What was removed when, as records say: a line for each removal.
     pub removals: Vec<Removal>,
+    /// Whose keys were destroyed, as records say: a line for each record.
+    pub erasures: Vec<Erasure>,
 }
 
 /// A payload that is not as it should be.
@@ -88,6 +95,21 @@ pub struct Removal {
     pub days: u32,
 }
 
+/// An erasure that a record tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasure {
+    /// Index of the record that tells of it.
+    pub index: u64,
+    /// When, microseconds since the epoch.
+    pub t: i64,
+    /// The approver who had it done.
+    pub by: Option<String>,
+    /// The reason given.
+    pub why: Option<String>,
+    /// Data keys that were destroyed.
+    pub keys: u64,
+}
+
 impl PayloadReport {
     /// Whether nothing is missing or altered.
     #[must_use]
@@ -100,6 +122,7 @@ impl PayloadReport {
 #[derive(Default)]
 pub(crate) struct Told {
     removals: Vec<Removal>,
+    erasures: Vec<Erasure>,
     /// Keys, and the record that says so.
     destroyed: HashMap<String, u64>,
     /// Record and payload, and the record that says so.
@@ -113,6 +136,26 @@ pub(crate) struct Told {
     ended: bool,
     /// The newest start of a gateway: it has told what a crash before it took.
     started: u64,
+}
+
+/// What became of a payload of the log in `dir` that was looked for, in a word, and the record that says so: `ok`, `altered`,
+/// `pruned`, `erased`, `lost`, `unsettled` or `missing`.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn fates(dir: &Path) -> Result<Fates, VerifyError> {
+    told(dir).map(Fates)
+}
+
+/// See [`fates`].
+pub struct Fates(Told);
+
+impl Fates {
+    /// Of the payload of the record with this index and time, as it was found.
+    #[must_use]
+    pub fn of(&self, index: u64, t: i64, payload: &Payload<'_>, found: &Found) -> (&'static str, Option<u64>) {
+        self.0.state(index, t, payload, found)
+    }
 }
 
 /// Looks for the payload of every record of the log in `dir`. With `keys` each is opened and held against its digest.
@@ -136,7 +179,8 @@ fn judged(dir: &Path, keys: Option<&DataKeys>, mut told: Told) -> Result<Payload
 }
 
 fn looked_for(dir: &Path, keys: Option<&DataKeys>, told: &Told) -> Result<PayloadReport, VerifyError> {
-    let mut report = PayloadReport { removals: told.removals.clone(), ..PayloadReport::default() };
+    let (removals, erasures) = (told.removals.clone(), told.erasures.clone());
+    let mut report = PayloadReport { removals, erasures, ..PayloadReport::default() };
     if !told.has_payloads {
         return Ok(report);
     }
@@ -187,7 +231,17 @@ fn look(
         }
     };
     let found = match keys {
-        Some(keys) => reader.read(payload, t, keys).map_err(VerifyError::unreadable)?,
+        Some(keys) => match reader.read(payload, t, keys) {
+            // What an interrupted erasure left of a key does not open either.
+            Err(DataKeyError::Refused(_)) if told.destroyed.contains_key(&*payload.key) => Found::Shredded,
+            Err(DataKeyError::Refused(file)) => {
+                if report.bad_keys.len() < MAX_NAMED && !report.bad_keys.contains(&file) {
+                    report.bad_keys.push(file);
+                }
+                Found::Altered
+            }
+            read => read.map_err(VerifyError::unreadable)?,
+        },
         None if reader.is_there(payload, t).map_err(VerifyError::unreadable)? => {
             match told.destroyed.contains_key(&*payload.key) {
                 true => Found::Shredded,
@@ -300,8 +354,16 @@ impl Told {
         match event.kind {
             Kind::StorePruned => self.removals.extend(self.removal(index, event)),
             Kind::StoreShredded => {
-                let keys = detail("keys").and_then(Value::as_array).into_iter().flatten();
-                self.destroyed.extend(keys.filter_map(Value::as_str).map(|key| (key.to_owned(), index)));
+                let keys = detail("keys").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+                let keys: Vec<&str> = keys.collect();
+                self.erasures.push(Erasure {
+                    index,
+                    t: event.t,
+                    by: event.approver.as_deref().map(str::to_owned),
+                    why: event.text.as_deref().map(str::to_owned),
+                    keys: keys.len() as u64,
+                });
+                self.destroyed.extend(keys.into_iter().map(|key| (key.to_owned(), index)));
             }
             Kind::StoreRecovered => {
                 let lost = detail("payloads_lost").and_then(Value::as_array).into_iter().flatten();
@@ -493,6 +555,29 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_key_that_does_not_open_is_named_and_the_rest_is_looked_at() {
+        let place = Place::new();
+        place.keep("ada", "hers");
+        place.keep("ada", "hers as well");
+        place.keep("bob", "his");
+        let keys = place.keys.data_keys(&place.log_dir);
+        let owner = Owner { tenant: "default".to_owned(), subject: "ada".to_owned() };
+        let living = keys.living(&owner, Day::of(NOON).month());
+        let file = place.log_dir.join("pay/keys").join(Day::of(NOON).month().to_string()).join(&living[0]);
+        let mut bytes = std::fs::read(&file).unwrap();
+        bytes[20] ^= 1;
+        std::fs::write(&file, &bytes).unwrap();
+        let report = verify_payloads(&place.log_dir, Some(&keys)).unwrap();
+        assert_eq!((report.opened, report.altered, report.missing, report.erased), (1, 2, 0, 0));
+        assert_eq!((report.bad_keys, report.named.len()), (vec![file.clone()], 2));
+        // What is left of a key that a record says was destroyed: an erasure that did not come to its end.
+        place.event(Kind::StoreShredded, json!({"keys": living}));
+        let report = verify_payloads(&place.log_dir, Some(&keys)).unwrap();
+        assert_eq!((report.opened, report.altered, report.erased), (1, 0, 2));
+        assert!(report.bad_keys.is_empty() && report.is_good());
+    }
+
+    #[test]
     fn what_is_erased_or_lost_is_so_only_when_a_record_says_it() {
         let place = Place::new();
         place.keep("ada", "hers");
@@ -506,6 +591,8 @@ pub(crate) mod tests {
         place.event(Kind::StoreShredded, json!({"keys": living}));
         let report = place.report();
         assert_eq!((report.opened, report.missing, report.erased), (1, 0, 1));
+        let [erasure] = &*report.erasures else { panic!("{:?}", report.erasures) };
+        assert_eq!((erasure.index, erasure.keys, erasure.t), (3, 1, NOON));
 
         let unit = payload::units(&place.log_dir).unwrap()[0];
         payload::remove(&place.log_dir, unit).unwrap();

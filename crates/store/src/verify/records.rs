@@ -71,10 +71,12 @@ impl VerifyError {
 /// No verdict was reached.
 pub fn verify(dir: &Path, vkey: Option<&str>) -> Result<Report, VerifyError> {
     let layout = Layout::new(dir);
-    if !layout.segment_dir().is_dir() {
-        return Err(VerifyError::NoLog(dir.to_owned()));
-    }
     let pinned = vkey.map(Verifier::from_vkey).transpose()?;
+    match layout.is_there() {
+        Ok(true) => {}
+        Ok(false) => return Err(VerifyError::NoLog(dir.to_owned())),
+        Err(source) => return Err(VerifyError::Io { path: layout.segment_dir(), source }),
+    }
     let mut pass = Pass::default();
     let begins = prefix::start(&layout).ok();
     let mut done = pass.run(&layout, pinned.clone());

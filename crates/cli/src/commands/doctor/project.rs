@@ -2,6 +2,8 @@
 
 use super::Check;
 use super::machine::in_path;
+use crate::failure::Failure;
+use crate::output::counted;
 use crate::place::Place;
 use gateway::guardian::{OWN_BINARY, SAFE_PATH};
 use gateway::process::{Compiled, ConfigurationError, compile};
@@ -29,7 +31,7 @@ pub(super) fn checks(place: &Place) -> Vec<Check> {
                 match compiled.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count() {
                     0 => Check::ok("project", format!("`{name}` is valid")),
                     warnings => {
-                        Check::warn("project", format!("`{name}`: {warnings} warning(s)"), "run `mortise check`")
+                        Check::warn("project", format!("`{name}`: {}", counted(warnings as u64, "warning")), "run `mortise check`")
                     }
                 },
             );
@@ -42,7 +44,7 @@ pub(super) fn checks(place: &Place) -> Vec<Check> {
         }
         Err(ConfigurationError::Invalid(found)) => {
             let errors = found.iter().filter(|one| one.severity == Severity::Error).count();
-            checks.push(Check::fail("project", format!("{errors} error(s)"), "run `mortise check`"));
+            checks.push(Check::fail("project", counted(errors as u64, "error"), "run `mortise check`"));
         }
         Err(error) => checks.push(Check::fail("project", error.to_string(), "run `mortise check`")),
     }
@@ -53,7 +55,11 @@ pub(super) fn checks(place: &Place) -> Vec<Check> {
 fn state(place: &Place) -> Check {
     let shown = place.state.display();
     let fix = "make it yours and private (`chmod 700`), or choose another with MORTISE_STATE_DIR";
-    if !place.state.exists() {
+    let is_there = match place.state.try_exists() {
+        Ok(is_there) => is_there,
+        Err(error) => return Check::fail("state", Failure::unreadable(&place.state, &error).message, fix),
+    };
+    if !is_there {
         let above = place.state.ancestors().find(|folder| folder.exists());
         let writable = above.is_some_and(|folder| rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok());
         return if writable {

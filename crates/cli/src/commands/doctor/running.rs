@@ -1,12 +1,13 @@
 //! The gateway and its log.
 
 use super::Check;
+use crate::failure::Failure;
 use crate::place::Place;
 use gateway::control::protocol::Request;
 use gateway::control::{Client, ClientError};
 use serde_json::Value;
 use std::path::Path;
-use store::{Verdict, verify};
+use store::{Verdict, VerifyError, verify};
 
 /// Largest log that is verified here: 256 MiB take about a second or two. `mortise trace verify` has no limit.
 const MAX_VERIFIED_BYTES: u64 = 256 * 1024 * 1024;
@@ -118,8 +119,10 @@ fn sinks(status: &Value, now: i64) -> Vec<Check> {
 }
 
 fn log(dir: &Path) -> Check {
-    if !dir.exists() {
-        return Check::ok("log", "there is none yet");
+    match dir.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Check::ok("log", "there is none yet"),
+        Err(error) => return unreadable(dir, &error),
     }
     let bytes = size(dir);
     if bytes > MAX_VERIFIED_BYTES {
@@ -132,8 +135,14 @@ fn log(dir: &Path) -> Check {
             Verdict::Missing { place, what } => broken(format!("{place} is missing: {what}")),
             Verdict::Altered { place, what } => broken(format!("{place} was altered: {what}")),
         },
+        Err(VerifyError::Io { path, source }) => unreadable(&path, &source),
         Err(error) => Check::fail("log", error.to_string(), "run `mortise trace verify`"),
     }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Check {
+    let failure = Failure::unreadable(path, error);
+    Check::fail("log", failure.message, failure.help.unwrap_or_else(|| "run `mortise trace verify`".to_owned()))
 }
 
 fn broken(found: String) -> Check {

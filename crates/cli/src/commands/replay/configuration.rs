@@ -8,24 +8,37 @@ use govern::history;
 use govern::project::{Files, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, SETTINGS};
 use std::path::Path;
 use store::StateDir;
-use vocab::Exit;
+use vocab::{Diagnostic, Exit};
 
 /// Where a project keeps its policies.
 const POLICIES: &str = "mortise/policies/";
 
 /// Loads it.
 pub fn load(place: &Place, policies: Option<&Path>) -> Result<Compiled, Failure> {
+    let is_project = policies.is_some_and(|dir| dir.join(SETTINGS).is_file());
     let files = match policies {
-        Some(dir) if dir.join(SETTINGS).is_file() => {
+        Some(dir) if is_project => {
             Files::read(dir).map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?
         }
         Some(dir) => with_policies(accepted(place)?, dir)?,
         None => accepted(place)?,
     };
     compile(&files).map_err(|error| match error {
-        ConfigurationError::Invalid(found) => Failure::diagnostics(found),
+        ConfigurationError::Invalid(found) => Failure::diagnostics(match policies {
+            Some(dir) => found.into_iter().map(|found| placed(found, dir, is_project)).collect(),
+            None => found,
+        }),
         error => Failure::new(Exit::Configuration, error.to_string()),
     })
+}
+
+/// A complaint about a file of another folder, which does not lie in this project.
+fn placed(found: Diagnostic, dir: &Path, is_project: bool) -> Diagnostic {
+    let below = if is_project { Some(&*found.file) } else { found.file.strip_prefix(POLICIES) };
+    match below.filter(|below| !below.is_empty()) {
+        Some(below) => Diagnostic { file: dir.join(below).display().to_string(), ..found },
+        None => found,
+    }
 }
 
 /// A configuration that was in force earlier, by its digest; `None` where it is not kept. It may be kept and of no use.
@@ -41,7 +54,7 @@ fn accepted(place: &Place) -> Result<Files, Failure> {
         Failure::new(Exit::Nothing, "nothing has been accepted for this project yet")
             .with_help("a gateway accepts what it finds at its first start; name other policies with `--policies DIR`")
     };
-    if !place.state.is_dir() {
+    if !place.has_state()? {
         return Err(nothing());
     }
     let state = StateDir::open(&place.state).map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;

@@ -1,12 +1,13 @@
 //! `mortise trace export`: the log for others.
 
-use super::recorded;
+use super::{reader, recorded};
 use crate::args::{Global, TraceExport};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
 use gateway::control::protocol::Exported;
 use serde_json::json;
+use std::io;
 use std::path::Path;
 use store::ExportError;
 use store::formats::{self, Done, Format, Job, Selection};
@@ -26,6 +27,9 @@ pub(super) fn run(output: &Output, global: &Global, args: &TraceExport, dir: &Pa
     let time = |time: Option<&String>| time.map(|time| moment(time)).transpose();
     let selection =
         Selection { agent: args.agent.clone(), since: time(args.since.as_ref())?, until: time(args.until.as_ref())? };
+    if selection.since.zip(selection.until).is_some_and(|(since, until)| since >= until) {
+        return Err(Failure::new(Exit::Usage, "`--since` is not before `--until`, so nothing can be between them"));
+    }
     let (log, file) = (dir.to_owned(), args.to.clone());
     let job = Job { log, file, format, selection, with_index: args.with_index };
     let mut recorded = false;
@@ -33,7 +37,7 @@ pub(super) fn run(output: &Output, global: &Global, args: &TraceExport, dir: &Pa
         recorded = record(output, global, &job, done)?;
         Ok(())
     });
-    let done = done.map_err(|error| failure(&error))?;
+    let done = done.map_err(failure)?;
     said(output, format, &job.file, &done, recorded);
     Ok(Exit::Ok)
 }
@@ -85,22 +89,32 @@ fn moment(text: &str) -> Result<i64, Failure> {
     })
 }
 
-fn failure(error: &formats::Failure) -> Failure {
+fn failure(error: formats::Failure) -> Failure {
     use formats::Failure as F;
-    let (exit, help) = match error {
-        F::Read(store::ReadError::NoLog(_)) => (Exit::Nothing, "nothing has been recorded for this project yet"),
+    let (exit, help) = match &error {
+        F::Read(_) => (Exit::Environment, ""),
+        F::Io { path, source } if source.kind() == io::ErrorKind::PermissionDenied => {
+            return Failure::unreadable(path, source);
+        }
+        F::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            (Exit::Environment, "is the folder there that it is to lie in?")
+        }
         F::Exists(_) => (Exit::Usage, "nothing is written over; name another file, or move that one away"),
         F::Unfinished(_) => (Exit::Usage, "go on with `--resume`, or remove it and the `.state` beside it"),
         F::Other(_) => (Exit::Usage, "give the options it was begun with, or remove it and the `.state` beside it"),
         F::Unsound(_) => (Exit::Verification, "`mortise trace verify` says what is wrong"),
         F::Refused(_) => (Exit::Denied, "an export is recorded before it is there; answer from a terminal of your own"),
         F::Busy(_) => (Exit::Environment, "wait for it, or end it"),
-        F::Read(_) | F::Record(_) | F::Io { .. } => (Exit::Environment, "`--resume` goes on from where it stopped"),
+        F::Record(_) | F::Io { .. } => (Exit::Environment, "`--resume` goes on from where it stopped"),
     };
-    Failure::new(exit, error.to_string()).with_help(help)
+    match error {
+        F::Read(error) => error.into(),
+        error => Failure::new(exit, error.to_string()).with_help(help),
+    }
 }
 
 fn tiles(output: &Output, dir: &Path, to: &Path) -> Outcome {
+    reader(dir)?;
     let events = store::export(dir, to).map_err(|error| match error {
         ExportError::NotEmpty(_) => {
             Failure::new(Exit::Usage, error.to_string()).with_help("name a directory that is empty or not there")

@@ -3,7 +3,7 @@
 use super::reader;
 use crate::commands::approvals::visible;
 use crate::failure::{Failure, Outcome};
-use crate::output::Output;
+use crate::output::{Output, counted};
 use crate::place::Place;
 use crate::reach;
 use gateway::control::protocol::Request;
@@ -27,17 +27,28 @@ pub fn reading_keys(output: &Output, log: &Path) -> Result<Option<ReadingKeys>, 
             output.message(format!("{error}; what is kept beside records is not opened"));
             Ok(None)
         }
-        read => read.map_err(|error| Failure::new(Exit::Environment, error.to_string())),
+        Err(error @ KeysError::Malformed { .. }) => {
+            output.message(format!("{error}; what is kept beside records is not opened"));
+            output.message("  help: put it back from a copy");
+            Ok(None)
+        }
+        read => read.map_err(key_failure),
     }
 }
 
 /// The data keys of the project whose log lies in `log`, for whoever cannot do without; none for a log that was taken elsewhere.
 pub fn keys(log: &Path) -> Result<Option<DataKeys>, Failure> {
-    let keys = read_keys(log).map_err(|error| {
-        let failure = Failure::new(Exit::Environment, error.to_string());
-        if matches!(error, KeysError::Missing { .. }) { failure.with_help(KEY_HELP) } else { failure }
-    })?;
-    Ok(keys.map(|keys| keys.data_keys(log)))
+    Ok(read_keys(log).map_err(key_failure)?.map(|keys| keys.data_keys(log)))
+}
+
+fn key_failure(error: KeysError) -> Failure {
+    let failure = Failure::new(Exit::Environment, error.to_string());
+    match error {
+        KeysError::Missing { .. } => failure.with_help(KEY_HELP),
+        KeysError::Malformed { .. } => failure.with_help("put it back from a copy"),
+        KeysError::Io { path, source } => Failure::unreadable(&path, &source),
+        _ => failure,
+    }
 }
 
 /// What to do about a missing key.
@@ -53,7 +64,7 @@ fn read_keys(log: &Path) -> Result<Option<ReadingKeys>, KeysError> {
 pub fn look(output: &Output, dir: &Path) -> Result<PayloadReport, Failure> {
     let keys = reading_keys(output, dir)?.map(|keys| keys.data_keys(dir));
     let report = store::verify_payloads(dir, keys.as_ref());
-    report.map_err(|error| Failure::new(Exit::Verification, error.to_string()))
+    Ok(report?)
 }
 
 /// What was found, for programs.
@@ -68,12 +79,18 @@ pub fn to_json(report: &PayloadReport) -> Value {
             "through": removal.through.to_string(), "days": removal.days,
         })
     });
+    let erasures = report.erasures.iter().map(|erasure| {
+        json!({
+            "index": erasure.index, "t": erasure.t, "by": erasure.by, "why": erasure.why, "keys": erasure.keys,
+        })
+    });
     let damage = report.damage.iter().map(|damage| json!({ "file": damage.path, "offset": damage.offset }));
     json!({
         "ok": report.opened, "present": report.present, "pruned": report.pruned, "erased": report.erased,
         "lost": report.lost, "unsettled": report.unsettled, "missing": report.missing, "altered": report.altered,
         "damage": damage.collect::<Vec<Value>>(), "bad": named.collect::<Vec<Value>>(),
-        "removals": removals.collect::<Vec<Value>>(),
+        "bad_keys": report.bad_keys, "removals": removals.collect::<Vec<Value>>(),
+        "erasures": erasures.collect::<Vec<Value>>(),
     })
 }
 
@@ -96,12 +113,24 @@ pub fn print(output: &Output, report: &PayloadReport) {
     }
     for removal in &report.removals {
         output.line(format!(
-            "    event #{}: `{}` up to {} removed, kept for {} days",
+            "    event #{}: `{}` up to {} removed, kept for {}",
             removal.index,
             removal.class.as_str(),
             removal.through,
-            removal.days
+            counted(removal.days, "day")
         ));
+    }
+    for erasure in &report.erasures {
+        let by = erasure.by.as_deref().map(|by| format!(" by {}", visible(by))).unwrap_or_default();
+        let why = erasure.why.as_deref().map(|why| format!(": {}", visible(why))).unwrap_or_default();
+        output.line(format!(
+            "    event #{}: {} of a person destroyed{by}{why}",
+            erasure.index,
+            counted(erasure.keys, "data key")
+        ));
+    }
+    for file in &report.bad_keys {
+        output.line(format!("    `{}` does not open: it was altered, and so is what it seals", file.display()));
     }
     for damage in &report.damage {
         output.line(format!("    `{}` cannot be read at byte {}", damage.path.display(), damage.offset));
@@ -132,40 +161,56 @@ pub fn reveal(output: &Output, place: &Place, subject: &str, reason: &str) -> Ou
     let at = recorded.get("index").and_then(Value::as_u64).unwrap_or_default();
     output.message(format!("recorded as event #{at}"));
     let keys = keys(&log)?.ok_or_else(|| Failure::new(Exit::Environment, "the keys of this log are not here"))?;
+    let mut fates = store::fates(&log)?;
     let mut reader = PayloadReader::new(&log);
+    let (mut shown, mut is_good) = (Vec::new(), true);
     for (index, t, payload) in found {
         let text = reader.read(&payload, t, &keys);
         let text = text.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
-        say(output, index, &payload, &text);
+        let (mut state, mut because) = fates.of(index, t, &payload, &text);
+        if state == "missing" {
+            // A removal is told first and done then: it may have been told since.
+            fates = store::fates(&log)?;
+            (state, because) = fates.of(index, t, &payload, &text);
+        }
+        is_good &= !matches!(state, "altered" | "missing");
+        if output.is_human() {
+            say(output, (index, &payload), &text, state, because);
+        } else {
+            let text = in_the_clear(&text);
+            shown.push(json!({
+                "index": index, "payload": payload.name, "class": payload.class.as_str(), "state": state,
+                "event": because, "text": text,
+            }));
+        }
     }
-    Ok(Exit::Ok)
+    if !output.is_human() {
+        output.rows(&shown);
+    }
+    Ok(if is_good { Exit::Ok } else { Exit::Verification })
 }
 
-fn say(output: &Output, index: u64, payload: &Payload<'_>, found: &Found) {
-    let (state, text) = match found {
-        Found::Text(text) => ("ok", Some(String::from_utf8_lossy(text).into_owned())),
-        Found::Shredded => ("erased", None),
-        Found::Altered => ("altered", None),
-        Found::Absent => ("gone", None),
-    };
-    if output.is_human() {
-        let head = format!("event #{index}  {} ({}, {} bytes)", payload.name, payload.class.as_str(), payload.bytes);
-        output.line(output.bold(&head));
-        output.line(text.map_or_else(|| format!("({state})"), |text| visible(&text)));
-    } else {
-        output.json(&json!({
-            "index": index, "payload": payload.name, "class": payload.class.as_str(), "state": state, "text": text,
-        }));
+fn in_the_clear(found: &Found) -> Option<String> {
+    match found {
+        Found::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+        _ => None,
     }
+}
+
+/// A payload; or in a word why it is not there, and the event that says so.
+fn say(output: &Output, (index, payload): (u64, &Payload<'_>), found: &Found, state: &str, because: Option<u64>) {
+    let head = format!("event #{index}  {} ({}, {} bytes)", payload.name, payload.class.as_str(), payload.bytes);
+    output.line(output.bold(&head));
+    let because = because.map(|event| format!(": event #{event} says so")).unwrap_or_default();
+    output.line(in_the_clear(found).map_or_else(|| format!("({state}{because})"), |text| visible(&text)));
 }
 
 /// The payloads of an event, or of all events of a call: also of the call of an event that has none itself.
 fn committed(log: &Path, subject: &str) -> Result<Vec<(u64, i64, Payload<'static>)>, Failure> {
-    let failed = |error: store::ReadError| Failure::new(Exit::Environment, error.to_string());
     let reader = reader(log)?;
     let mut call = subject.to_owned();
     if let Ok(index) = subject.trim_start_matches('#').parse::<u64>() {
-        let bytes = reader.get(index).map_err(failed)?.unwrap_or_default();
+        let bytes = reader.get(index)?.unwrap_or_default();
         let Ok(event) = Event::from_bytes(&bytes) else { return Ok(Vec::new()) };
         match &event.call {
             Some(of) if event.payloads.is_empty() => call = of.to_string(),
@@ -174,7 +219,7 @@ fn committed(log: &Path, subject: &str) -> Result<Vec<(u64, i64, Payload<'static
     }
     let mut found = Vec::new();
     for record in reader.iter_from(0) {
-        let record = record.map_err(failed)?;
+        let record = record?;
         if let Ok(event) = Event::from_bytes(&record.bytes)
             && event.call.as_deref() == Some(call.as_str())
         {

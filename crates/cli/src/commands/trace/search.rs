@@ -111,23 +111,20 @@ fn home(global: &Global, chosen: Option<&Path>) -> Result<(Home, PathBuf), Failu
 }
 
 fn open(dir: &Path, log: &Path) -> Result<SearchIndex, Failure> {
-    SearchIndex::new(dir, log).map_err(|error| match error {
-        SearchError::Log(store::ReadError::NoLog(_)) => {
-            Failure::new(Exit::Nothing, error.to_string()).with_help("nothing has been recorded for this project yet")
-        }
-        error => error.into(),
-    })
+    Ok(SearchIndex::new(dir, log)?)
 }
 
 impl From<SearchError> for Failure {
     fn from(error: SearchError) -> Self {
         let failure = Self::new(Exit::Environment, error.to_string());
         match error {
+            SearchError::Log(error) => error.into(),
             SearchError::Busy => {
                 failure.with_help("another search is reading the log into it; try again when it is done")
             }
-            SearchError::Record(_) => failure.with_help("`mortise trace verify` says whether the log is whole"),
-            _ => failure,
+            SearchError::Record(_) => Self::verification(failure.message),
+            SearchError::Io { path, source } => Self::unreadable(&path, &source),
+            SearchError::Index(_) => failure,
         }
     }
 }
@@ -236,6 +233,11 @@ fn nothing(output: &Output, index: &mut SearchIndex, filter: &Filter, space: Spa
         Space::Calls => "no call matches",
     });
     for (term, near) in index.unknown(filter, space)? {
+        // The very value is recorded, of events that belong to no call.
+        if space == Space::Calls && near.iter().any(|value| term.ends_with(&format!(":{value}"))) {
+            output.message(format!("  `{term}` is said of events that are none of a call: add `--events`"));
+            continue;
+        }
         let near: Vec<String> = near.iter().map(|value| format!("`{value}`")).collect();
         let meant = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
         output.message(format!("  nothing recorded fits `{term}`{meant}"));

@@ -2,7 +2,7 @@
 
 use super::{payloads, reader};
 use crate::failure::{Failure, Outcome};
-use crate::output::Output;
+use crate::output::{Output, counted, size};
 use govern::project::Retention;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ pub fn run(output: &Output, log: &Path, retention: Retention, days: u16) -> Outc
     let (mut first, mut last) = (None, 0);
     let mut said = Said::new();
     for record in reader(log)?.iter_from(0) {
-        let record = record.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+        let record = record?;
         let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
         first.get_or_insert(event.t);
         last = event.t.max(last);
@@ -93,9 +93,9 @@ pub fn run(output: &Output, log: &Path, retention: Retention, days: u16) -> Outc
         output.json(&json!({ "days": days, "agents": agents, "payloads": kept }));
         return Ok(Exit::Ok);
     }
-    let head = ["agent", "tier", "events", "records/day", "decisions/day", "text/day"];
+    let head = ["agent", "tier", "events", "records a day", "inputs a day", "text a day"];
     output.line(output.dim(&format!(
-        "{:<20} {:<9} {:>9} {:>12} {:>14} {:>12} {:>14}",
+        "{:<20} {:<9} {:>9} {:>14} {:>14} {:>12} {:>14}",
         head[0],
         head[1],
         head[2],
@@ -106,7 +106,7 @@ pub fn run(output: &Output, log: &Path, retention: Retention, days: u16) -> Outc
     )));
     for (agent, tier, events, [records, input, text], projected) in rows {
         output.line(format!(
-            "{agent:<20} {tier:<9} {events:>9} {:>12} {:>14} {:>12} {:>14}",
+            "{agent:<20} {tier:<9} {events:>9} {:>14} {:>14} {:>12} {:>14}",
             size(records),
             size(input),
             size(text),
@@ -116,9 +116,10 @@ pub fn run(output: &Output, log: &Path, retention: Retention, days: u16) -> Outc
     for (class, found) in on_disk.iter().filter(|(_, found)| found.days > 0) {
         output.line(in_words(*class, found));
     }
-    if spanned == DAY_US {
-        output.message("less than a day has been recorded; it is counted as one");
-    }
+    output.message(match spanned {
+        DAY_US => "less than a day has been recorded; it is counted as one".to_owned(),
+        _ => format!("a day is what {} took on the average", counted((spanned / DAY_US).unsigned_abs(), "recorded day")),
+    });
     Ok(Exit::Ok)
 }
 
@@ -164,7 +165,7 @@ fn after(a_day: u64, days: u32, (written, packed): (u64, u64)) -> u64 {
 }
 
 fn in_words(class: PayloadClass, found: &OnDisk) -> String {
-    let days = |count: u64| if count == 1 { "1 day".to_owned() } else { format!("{count} days") };
+    let days = |count: u64| counted(count, "day");
     let packed = match found.packed {
         (_, 0) => String::new(),
         (written, packed) => {
@@ -172,24 +173,8 @@ fn in_words(class: PayloadClass, found: &OnDisk) -> String {
         }
     };
     let (texts, files) = (size(found.texts), size(found.files));
-    format!("{}: {} kept, {texts} of text in {files} of files{packed}", class.as_str(), days(found.days))
-}
-
-/// A number of bytes for people, in powers of 1024.
-fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-    let mut shown = bytes as f64;
-    let mut unit = "B";
-    for next in UNITS {
-        unit = next;
-        if shown < 1024.0 {
-            break;
-        }
-        if next != "PiB" {
-            shown /= 1024.0;
-        }
-    }
-    if unit == "B" { format!("{bytes} B") } else { format!("{shown:.1} {unit}") }
+    let what = if class == PayloadClass::DecisionInput { "inputs" } else { "text" };
+    format!("{}: {} kept, {texts} of {what} in {files} of files{packed}", class.as_str(), days(found.days))
 }
 
 #[cfg(test)]
@@ -211,11 +196,5 @@ mod tests {
         assert_eq!(after(1_000, 30, (400, 100)), 1_000 + 29 * 250);
         assert_eq!(after(1_000, 30, (0, 0)), 30_000, "nothing was packed yet");
         assert_eq!((after(1_000, 0, (400, 100)), after(1_000, 1, (400, 100))), (0, 1_000));
-    }
-
-    #[test]
-    fn sizes_are_said_in_powers_of_1024() {
-        let said: Vec<String> = [0, 1023, 1024, 1536, 1 << 20, 5 << 30].into_iter().map(size).collect();
-        assert_eq!(said, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1.0 MiB", "5.0 GiB"]);
     }
 }

@@ -78,10 +78,10 @@ impl Step {
 
 /// Reads them.
 pub fn read(log: &Path, of: Of<'_>) -> Result<Vec<Step>, Failure> {
-    let reader = LogReader::open(log).map_err(|error| Failure::new(Exit::Nothing, error.to_string()))?;
+    let reader = LogReader::open(log)?;
     let (mut steps, mut places) = (Vec::new(), HashMap::new());
     for record in reader.iter_from(0) {
-        let record = record.map_err(|error| Failure::new(Exit::Environment, error.to_string()))?;
+        let record = record?;
         let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
         let Some(call) = event.call.as_deref().filter(|_| of.is(&event)) else { continue };
         let place = match places.get(call) {
