@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
+use vocab::shown::{json, page};
 use vocab::{Severity, Verdict};
 
 /// Where a command writes, and how.
@@ -37,12 +38,18 @@ impl Output {
         self.format == Format::Human
     }
 
-    /// A line of data. A reader that went away is not an error of ours.
+    /// A line of data, in which nothing but our own styles steers a terminal. A reader that went away is not an error of ours.
     pub fn line(&self, text: impl AsRef<str>) {
-        let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());
+        let text = if self.is_human() { page(text.as_ref(), self.colour_out) } else { json(text.as_ref()) };
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
     }
 
-    /// Data as it is.
+    /// Lines of data, as [`line`](Self::line) writes one.
+    pub fn page(&self, text: impl AsRef<str>) {
+        self.raw(page(text.as_ref(), self.colour_out));
+    }
+
+    /// Data of ours as it is.
     pub fn raw(&self, text: impl AsRef<str>) {
         let mut stdout = std::io::stdout().lock();
         let _ = stdout.write_all(text.as_ref().as_bytes());
@@ -60,7 +67,7 @@ impl Output {
 
     /// A message.
     pub fn message(&self, text: impl AsRef<str>) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
+        let _ = writeln!(std::io::stderr().lock(), "{}", page(text.as_ref(), self.colour_err));
     }
 
     /// A failure: complaints first, then the sentence, then what to do.

@@ -13,6 +13,7 @@ pub mod id;
 pub mod label;
 mod principal;
 pub mod redaction;
+pub mod shown;
 mod tool;
 mod verdict;
 

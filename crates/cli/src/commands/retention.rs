@@ -1,7 +1,7 @@
 //! `mortise retention`: how long things are kept, legal holds, and erasure.
 
 use crate::args;
-use crate::commands::approvals::{typed_secret, visible};
+use crate::commands::approvals::typed_secret;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
@@ -10,6 +10,7 @@ use gateway::control::protocol::Request;
 use serde_json::{Value, json};
 use vocab::Exit;
 use vocab::event::PayloadClass;
+use vocab::shown::line;
 
 /// Shows, removes, holds, releases, erases.
 pub fn run(output: &Output, place: &Place, args: &args::Retention) -> Outcome {
@@ -74,10 +75,10 @@ fn records(place: &Place) -> Result<(u64, Option<store::prune::Removed>), Failur
 
 /// Why nothing is removed for now: holds, a list of holds that cannot be read, a clock that is not believed.
 fn print_stops(output: &Output, stops: &Value) {
-    let text = |of: &Value, name: &str| visible(of.get(name).and_then(Value::as_str).unwrap_or_default());
+    let text = |of: &Value, name: &str| line(of.get(name).and_then(Value::as_str).unwrap_or_default());
     match (stops.get("unknown"), stops.get("holds").and_then(Value::as_array)) {
         (Some(why), _) => {
-            output.line(format!("which legal holds stand is not known: {}", visible(why.as_str().unwrap_or_default())));
+            output.line(format!("which legal holds stand is not known: {}", line(why.as_str().unwrap_or_default())));
             output.line("    put the file back from a copy; or see in the log which were placed and released");
             output.line("    (`mortise trace search type:store.held`), remove the file and place them again");
         }
@@ -139,7 +140,7 @@ fn hold(output: &Output, place: &Place, name: &str, decision: &args::Decision, r
     let answer = reach::ask(place, &Request::Hold { name: name.to_owned(), release, approver, secret, reason })?;
     if output.is_human() {
         let what = if release { "released" } else { "nothing is removed or erased from now on:" };
-        output.line(format!("{what} legal hold `{name}`"));
+        output.line(format!("{what} legal hold `{}`", line(name)));
     } else {
         output.json(&answer);
     }
@@ -148,7 +149,7 @@ fn hold(output: &Output, place: &Place, name: &str, decision: &args::Decision, r
 
 fn erase(output: &Output, place: &Place, user: &str, decision: &args::Decision) -> Outcome {
     let (approver, reason) = reasoned(decision)?;
-    let who = visible(user);
+    let who = line(user);
     output.message(format!("what was said in calls of `{who}` becomes unreadable, for good"));
     output.message(format!("records stay, and name `{who}` as before: who called what, and when"));
     let secret = typed_secret(&format!("secret of {approver}: "))?;
@@ -157,9 +158,9 @@ fn erase(output: &Output, place: &Place, user: &str, decision: &args::Decision) 
     if !output.is_human() {
         output.json(&answer);
     } else if keys == 0 {
-        output.line(format!("nothing is kept of `{}`", visible(user)));
+        output.line(format!("nothing is kept of `{}`", line(user)));
     } else {
-        output.line(format!("{keys} data key(s) of `{}` destroyed", visible(user)));
+        output.line(format!("{keys} data key(s) of `{}` destroyed", line(user)));
     }
     Ok(if keys == 0 { Exit::Nothing } else { Exit::Ok })
 }

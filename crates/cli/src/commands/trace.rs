@@ -24,6 +24,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::{LogReader, Outside, Place as LogPlace, Report, Verdict};
+use vocab::shown::{line as one_line, name};
 use vocab::{Event, Exit};
 
 /// How often a followed log is looked at.
@@ -167,17 +168,17 @@ fn print_event(output: &Output, index: u64, event: &Event, time: &str) {
     let verdict = event.decision.map(|verdict| output.verdict(verdict)).unwrap_or_default();
     let outcome = event.outcome.map(vocab::event::Outcome::as_str).unwrap_or_default();
     let target = match (&event.server, &event.tool_name) {
-        (Some(server), Some(tool)) => format!("{server}/{tool}"),
-        (server, tool) => format!("{}{}", text(server), text(tool)),
+        (Some(server), Some(tool)) => name(&format!("{server}/{tool}")),
+        (server, tool) => name(&format!("{}{}", text(server), text(tool))),
     };
-    let rule = event.reasons.first().map(|reason| reason.rule.to_string()).unwrap_or_default();
+    let rule = event.reasons.first().map(|reason| name(reason.rule.as_str())).unwrap_or_default();
     output.line(format!(
         "{:>6}  {}  {:<18} {:<28} {verdict} {outcome} {rule} {}",
         format!("#{index}"),
         output.dim(time),
         event.kind.as_str(),
         target,
-        output.dim(&text(&event.text))
+        output.dim(&one_line(&text(&event.text)))
     ));
 }
 
@@ -206,7 +207,7 @@ fn show(output: &Output, dir: &Path, subject: &str) -> Outcome {
         let value: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         if output.is_human() {
             output.line(output.bold(&format!("event #{index}")));
-            output.line(serde_json::to_string_pretty(&value).unwrap_or_default());
+            output.line(vocab::shown::json(&serde_json::to_string_pretty(&value).unwrap_or_default()));
         } else {
             output.json(&json!({ "index": index, "event": value }));
         }
@@ -253,9 +254,9 @@ pub fn verify(output: &Output, dir: &Path, key: Option<&str>) -> Result<(Report,
     }
     let colour = if report.verdict == Verdict::Ok { AnsiColor::Green } else { AnsiColor::Red };
     let word = output.paint(word, colour.on_default().bold());
-    output.line(format!("{word}  log `{}`", report.origin));
+    output.line(format!("{word}  log `{}`", name(&report.origin)));
     if let (Some(place), Some(what)) = (place, what) {
-        output.line(format!("    {place}: {what}"));
+        output.line(format!("    {}: {}", one_line(&place), one_line(&what)));
     }
     if report.verdict != Verdict::Ok {
         output.line(format!("    found when {} events had been read", report.events));

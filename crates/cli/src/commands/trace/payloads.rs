@@ -1,7 +1,6 @@
 //! What records commit to: verified, and revealed.
 
 use super::reader;
-use crate::commands::approvals::visible;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
@@ -12,6 +11,7 @@ use std::path::Path;
 use store::payload::{DataKeys, Found, PayloadReader};
 use store::{KeysError, PayloadReport, ReadingKeys};
 use vocab::event::{Payload, PayloadClass};
+use vocab::shown::{line as one_line, name, visible};
 use vocab::{Event, Exit};
 
 /// The keys that reading the log in `log` takes; none for a log that was taken elsewhere, and none where one of them is
@@ -104,11 +104,11 @@ pub fn print(output: &Output, report: &PayloadReport) {
         ));
     }
     for damage in &report.damage {
-        output.line(format!("    `{}` cannot be read at byte {}", damage.path.display(), damage.offset));
+        output.line(format!("    `{}` cannot be read at byte {}", one_line(&damage.path.to_string_lossy()), damage.offset));
     }
     for bad in &report.named {
         let verdict = if bad.is_altered { "is altered" } else { "is missing, and no event says why" };
-        output.line(format!("    event #{}: payload `{}` ({}) {verdict}", bad.index, bad.name, bad.class.as_str()));
+        output.line(format!("    event #{}: payload `{}` ({}) {verdict}", bad.index, name(&bad.name), bad.class.as_str()));
     }
 }
 
@@ -149,7 +149,7 @@ fn say(output: &Output, index: u64, payload: &Payload<'_>, found: &Found) {
         Found::Absent => ("gone", None),
     };
     if output.is_human() {
-        let head = format!("event #{index}  {} ({}, {} bytes)", payload.name, payload.class.as_str(), payload.bytes);
+        let head = format!("event #{index}  {} ({}, {} bytes)", name(&payload.name), payload.class.as_str(), payload.bytes);
         output.line(output.bold(&head));
         output.line(text.map_or_else(|| format!("({state})"), |text| visible(&text)));
     } else {
