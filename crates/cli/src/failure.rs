@@ -7,6 +7,8 @@ use vocab::{Diagnostic, Exit, Severity};
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
+    /// The code of the complaint, which `mortise explain` knows, where it has one.
+    pub code: Option<String>,
     /// One sentence; empty when the output already said it.
     pub message: String,
     /// What to do.
@@ -23,11 +25,11 @@ pub type Outcome = Result<Exit, Failure>;
 impl Failure {
     /// A failure with a sentence.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), help: None, diagnostics: Vec::new(), passed_on: None }
+        Self { exit, code: None, message: message.into(), help: None, diagnostics: Vec::new(), passed_on: None }
     }
 
     /// The code to end with.
-    pub fn code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         self.passed_on.unwrap_or_else(|| self.exit.code())
     }
 

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
-use vocab::shown::{json, page};
+use vocab::shown::{json, name, page};
 use vocab::{Severity, Verdict};
 
 /// Where a command writes, and how.
@@ -77,7 +77,8 @@ impl Output {
         }
         if !failure.message.is_empty() {
             let label = self.paint_err("error", AnsiColor::Red.on_default().bold());
-            self.message(format!("{label}: {}", failure.message));
+            let code = failure.code.as_ref().map(|code| format!("[{}]", name(code))).unwrap_or_default();
+            self.message(format!("{label}{code}: {}", failure.message));
         }
         if let Some(help) = &failure.help {
             self.message(format!("  help: {help}"));

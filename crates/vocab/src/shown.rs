@@ -62,7 +62,8 @@ pub fn page(text: &str, styled: bool) -> String {
         let (before, from) = rest.split_at(at);
         out.push_str(before);
         let style = if styled { style(from) } else { 0 };
-        let (taken, after) = from.split_at(if style > 0 { style } else { from.chars().next().map_or(1, char::len_utf8) });
+        let (taken, after) =
+            from.split_at(if style > 0 { style } else { from.chars().next().map_or(1, char::len_utf8) });
         match style {
             0 => taken.chars().for_each(|c| push_escape(&mut out, c)),
             _ => out.push_str(taken),

@@ -9,9 +9,9 @@ use gateway::control::protocol::Request;
 use serde_json::Value;
 use store::Clock;
 use vocab::Exit;
-use vocab::shown::{line as one_line, name};
 /// What shows texts of others; here under its old place as well.
 pub use vocab::shown::visible;
+use vocab::shown::{line as one_line, name};
 
 /// Shows and answers calls that wait.
 pub fn run(output: &Output, place: &Place, args: &Approvals) -> Outcome {

@@ -150,7 +150,7 @@ fn hold(output: &Output, place: &Place, name: &str, decision: &args::Decision, r
 fn erase(output: &Output, place: &Place, user: &str, decision: &args::Decision) -> Outcome {
     let (approver, reason) = reasoned(decision)?;
     let who = line(user);
-    output.message(format!("what was said in calls of `{who}` becomes unreadable, for good"));
+    output.message(format!("with your secret, what was said in calls of `{who}` becomes unreadable, for good"));
     output.message(format!("records stay, and name `{who}` as before: who called what, and when"));
     let secret = typed_secret(&format!("secret of {approver}: "))?;
     let answer = reach::ask(place, &Request::Erase { user: user.to_owned(), approver, secret, reason })?;

@@ -104,11 +104,20 @@ pub fn print(output: &Output, report: &PayloadReport) {
         ));
     }
     for damage in &report.damage {
-        output.line(format!("    `{}` cannot be read at byte {}", one_line(&damage.path.to_string_lossy()), damage.offset));
+        output.line(format!(
+            "    `{}` cannot be read at byte {}",
+            one_line(&damage.path.to_string_lossy()),
+            damage.offset
+        ));
     }
     for bad in &report.named {
         let verdict = if bad.is_altered { "is altered" } else { "is missing, and no event says why" };
-        output.line(format!("    event #{}: payload `{}` ({}) {verdict}", bad.index, name(&bad.name), bad.class.as_str()));
+        output.line(format!(
+            "    event #{}: payload `{}` ({}) {verdict}",
+            bad.index,
+            name(&bad.name),
+            bad.class.as_str()
+        ));
     }
 }
 
@@ -149,7 +158,8 @@ fn say(output: &Output, index: u64, payload: &Payload<'_>, found: &Found) {
         Found::Absent => ("gone", None),
     };
     if output.is_human() {
-        let head = format!("event #{index}  {} ({}, {} bytes)", name(&payload.name), payload.class.as_str(), payload.bytes);
+        let head =
+            format!("event #{index}  {} ({}, {} bytes)", name(&payload.name), payload.class.as_str(), payload.bytes);
         output.line(output.bold(&head));
         output.line(text.map_or_else(|| format!("({state})"), |text| visible(&text)));
     } else {
