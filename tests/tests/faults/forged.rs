@@ -134,6 +134,8 @@ fn what_follows_the_log_shows_no_text_raw() {
 #[test]
 fn a_name_that_nobody_declared_is_not_recorded_as_text() {
     let project = faulty::project();
+    let agent = "mortise/agents/tester.toml";
+    project.write(agent, &project.read(agent).replace("tier = \"low\"", "tier = \"low\"\ncapture = \"full\""));
     let mut client = project.proxy("tester", "faulty");
     for name in ["my ssn is 123-45-6789", &hostile(), "faulty/echo", "", "no_such_tool", "my ssn is 123-45-6789"] {
         let answer = client.call(name, json!({}));
@@ -153,12 +155,11 @@ fn a_name_that_nobody_declared_is_not_recorded_as_text() {
         assert!(called[0].1 == called[5].1 && called[0].1 != called[1].1 && called[4].1.is_null(), "{called:?}");
     }
     let listed = project.ok(&["trace", "ls"]);
-    assert!(
-        listed.contains("faulty/undeclared") && !listed.contains('#'.to_string().as_str().repeat(2).as_str()),
-        "{listed}"
-    );
-    project.ok(&["trace", "search", "verdict:deny"]);
-    assert_eq!(project.run(&["replay"]).code, 0, "{:?}", project.run(&["replay"]));
+    assert_eq!(listed.matches("faulty/undeclared").count(), 5, "{listed}");
+    let found = project.ok(&["trace", "search", "tool:undeclared"]);
+    assert_eq!(found.matches("faulty/undeclared").count(), 5, "{found}");
+    let replayed = project.ok(&["replay"]);
+    assert!(replayed.contains("6  exact") && replayed.contains("6 decided again, all as recorded"), "{replayed}");
     end_gateway(&project);
     project.ok(&["trace", "verify"]);
     let mut folders = vec![project.state()];
