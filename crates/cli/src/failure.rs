@@ -14,6 +14,8 @@ const NOT_WHOLE: &str = "`mortise trace verify` says what is wrong with the log"
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
+    /// The code of the complaint, which `mortise explain` knows, where it has one.
+    pub code: Option<String>,
     /// One sentence; empty when the output already said it.
     pub message: String,
     /// What to do.
@@ -30,11 +32,11 @@ pub type Outcome = Result<Exit, Failure>;
 impl Failure {
     /// A failure with a sentence.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), help: None, diagnostics: Vec::new(), passed_on: None }
+        Self { exit, code: None, message: message.into(), help: None, diagnostics: Vec::new(), passed_on: None }
     }
 
     /// The code to end with.
-    pub fn code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         self.passed_on.unwrap_or_else(|| self.exit.code())
     }
 
@@ -78,8 +80,9 @@ impl Failure {
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         match &error {
-            ReadError::NoLog(_) => Self::new(Exit::Nothing, error.to_string())
-                .with_help("nothing has been recorded for this project yet"),
+            ReadError::NoLog(_) => {
+                Self::new(Exit::Nothing, error.to_string()).with_help("nothing has been recorded for this project yet")
+            }
             ReadError::Io { path, source } => Self::unreadable(path, source),
             ReadError::Short { .. } | ReadError::Checkpoint { .. } => Self::verification(error.to_string()),
         }
@@ -99,10 +102,12 @@ impl From<ProveError> for Failure {
 impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Self {
         match &error {
-            VerifyError::NoLog(_) => Self::new(Exit::Verification, error.to_string())
-                .with_help("is this the directory of a log? Of a project in which nothing was recorded there is none yet"),
-            VerifyError::Key(_) => Self::new(Exit::Usage, error.to_string())
-                .with_help("it is the line in `vkey` of the log's directory, and one of those that `mortise keys ls` prints"),
+            VerifyError::NoLog(_) => Self::new(Exit::Verification, error.to_string()).with_help(
+                "is this the directory of a log? Of a project in which nothing was recorded there is none yet",
+            ),
+            VerifyError::Key(_) => Self::new(Exit::Usage, error.to_string()).with_help(
+                "it is the line in `vkey` of the log's directory, and one of those that `mortise keys ls` prints",
+            ),
             VerifyError::Io { path, source } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Self::unreadable(path, source)
             }

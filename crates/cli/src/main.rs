@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.code(),
         Err(failure) => {
             output.failure(&failure);
-            failure.code()
+            failure.exit_code()
         }
     };
     ExitCode::from(code)

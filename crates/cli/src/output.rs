@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
+use vocab::shown::{json, name, page};
 use vocab::{Severity, Verdict};
 
 /// Where a command writes, and how.
@@ -37,12 +38,18 @@ impl Output {
         self.format == Format::Human
     }
 
-    /// A line of data. A reader that went away is not an error of ours.
+    /// A line of data, in which nothing but our own styles steers a terminal. A reader that went away is not an error of ours.
     pub fn line(&self, text: impl AsRef<str>) {
-        let _ = writeln!(std::io::stdout().lock(), "{}", text.as_ref());
+        let text = if self.is_human() { page(text.as_ref(), self.colour_out) } else { json(text.as_ref()) };
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
     }
 
-    /// Data as it is.
+    /// Lines of data, as [`line`](Self::line) writes one.
+    pub fn page(&self, text: impl AsRef<str>) {
+        self.raw(page(text.as_ref(), self.colour_out));
+    }
+
+    /// Data of ours as it is.
     pub fn raw(&self, text: impl AsRef<str>) {
         let mut stdout = std::io::stdout().lock();
         let _ = stdout.write_all(text.as_ref().as_bytes());
@@ -68,7 +75,7 @@ impl Output {
 
     /// A message.
     pub fn message(&self, text: impl AsRef<str>) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
+        let _ = writeln!(std::io::stderr().lock(), "{}", page(text.as_ref(), self.colour_err));
     }
 
     /// A failure: complaints first, then the sentence, then what to do.
@@ -78,7 +85,8 @@ impl Output {
         }
         if !failure.message.is_empty() {
             let label = self.paint_err("error", AnsiColor::Red.on_default().bold());
-            self.message(format!("{label}: {}", failure.message));
+            let code = failure.code.as_ref().map(|code| format!("[{}]", name(code))).unwrap_or_default();
+            self.message(format!("{label}{code}: {}", failure.message));
         }
         if let Some(help) = &failure.help {
             self.message(format!("  help: {help}"));
@@ -100,11 +108,6 @@ impl Output {
     /// Text for standard output in a style.
     pub fn paint(&self, text: &str, style: Style) -> String {
         if self.colour_out { format!("{style}{text}{style:#}") } else { text.to_owned() }
-    }
-
-    /// Whether messages may have colours.
-    pub fn has_coloured_messages(&self) -> bool {
-        self.colour_err
     }
 
     fn paint_err(&self, text: &str, style: Style) -> String {

@@ -37,11 +37,13 @@ pub fn failure(error: ClientError) -> Failure {
     match error {
         ClientError::Refused { code, message, help } => {
             let exit = match code.as_str() {
-                "control/governed" | "approver/secret" => Exit::Denied,
-                "approval/answer" | "approval/unknown" | "approval/ambiguous" | "keys/under-way" => Exit::Nothing,
+                "control/governed" | "approver/secret" | "keys/under-way" | "retention/held" => Exit::Denied,
+                "approval/answer" | "approval/unknown" | "approval/ambiguous" | "retention/hold" => Exit::Nothing,
+                "access/reason" | "keys/reason" | "keys/overlap" | "retention/reason" => Exit::Usage,
+                "keys/rotate" | "retention/failed" | "log/write" => Exit::Environment,
                 _ => Exit::Configuration,
             };
-            Failure { help, ..Failure::new(exit, format!("{message} [{code}]")) }
+            Failure { help, code: Some(code), ..Failure::new(exit, message) }
         }
         other => Failure::new(Exit::Environment, other.to_string())
             .with_help("run `mortise doctor`; the gateway writes to `gateway.err` in the state directory"),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use vocab::event::{Kind, Outcome};
-use vocab::{Event, Verdict};
+use vocab::{Event, Verdict, shown};
 
 /// Calls remembered at once while a log is read; beyond, the older half is forgotten.
 const MAX_ROWS: usize = 1_000_000;
@@ -220,17 +220,17 @@ impl Row {
         let mut text = format!(
             "{}  {verdict}  {:<28} {:<34} {:<20} {}",
             output.dim(time),
-            self.action,
-            self.rule,
+            shown::name(&self.action),
+            shown::name(&self.rule),
             self.end(),
-            output.dim(name)
+            output.dim(&shown::name(name))
         );
         // Below the action: behind the time, two spaces, the verdict, three spaces.
         let indent = " ".repeat(time.chars().count() + 13);
         for line in self.notes() {
             text.push('\n');
             text.push_str(&indent);
-            text.push_str(&output.dim(&line));
+            text.push_str(&output.dim(&shown::line(&line)));
         }
         text
     }
@@ -245,7 +245,7 @@ impl Row {
         };
         match self.confinement.as_deref() {
             Some("none") | None => outcome.to_owned(),
-            Some(confinement) => format!("{outcome} ({})", confinement.replace('_', " ")),
+            Some(confinement) => format!("{outcome} ({})", shown::name(confinement).replace('_', " ")),
         }
     }
 

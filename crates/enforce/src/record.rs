@@ -98,6 +98,9 @@ impl Recorder {
         if shared.is_none() {
             columns.fill(&mut event, call);
         }
+        if let Some(digest) = &columns.tool_digest {
+            event.detail.insert("tool_digest".to_owned(), digest.as_str().into());
+        }
         CallEvent { event, shared }
     }
 

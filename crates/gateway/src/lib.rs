@@ -13,7 +13,7 @@
 //! | [`jsonrpc`] | the envelope |
 //! | [`guardian`] | children that cannot outlive us |
 //! | [`shim`] | the thin process in place of a stdio server |
-//! | `sinks` | the log, sent elsewhere while it grows |
+//! | [`sinks`] | the log, sent elsewhere while it grows |
 //! | [`witness`] | cosigning the logs of other gateways |
 
 pub mod connections;
@@ -24,6 +24,6 @@ pub mod jsonrpc;
 pub mod listener;
 pub mod process;
 pub mod shim;
-mod sinks;
+pub mod sinks;
 pub mod upstream;
 pub mod witness;

@@ -71,6 +71,8 @@ pub(crate) fn sync_ancestors(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         synced => synced,
     };
+    // Above the working directory a relative path has no names.
+    let path = std::path::absolute(path)?;
     at_once(path.ancestors().map(|dir| move || sync(dir))).into_iter().collect()
 }
 
@@ -110,6 +112,8 @@ pub(crate) fn sync(file: &File, path: &Path) -> io::Result<()> {
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     step(path)?;
     let Some(parent) = path.parent() else { return Ok(()) };
+    // Of a name in the working directory the parent has none.
+    let parent = if parent == Path::new("") { Path::new(".") } else { parent };
     File::open(parent)?.sync_all()?;
     names_are_synced(parent)
 }

@@ -84,6 +84,9 @@ impl Deref for Call {
     }
 }
 
+/// What the `tool_name` column says of a tool that nobody declared, under a name that could be any text.
+pub const UNDECLARED: &str = "undeclared";
+
 /// An operation and the server it is asked of (or, for client requests, the server that asks).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {

@@ -1,5 +1,6 @@
 //! One shape for every complaint about what a user wrote, whichever parser found it.
 
+use crate::shown::{line, name, visible};
 use serde::Serialize;
 
 /// How bad it is.
@@ -102,20 +103,20 @@ impl std::fmt::Display for Diagnostic {
             Severity::Warning => "warning",
             Severity::Error => "error",
         };
-        writeln!(f, "{level}[{}]: {}", self.code, self.message)?;
+        writeln!(f, "{level}[{}]: {}", self.code, visible(&self.message))?;
         if !self.file.is_empty() {
-            write!(f, "  --> {}", self.file)?;
+            write!(f, "  --> {}", line(&self.file))?;
             if self.line > 0 {
                 write!(f, ":{}:{}", self.line, self.column)?;
             }
             writeln!(f)?;
         }
         if !self.candidates.is_empty() {
-            let names: Vec<String> = self.candidates.iter().map(|name| format!("`{name}`")).collect();
+            let names: Vec<String> = self.candidates.iter().map(|candidate| format!("`{}`", name(candidate))).collect();
             writeln!(f, "  did you mean {}?", names.join(" or "))?;
         }
         if let Some(help) = &self.help {
-            writeln!(f, "  help: {help}")?;
+            writeln!(f, "  help: {}", visible(help))?;
         }
         Ok(())
     }

@@ -13,10 +13,11 @@ pub mod id;
 pub mod label;
 mod principal;
 pub mod redaction;
+pub mod shown;
 mod tool;
 mod verdict;
 
-pub use call::{Call, CallParts, Operation, Target};
+pub use call::{Call, CallParts, Operation, Target, UNDECLARED};
 pub use decision::{Decision, Discharge, Fault, FaultKind, Obligations, Place, Reason, Would};
 pub use diagnostic::{Diagnostic, Severity};
 pub use event::Event;

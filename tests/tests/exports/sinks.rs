@@ -155,6 +155,14 @@ fn a_file_among_what_mortise_keeps_is_not_written() {
     let _gateway = project.up(&["--dev"]);
     let why = wait_for("a sink that says why", || status(&project)["failure"].as_str().map(ToOwned::to_owned));
     assert!(why.contains("Mortise keeps its own files there; choose another `path`"), "{why}");
+    let checked = project.run(&["check"]);
+    assert_eq!(checked.code, 3, "{checked:?}");
+    assert!(checked.stderr.contains("error[config/sink-path]: the sink `disk` cannot write to"), "{}", checked.stderr);
+    assert!(
+        checked.stderr.contains("mortise.toml:") && checked.stderr.contains("choose a file elsewhere"),
+        "{}",
+        checked.stderr
+    );
     assert!(project.run(&["doctor"]).stdout.contains("keeps its own files there"));
     assert!(!project.root().join("mortise/agents/events.jsonl").exists());
 }
@@ -299,5 +307,27 @@ fn a_missing_variable_is_said_and_nothing_is_sent_without_it() {
     let _gateway = project.up(&["--dev"]);
     let sink = wait_for("a sink that says why", || Some(status(&project)).filter(|sink| sink["failure"].is_string()));
     assert_eq!(sink["failure"], "the variable `NOT_SET` is not set");
+    assert_eq!(sink["cannot_start"], true);
+    let doctor = project.run(&["doctor"]).stdout;
+    assert!(doctor.contains("the variable `NOT_SET` is not set") && doctor.contains("start it again"), "{doctor}");
     assert!(receiver.requests().is_empty());
+}
+
+/// What arrived before a restart without the variable is not counted as behind.
+#[test]
+fn a_sink_that_cannot_start_is_as_far_behind_as_it_was() {
+    let receiver = Receiver::start();
+    let project = project(&sink("otlp", &receiver, "headers = { authorization = \"env:SOC_TOKEN\" }\n"));
+    let gateway = project.up_with(&["--dev"], &[("SOC_TOKEN", "Bearer let-me-in")]);
+    search(&mut project.hosted(BOT, "desk"));
+    let next = wait_for("a sink that has sent everything", || {
+        let sink = status(&project);
+        (receiver.taken().len() == 1 && sink["behind"] == 0).then(|| sink["next"].as_u64()).flatten()
+    });
+    assert!(next > 4, "{next}");
+    end(&project);
+    drop(gateway);
+    let _gateway = project.up(&["--dev"]);
+    let sink = wait_for("a sink that says why", || Some(status(&project)).filter(|sink| sink["failure"].is_string()));
+    assert!(sink["next"].as_u64() >= Some(next), "{sink}");
 }

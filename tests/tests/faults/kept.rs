@@ -242,7 +242,8 @@ fn a_person_is_erased_unless_a_hold_stands() {
     let shown = project.run(&["retention", "show"]).stdout;
     assert!(shown.contains("legal hold `case-7` by ada: asked for"), "{shown}");
     let refused = decide(&project, &["retention", "erase", "--user", "bo"]);
-    assert!(refused.code == 3 && refused.stderr.contains("the legal hold `case-7` stands"), "{refused:#?}");
+    let said = "error[retention/held]: the legal hold `case-7` stands";
+    assert!(refused.code == 12 && refused.stderr.contains(said), "{refused:#?}");
     assert_eq!(verified(&project).1["ok"], 3);
     let released = decide(&project, &["retention", "release", "case-7"]);
     assert_eq!(released.code, 0, "{released:#?}");

@@ -11,6 +11,7 @@ mod descendants;
 mod faulty;
 mod flipped;
 mod foreign;
+mod forged;
 mod formats;
 mod full_disk;
 mod http_rules;

@@ -51,8 +51,12 @@ fn a_rotation_is_recorded_overlaps_and_destroys_the_old_key() {
         (&Value::from("a yearly change"), &Value::from(old.clone()), &Value::from(new.clone()))
     );
     let again = project.run(&["keys", "rotate", "--why", "at once again"]);
-    assert_eq!(again.code, 4, "{again:?}");
-    assert!(again.stderr.contains("a rotation is under way") && again.stderr.contains("mortise keys ls"), "{again:?}");
+    assert_eq!(again.code, 12, "{again:?}");
+    assert!(
+        again.stderr.contains("error[keys/under-way]: a rotation is under way")
+            && again.stderr.contains("mortise keys ls"),
+        "{again:?}"
+    );
     for key in [&old, &new] {
         assert_eq!(project.run(&["trace", "verify", "--key", key]).code, 0, "during the overlap");
     }

@@ -186,6 +186,41 @@ fn a_checkpoint_that_a_power_cut_put_back_contradicts_nothing() {
     wait_for("a cosignature again", || cosigned(&project, &witness).filter(|size| *size > whole));
 }
 
+/// Beside what is running, and told so: a witness that does not know the log's key any more.
+#[test]
+fn a_witness_that_refuses_is_said_by_doctor() {
+    let project = recorded(1);
+    let witness = witness_of(&project, None, &[OTHER_KEY]);
+    configure(&project, &witness);
+    let _gateway = project.up(&["--dev"]);
+    let line = wait_for("a witness that is said to refuse", || {
+        let doctor = project.run(&["doctor"]).stdout;
+        doctor.lines().find(|line| line.contains("does not cosign this log")).map(ToOwned::to_owned)
+    });
+    assert!(line.starts_with("warn  witness") && line.contains("`team` has cosigned nothing"), "{line}");
+}
+
+/// In a folder that is named from where the command runs, new and old.
+#[test]
+fn a_witness_begins_in_a_relative_folder() {
+    let project = recorded(1);
+    let key = fs::read_to_string(project.log().join("vkey")).expect("the log's key");
+    for dir in ["w1", "./w2", "deep/er/w3", "../w4", "w1"] {
+        let args =
+            ["witness", "--dir", dir, "--name", "w.example/team", "--listen", "127.0.0.1:0", "--log", key.trim()];
+        let mut process = project.command(&args).stdout(Stdio::piped()).spawn().expect("a started witness");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("stdout")).read_line(&mut line).expect("a line");
+        let _ = process.kill();
+        process.wait().expect("its end");
+        assert!(line.starts_with("w.example/team+"), "{dir}: {line:?}");
+        assert!(project.root().join(dir).join("key").exists(), "{dir}");
+    }
+}
+
+/// The key of a log that no test has.
+const OTHER_KEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+
 #[test]
 fn a_witness_answers_as_the_specification_says() {
     let project = recorded(2);

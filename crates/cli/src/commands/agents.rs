@@ -9,6 +9,7 @@ use gateway::control::protocol::Request;
 use govern::project::Project;
 use serde_json::{Value, json};
 use vocab::Exit;
+use vocab::shown::{line, name};
 
 /// Lists agents, makes keys.
 pub fn run(output: &Output, place: &Place, args: &Agents) -> Outcome {
@@ -52,11 +53,11 @@ fn list(output: &Output, place: &Place) -> Outcome {
             output.bold(agent.id.as_str()),
             agent.tier.as_str(),
             agent.mode.as_str(),
-            agent.owner
+            line(&agent.owner)
         ));
-        output.line(format!("  {}", agent.purpose));
+        output.line(format!("  {}", line(&agent.purpose)));
         for tool in &agent.privileges.tools {
-            output.line(format!("  - {tool}"));
+            output.line(format!("  - {}", name(&tool.to_string())));
         }
     }
     Ok(Exit::Ok)

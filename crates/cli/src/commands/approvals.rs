@@ -9,6 +9,9 @@ use gateway::control::protocol::Request;
 use serde_json::Value;
 use store::Clock;
 use vocab::Exit;
+/// What shows texts of others; here under its old place as well.
+pub use vocab::shown::visible;
+use vocab::shown::{line as one_line, name};
 
 /// Shows and answers calls that wait.
 pub fn run(output: &Output, place: &Place, args: &Approvals) -> Outcome {
@@ -43,7 +46,7 @@ fn list(output: &Output, place: &Place, all: bool) -> Outcome {
     }
     let now = Clock::system().now();
     for approval in shown {
-        let rules: Vec<&str> = strings(approval, "rules").collect();
+        let rules: Vec<String> = strings(approval, "rules").map(name).collect();
         let expires = if text(approval, "state") == "pending" {
             format!("  expires {}", away(number(approval, "expires_us") - now))
         } else {
@@ -51,10 +54,10 @@ fn list(output: &Output, place: &Place, all: bool) -> Outcome {
         };
         output.line(format!(
             "{}  {:<9} {:<28} agent {}  asked by {}{expires}",
-            output.bold(text(approval, "id")),
+            output.bold(&name(text(approval, "id"))),
             standing(approval),
-            text(approval, "action"),
-            text(approval, "agent"),
+            name(text(approval, "action")),
+            name(text(approval, "agent")),
             rules.join(", ")
         ));
     }
@@ -67,9 +70,9 @@ fn show(output: &Output, place: &Place, id: &str) -> Outcome {
         output.json(&shown);
         return Ok(Exit::Ok);
     }
-    output.line(format!("{}  {}", output.bold(text(&shown, "id")), standing(&shown)));
+    output.line(format!("{}  {}", output.bold(&name(text(&shown, "id"))), standing(&shown)));
     let now = Clock::system().now();
-    let line = |label: &str, what: &str| output.line(format!("  {label:<13} {what}"));
+    let line = |label: &str, what: &str| output.line(format!("  {label:<13} {}", one_line(what)));
     line("agent", &format!("{}, tier {}", text(&shown, "agent"), text(&shown, "tier")));
     line("on behalf of", Some(text(&shown, "user")).filter(|user| !user.is_empty()).unwrap_or("nobody who is known"));
     line("call", text(&shown, "action"));
@@ -86,7 +89,7 @@ fn show(output: &Output, place: &Place, id: &str) -> Outcome {
     for answer in shown.get("answers").and_then(Value::as_array).into_iter().flatten() {
         let said = if text(answer, "say") == "approve" { "approved" } else { "refused" };
         let (who, at) = (text(answer, "approver"), when(answer, "at_us", now));
-        line("answer", &format!("{who} {said}, {at}: {}", visible(text(answer, "reason"))));
+        line("answer", &format!("{who} {said}, {at}: {}", text(answer, "reason")));
     }
     output.line("  arguments     (effective: what would run)");
     let arguments = shown.get("arguments").cloned().unwrap_or_default();
@@ -96,7 +99,7 @@ fn show(output: &Output, place: &Place, id: &str) -> Outcome {
         output.line(format!("    {line}"));
     }
     if let Some(purpose) = shown.get("purpose_claimed").and_then(Value::as_str) {
-        output.line(format!("  the agent says (unverified): {}", visible(purpose)));
+        output.line(format!("  the agent says (unverified): {}", one_line(purpose)));
     }
     Ok(Exit::Ok)
 }
@@ -135,22 +138,6 @@ fn enroll(output: &Output, place: &Place, approver: &str) -> Outcome {
     reach::ask(place, &Request::Enroll { approver: approver.to_owned(), secret, present })?;
     output.message(format!("`{approver}` can answer now; only a hash of the secret is kept"));
     Ok(Exit::Ok)
-}
-
-/// A text somebody else wrote, with everything that could steer a terminal shown as an escape.
-pub fn visible(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| match c {
-            '\n' => vec!['\n'],
-            c if c.is_control() || is_steering(c) => c.escape_unicode().collect(),
-            c => vec![c],
-        })
-        .collect()
-}
-
-/// Bidirectional controls, zero-width characters and tags.
-const fn is_steering(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Where an approval stands, in a word for people.
@@ -207,10 +194,5 @@ mod tests {
         let asked = serde_json::json!({ "t": 1_795_000_000_123_456_i64 });
         assert_eq!(when(&asked, "t", 1_795_000_003_000_000), "2026-11-18T11:06:40Z, 2 s ago");
         assert_eq!(when(&asked, "other", 0), "1970-01-01T00:00:00Z, in 0 s");
-    }
-
-    #[test]
-    fn text_of_agents_cannot_steer_the_terminal() {
-        assert_eq!(visible("a\u{1b}[2Jb\u{202e}c\n"), "a\\u{1b}[2Jb\\u{202e}c\n");
     }
 }

@@ -10,6 +10,7 @@ use crate::output::Output;
 use crate::place::Place;
 use enforce::Snapshot;
 use gateway::process::{Compiled, ConfigurationError, compile};
+use gateway::sinks::misplaced;
 use govern::project::Files;
 use govern::protected::Protected;
 use serde::Serialize;
@@ -51,6 +52,7 @@ fn check(place: &Place, files: &Files) -> Result<Checked, Failure> {
         Err(error) => return Err(Failure::new(Exit::Configuration, error.to_string())),
     };
     let Compiled { project, bundle, mut diagnostics } = compiled;
+    diagnostics.extend(misplaced(&place.root, &place.state, &project.settings, files));
     let (suites, wrong) = lab::read_all(&project, files);
     diagnostics.extend(wrong);
     let home = std::env::var("HOME").ok();

@@ -15,6 +15,7 @@ use anstyle::AnsiColor;
 pub(super) use machine::in_path;
 use serde::Serialize;
 use vocab::Exit;
+use vocab::shown::line;
 
 /// Makes every check.
 pub fn run(output: &Output, global: &Global) -> Outcome {
@@ -90,8 +91,8 @@ fn print(output: &Output, check: &Check) {
         Level::Warn => ("warn", AnsiColor::Yellow.on_default().bold()),
         Level::Fail => ("fail", AnsiColor::Red.on_default().bold()),
     };
-    output.line(format!("{}  {:<16} {}", output.paint(word, style), check.name, check.found));
+    output.line(format!("{}  {:<16} {}", output.paint(word, style), check.name, line(&check.found)));
     if let Some(fix) = &check.fix {
-        output.line(format!("{:24}{}", "", output.dim(&format!("fix: {fix}"))));
+        output.line(format!("{:24}{}", "", output.dim(&format!("fix: {}", line(fix)))));
     }
 }

@@ -77,10 +77,35 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     /// What a code may begin with.
-    const KINDS: [&str; 24] = [
-        "agent", "approval", "approver", "builtin", "caller", "config", "control", "default", "fault", "limits",
-        "listen", "lock", "log", "policy", "project", "run", "sandbox", "sanitize", "schema", "search", "server",
-        "shipped", "tests", "tool",
+    const KINDS: [&str; 28] = [
+        "access",
+        "agent",
+        "approval",
+        "approver",
+        "builtin",
+        "caller",
+        "config",
+        "control",
+        "default",
+        "export",
+        "fault",
+        "keys",
+        "limits",
+        "listen",
+        "lock",
+        "log",
+        "policy",
+        "project",
+        "retention",
+        "run",
+        "sandbox",
+        "sanitize",
+        "schema",
+        "search",
+        "server",
+        "shipped",
+        "tests",
+        "tool",
     ];
 
     /// Looks like a code and is none: a method of MCP.

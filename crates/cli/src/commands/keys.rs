@@ -1,7 +1,6 @@
 //! `mortise keys`: the keys that sign the log.
 
 use crate::args::{Global, Keys, KeysRotate};
-use crate::commands::approvals::visible;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use store::{Clock, ListedKey};
 use vocab::Exit;
+use vocab::shown::line;
 
 /// Microseconds of a day.
 const DAY: i64 = 24 * 60 * 60 * 1_000_000;
@@ -55,7 +55,7 @@ fn human(output: &Output, key: &ListedKey, now: i64) {
     output.line(format!("{}  {sizes}{}", output.bold(&key.span.key.id().to_string()), age.unwrap_or_default()));
     output.line(format!("    {}", key.span.key.to_vkey()));
     if let Some(why) = &key.why {
-        output.line(format!("    {}", output.dim(&visible(why))));
+        output.line(format!("    {}", output.dim(&line(why))));
     }
 }
 

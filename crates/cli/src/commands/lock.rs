@@ -11,6 +11,7 @@ use govern::project::{LOCK, Project, Server};
 use serde_json::{Value, json};
 use vocab::Exit;
 use vocab::id::ServerId;
+use vocab::shown::{line, name};
 
 /// Starts or reaches the servers, lists their tools, compares and writes.
 pub fn run(output: &Output, place: &Place, args: &args::Lock) -> Outcome {
@@ -105,17 +106,17 @@ fn report(output: &Output, server: &ServerId, pinned: &PinnedServer, drift: &Dri
     output.line(format!("{}  {tools} tools, {state}", output.bold(server.as_str())));
     if !was_known {
         for tool in pinned.tools.keys() {
-            output.line(format!("  + {tool}"));
+            output.line(format!("  + {}", name(tool.as_str())));
         }
         return;
     }
     for tool in &drift.added {
-        output.line(format!("  + {tool}"));
+        output.line(format!("  + {}", name(tool.as_str())));
     }
     for tool in &drift.removed {
-        output.line(format!("  - {tool}"));
+        output.line(format!("  - {}", name(tool.as_str())));
     }
     for changed in &drift.changed {
-        output.line(format!("  ~ {}: {}", changed.tool, changed.what.join(", ")));
+        output.line(format!("  ~ {}: {}", name(changed.tool.as_str()), line(&changed.what.join(", "))));
     }
 }

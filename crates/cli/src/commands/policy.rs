@@ -4,7 +4,7 @@ mod explain;
 mod scope;
 
 use crate::args;
-use crate::commands::approvals::{typed_secret, visible};
+use crate::commands::approvals::typed_secret;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
@@ -14,6 +14,7 @@ use gateway::control::protocol::Request;
 use gateway::process::{Compiled, ConfigurationError, compile};
 use serde_json::{Value, json};
 use vocab::Exit;
+use vocab::shown::line;
 
 /// Explains, compares, accepts.
 pub fn run(output: &Output, place: &Place, args: &args::Policy) -> Outcome {
@@ -116,10 +117,10 @@ fn shown(output: &Output, pending: &Value) -> Vec<String> {
         }
         lines.push(output.paint(title, colour.on_default().bold()));
         // File and rule names are somebody else's text.
-        lines.extend(sentences.iter().map(|sentence| format!("  {mark} {}", visible(sentence))));
+        lines.extend(sentences.iter().map(|sentence| format!("  {mark} {}", line(sentence))));
     }
     let candidate = pending.get("candidate").and_then(Value::as_str).unwrap_or_default();
-    lines.push(format!("candidate {}", visible(candidate)));
+    lines.push(format!("candidate {}", line(candidate)));
     lines
 }
 

@@ -56,7 +56,7 @@ pub fn run(output: &Output, place: &Place, args: &args::Replay) -> Outcome {
             .map_err(|error| Failure::new(Exit::Environment, format!("cannot write `{}`: {error}", path.display())))?;
     }
     if output.is_human() {
-        output.raw(lab::replay::human(&report, aim, &time, &|tone, text| paint(output, tone, text)));
+        output.page(lab::replay::human(&report, aim, &time, &|tone, text| paint(output, tone, text)));
     } else {
         output.json(&lab::replay::json(&report, aim));
     }

@@ -1,7 +1,7 @@
 //! `mortise retention`: how long things are kept, legal holds, and erasure.
 
 use crate::args;
-use crate::commands::approvals::{typed_secret, visible};
+use crate::commands::approvals::typed_secret;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Output, counted, size};
 use crate::place::Place;
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use vocab::Exit;
 use vocab::event::PayloadClass;
+use vocab::shown::line;
 
 /// Shows, removes, holds, releases, erases.
 pub fn run(output: &Output, place: &Place, args: &args::Retention) -> Outcome {
@@ -111,10 +112,10 @@ fn records(place: &Place) -> Result<(u64, Option<store::prune::Removed>), Failur
 
 /// Why nothing is removed for now: holds, a list of holds that cannot be read, a clock that is not believed.
 fn print_stops(output: &Output, stops: &Value) {
-    let text = |of: &Value, name: &str| visible(of.get(name).and_then(Value::as_str).unwrap_or_default());
+    let text = |of: &Value, name: &str| line(of.get(name).and_then(Value::as_str).unwrap_or_default());
     match (stops.get("unknown"), stops.get("holds").and_then(Value::as_array)) {
         (Some(why), _) => {
-            output.line(format!("which legal holds stand is not known: {}", visible(why.as_str().unwrap_or_default())));
+            output.line(format!("which legal holds stand is not known: {}", line(why.as_str().unwrap_or_default())));
             output.line("    put the file back from a copy; or see in the log which were placed and released");
             output.line("    (`mortise trace search type:store.held`), remove the file and place them again");
         }
@@ -176,7 +177,7 @@ fn hold(output: &Output, place: &Place, name: &str, decision: &args::Decision, r
     let answer = reach::ask(place, &Request::Hold { name: name.to_owned(), release, approver, secret, reason })?;
     if output.is_human() {
         let what = if release { "released" } else { "nothing is removed or erased from now on:" };
-        output.line(format!("{what} legal hold `{name}`"));
+        output.line(format!("{what} legal hold `{}`", line(name)));
     } else {
         output.json(&answer);
     }
@@ -185,8 +186,8 @@ fn hold(output: &Output, place: &Place, name: &str, decision: &args::Decision, r
 
 fn erase(output: &Output, place: &Place, user: &str, decision: &args::Decision) -> Outcome {
     let (approver, reason) = reasoned(decision)?;
-    let who = visible(user);
-    output.message(format!("what was said in calls of `{who}` becomes unreadable, for good"));
+    let who = line(user);
+    output.message(format!("with your secret, what was said in calls of `{who}` becomes unreadable, for good"));
     output.message(format!("records stay, and name `{who}` as before: who called what, and when"));
     let secret = typed_secret(&format!("secret of {approver}: "))?;
     let answer = reach::ask(place, &Request::Erase { user: user.to_owned(), approver, secret, reason })?;
@@ -194,9 +195,9 @@ fn erase(output: &Output, place: &Place, user: &str, decision: &args::Decision) 
     if !output.is_human() {
         output.json(&answer);
     } else if keys == 0 {
-        output.line(format!("nothing is kept of `{}`", visible(user)));
+        output.line(format!("nothing is kept of `{}`", line(user)));
     } else {
-        output.line(format!("{} of `{}` destroyed", counted(keys, "data key"), visible(user)));
+        output.line(format!("{} of `{}` destroyed", counted(keys, "data key"), line(user)));
     }
     Ok(if keys == 0 { Exit::Nothing } else { Exit::Ok })
 }

@@ -62,7 +62,7 @@ pub fn protected(root: &Path) -> Result<Protected, Failure> {
 
 fn print(output: &Output, report: &Report, strict: bool) {
     match output.format {
-        args::Format::Human => output.raw(lab::report::human(report, &|tone, text| paint(output, tone, text))),
+        args::Format::Human => output.page(lab::report::human(report, &|tone, text| paint(output, tone, text))),
         args::Format::Json => output.json(&lab::report::json(report, strict)),
         args::Format::Ndjson => lab::report::ndjson(report, strict).for_each(|line| output.line(line)),
         args::Format::Junit => output.raw(lab::report::junit(report, strict)),

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::LogReader;
 use store::payload::Day;
+use vocab::shown::{line as one_line, name};
 use vocab::{Event, Exit};
 
 /// How often a followed log is looked at.
@@ -195,17 +196,17 @@ fn print_event(output: &Output, index: u64, event: &Event, time: &str) {
     let verdict = event.decision.map(|verdict| output.verdict(verdict)).unwrap_or_default();
     let outcome = event.outcome.map(vocab::event::Outcome::as_str).unwrap_or_default();
     let target = match (&event.server, &event.tool_name) {
-        (Some(server), Some(tool)) => format!("{server}/{tool}"),
-        (server, tool) => format!("{}{}", text(server), text(tool)),
+        (Some(server), Some(tool)) => name(&format!("{server}/{tool}")),
+        (server, tool) => name(&format!("{}{}", text(server), text(tool))),
     };
-    let rule = event.reasons.first().map(|reason| reason.rule.to_string()).unwrap_or_default();
+    let rule = event.reasons.first().map(|reason| name(reason.rule.as_str())).unwrap_or_default();
     output.line(format!(
         "{:>6}  {}  {:<18} {:<28} {verdict} {outcome} {rule} {}",
         format!("#{index}"),
         output.dim(time),
         event.kind.as_str(),
         target,
-        output.dim(&text(&event.text))
+        output.dim(&one_line(&text(&event.text)))
     ));
 }
 
@@ -234,7 +235,7 @@ fn show(output: &Output, dir: &Path, subject: &str) -> Outcome {
     if output.is_human() {
         for (index, bytes) in &found {
             output.line(output.bold(&format!("event #{index}")));
-            output.line(serde_json::to_string_pretty(&value(bytes)).unwrap_or_default());
+            output.line(vocab::shown::json(&serde_json::to_string_pretty(&value(bytes)).unwrap_or_default()));
         }
     } else {
         let events = found.iter().map(|(index, bytes)| json!({ "index": index, "event": value(bytes) }));
@@ -252,8 +253,7 @@ fn no_event(index: Option<u64>, subject: &str) -> Failure {
         Some(index) => format!("the log has no event #{index}"),
         None => format!("the log has no call `{}`", visible(subject)),
     };
-    Failure::new(Exit::Nothing, what)
-        .with_help("`mortise trace ls` lists calls, `--events` every event with its index")
+    Failure::new(Exit::Nothing, what).with_help("`mortise trace ls` lists calls, `--events` every event with its index")
 }
 
 /// The failure to show an event that was there once, if that is it.
@@ -278,9 +278,8 @@ fn prove(output: &Output, dir: &Path, index: u64, leaf: Option<&Path>) -> Outcom
     })?;
     if let Some(leaf) = leaf {
         let bytes = reader(dir)?.get(index)?.unwrap_or_default();
-        std::fs::write(leaf, bytes).map_err(|error| {
-            Failure::new(Exit::Environment, format!("cannot write `{}`: {error}", leaf.display()))
-        })?;
+        std::fs::write(leaf, bytes)
+            .map_err(|error| Failure::new(Exit::Environment, format!("cannot write `{}`: {error}", leaf.display())))?;
     }
     output.raw(proof);
     Ok(Exit::Ok)

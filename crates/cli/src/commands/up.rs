@@ -8,11 +8,13 @@ use gateway::control::protocol::Request;
 use gateway::control::{Client, ClientError};
 use gateway::process::{Claim, Gateway, StartError};
 use serde_json::Value;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use vocab::Exit;
+use vocab::shown::line;
 
 /// How often, and how often at most, it is looked whether a gateway that was told to end has ended.
 const ENDING_LOOK: Duration = Duration::from_millis(25);
@@ -28,7 +30,7 @@ pub fn run(output: &Output, place: &Place, args: &args::Up) -> Outcome {
     let _claim = take_over(output, place)?;
     let mut options = place.options();
     options.dev = args.dev;
-    serve(output, options, |gateway| async move {
+    serve(options, |gateway| async move {
         let settings = gateway.shared.pipeline.snapshot().project.settings.clone();
         let bound = gateway.listen(Some(listen.unwrap_or(settings.gateway.listen))).await?;
         output.message(format!("mortise {} guards `{}`", vocab::MORTISE_VERSION, settings.name));
@@ -111,18 +113,19 @@ pub fn gateway(output: &Output, args: &args::Gateway) -> Outcome {
     let place = Place::at(&args.root)?;
     let mut options = place.options();
     options.on_demand = args.on_demand;
-    serve(output, options, |_| async move {
+    serve(options, |_| async move {
         output.message("ready");
         Ok(())
     })
 }
 
 /// What a serving process says of itself, as far as `MORTISE_LOG` asks for it.
-pub(super) fn log_to_stderr(output: &Output) {
+pub(super) fn log_to_stderr() {
     let filter = std::env::var("MORTISE_LOG").unwrap_or_else(|_| "warn".to_owned());
     let subscriber = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(output.has_coloured_messages())
+        .with_writer(|| Shown(std::io::stderr()))
+        // Colours would be escapes among what others wrote, of which none passes.
+        .with_ansi(false)
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         // Said on standard error, of all places: where that is closed, it would be a panic.
         .log_internal_errors(false)
@@ -130,12 +133,29 @@ pub(super) fn log_to_stderr(output: &Output) {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-fn serve<F, R>(output: &Output, options: gateway::process::Options, ready: F) -> Outcome
+/// Where each event is written as one line, in which names and reasons of others steer no terminal.
+struct Shown<W>(W);
+
+impl<W: Write> Write for Shown<W> {
+    /// Takes a whole event: the subscriber hands over no part of one.
+    fn write(&mut self, event: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        self.0.write_all(format!("{}\n", line(text)).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn serve<F, R>(options: gateway::process::Options, ready: F) -> Outcome
 where
     F: FnOnce(Arc<Gateway>) -> R,
     R: Future<Output = std::io::Result<()>>,
 {
-    log_to_stderr(output);
+    log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
         let gateway = Gateway::open(options).await.map_err(|error| start_failure(&error))?;
@@ -175,4 +195,16 @@ fn start_failure(error: &StartError) -> Failure {
         _ => (Exit::Environment, "run `mortise doctor`"),
     };
     Failure::new(exit, error.to_string()).with_help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_that_steers_nothing() {
+        let mut written = Shown(Vec::new());
+        written.write_all(b"WARN tool=a\x1b[2K\nERROR \xe2\x80\xaeforged\n").unwrap();
+        assert_eq!(String::from_utf8(written.0).unwrap(), "WARN tool=a\\u{1b}[2K\\nERROR \\u{202e}forged\n");
+    }
 }

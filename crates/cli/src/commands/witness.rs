@@ -28,7 +28,7 @@ pub fn run(output: &Output, args: &args::Witness) -> Outcome {
         }
     })?;
     let vkey = witness.vkey();
-    super::up::log_to_stderr(output);
+    super::up::log_to_stderr();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(args.listen)

@@ -6,7 +6,6 @@ use super::held::{decode, encode};
 use super::keep::Writing;
 use super::screen::Stop;
 use super::{Answer, Failure, Pipeline};
-use crate::columns::Columns;
 use crate::input::{AskedBefore, NotAsked, Seen};
 use crate::record::{CallEvent, Recorder};
 use crate::refusal::{Refusal, Standing};
@@ -317,7 +316,7 @@ impl Pipeline {
             Answer::Failed(Failure { call: call.id.clone(), text: full.to_string(), may_have_run: false })
         })?;
         let tool = snapshot.tool(&call.target).cloned();
-        let columns = Columns::of(&snapshot, tool.as_deref(), &call, args_hash);
+        let columns = self.columns(&snapshot, tool.as_deref(), &call, args_hash);
         let in_flight = InFlight::begin(session, &call, clock, now_us);
         let gathered = self.gather(&snapshot, &call, &in_flight.session, fulfilled, approval.discharges());
         let (alive, begins) = (super::Alive::default(), false);
@@ -336,7 +335,7 @@ impl Pipeline {
         let call = self.stored(approval).map(|(call, args_hash)| {
             let snapshot = self.snapshot();
             let tool = snapshot.tool(&call.target).map(|tool| &**tool);
-            let columns = Columns::of(&snapshot, tool, &call, args_hash);
+            let columns = self.columns(&snapshot, tool, &call, args_hash);
             (call, columns)
         });
         let mut recorded = match &call {

@@ -178,12 +178,23 @@ impl Pipeline {
             }))
         })?;
         let tool = snapshot.tool(&call.target).cloned();
-        let columns = Columns::of(&snapshot, tool.as_deref(), &call, args_hash);
+        let columns = self.columns(&snapshot, tool.as_deref(), &call, args_hash);
         let in_flight = InFlight::begin(session, &call, self.recorder.clock().clone(), now_us);
         self.count(&snapshot, &call, now_us);
         let gathered = self.gather(&snapshot, &call, &in_flight.session, BTreeSet::new(), Vec::new());
         let (approved, seen) = (None, Seen::default());
         Ok(Box::new(Case { call, route, alive, snapshot, tool, columns, in_flight, begins, approved, gathered, seen }))
+    }
+
+    /// What the events of a call share.
+    pub(super) fn columns(
+        &self,
+        snapshot: &Snapshot,
+        tool: Option<&ToolEntry>,
+        call: &Call,
+        args_hash: String,
+    ) -> Columns {
+        Columns::of(snapshot, tool, call, args_hash, |name| self.recorder.hash_value(name))
     }
 
     /// Counts the call for its agent, over all its sessions. Only agents of the inventory are counted, so the table

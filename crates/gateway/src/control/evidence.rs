@@ -109,12 +109,14 @@ pub(super) async fn decide(
 }
 
 fn refused(error: &RetentionError) -> Response {
-    let help = match error {
-        RetentionError::Held(_) => "release it first with `mortise retention release`",
-        RetentionError::NoHold(_) | RetentionError::Exists(_) => "see `mortise retention show`",
-        RetentionError::Damaged(_) => "`mortise retention show` says how to put it right",
-        RetentionError::Records(_) => "`mortise trace verify` says what is wrong with the log",
-        _ => "run `mortise doctor`",
+    let (code, help) = match error {
+        RetentionError::Held(_) => ("retention/held", "release it first with `mortise retention release`"),
+        RetentionError::NoHold(_) | RetentionError::Exists(_) | RetentionError::TooMany => {
+            ("retention/hold", "see `mortise retention show`")
+        }
+        RetentionError::Damaged(_) => ("retention/failed", "`mortise retention show` says how to put it right"),
+        RetentionError::Records(_) => ("retention/failed", "`mortise trace verify` says what is wrong with the log"),
+        _ => ("retention/failed", "run `mortise doctor`"),
     };
-    Response::refused("retention/refused", error.to_string(), help)
+    Response::refused(code, error.to_string(), help)
 }

@@ -6,8 +6,8 @@ use super::{configuration, exports, keys, people};
 use crate::intercept::mcp_stdio;
 use crate::process::Gateway;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use vocab::Secret;
@@ -208,6 +208,7 @@ fn status(gateway: &Gateway) -> Value {
 fn witnesses(gateway: &Gateway) -> Vec<Value> {
     let snapshot = gateway.shared.pipeline.snapshot();
     let (dir, size) = (gateway.state.log(), gateway.log.size());
+    let failures = gateway.uncosigned.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let describe = |(name, witness): (&String, &govern::project::Witness)| {
         let found = store::cosigned(&dir, &witness.key).ok().flatten();
         json!({
@@ -216,6 +217,7 @@ fn witnesses(gateway: &Gateway) -> Vec<Value> {
             "cosigned": found.map(|found| found.size),
             "time_s": found.map(|found| found.time),
             "since": found.map_or(size, |found| size.saturating_sub(found.size)),
+            "failure": failures.get(name),
         })
     };
     snapshot.project.settings.log.witnesses.iter().map(describe).collect()

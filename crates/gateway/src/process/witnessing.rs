@@ -9,7 +9,7 @@ use govern::project::Witness;
 use proof::AddCheckpoint;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -39,7 +39,9 @@ impl Gateway {
         let rounds = witnesses.iter().map(|(name, witness)| async move {
             match tokio::time::timeout(START_WAIT, self.round(witness)).await {
                 Ok(round) => self.take(name, &round),
-                Err(_) => tracing::warn!(witness = name, "no answer before the start"),
+                Err(_) => {
+                    self.take(name, &Round::Unanswered("no answer before the start".to_owned()));
+                }
             }
         });
         futures_util::future::join_all(rounds).await;
@@ -52,6 +54,10 @@ impl Gateway {
             tokio::time::sleep(LOOK).await;
             let witnesses = self.shared.pipeline.snapshot().project.settings.log.witnesses.clone();
             asked.retain(|name, _| witnesses.contains_key(name));
+            self.uncosigned
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .retain(|name, _| witnesses.contains_key(name));
             for (name, witness) in &witnesses {
                 let every = Duration::from_secs(witness.every_s);
                 if asked.get(name).is_none_or(|asked| asked.elapsed() >= every) {
@@ -64,6 +70,17 @@ impl Gateway {
     }
 
     fn take(&self, name: &str, round: &Round) {
+        let why = match round {
+            Round::Cosigned => None,
+            Round::Unanswered(reason) | Round::Contradicted(reason) => Some(reason.clone()),
+        };
+        {
+            let mut uncosigned = self.uncosigned.lock().unwrap_or_else(PoisonError::into_inner);
+            match why {
+                Some(reason) => drop(uncosigned.insert(name.to_owned(), reason)),
+                None => drop(uncosigned.remove(name)),
+            }
+        }
         match round {
             Round::Cosigned => {}
             Round::Unanswered(reason) => tracing::warn!(witness = name, reason, "not cosigned"),

@@ -13,7 +13,7 @@
 //! | `post` | a request, and whether it was taken |
 //! | `ending` | the end of the gateway, and the moment that is left |
 //! | `report` | what is said of a sink |
-//! | `otlp`, `webhook`, `file` | one kind each, and its line in [`Target`] |
+//! | `otlp`, `webhook`, `file` | one kind each, and its line in `Target` |
 
 mod cursor;
 mod ending;
@@ -27,6 +27,7 @@ mod sending;
 mod webhook;
 
 pub(crate) use ending::{LAST, Sinks};
+pub use file::misplaced;
 
 use crate::process::Gateway;
 use govern::project::{Sink, SinkTo};

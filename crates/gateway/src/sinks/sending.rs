@@ -8,7 +8,7 @@ use super::{Sent, Target};
 use crate::process::Gateway;
 use govern::project::Sink;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use store::LogReader;
 
 /// Works until aborted. Whatever fails is tried again, but while the gateway ends: then it is left for the next start.
@@ -40,22 +40,24 @@ async fn work(
     sink: &Sink,
     ending: &mut Ending,
 ) -> Result<std::convert::Infallible, String> {
-    let target = Target::new(gateway, sink)?;
     let kind = sink.to.as_str();
-    let shape = target.shape();
-    let (origin, mut cursor, mut reading) = blocking({
+    let (origin, mut cursor) = blocking({
         let (state, name) = (Arc::clone(&gateway.state), name.to_owned());
         let size = gateway.log.size();
         move || {
             let origin =
                 LogReader::open(&state.log()).and_then(|log| log.origin()).map_err(|error| error.to_string())?;
             let cursor = Cursor::read(&state, &name, &origin, size).map_err(|error| error.to_string())?;
-            let reading = Reading::open(&state.log(), shape, &cursor).map_err(|error| error.to_string())?;
-            Ok((origin, cursor, reading))
+            Ok((origin, cursor))
         }
     })
     .await?;
+    // Said before anything can fail that is no matter of the log: how far it is behind does not depend on it.
     gateway.sinks.reports.change(name, kind, |report| report.next = cursor.next);
+    let target = Target::new(gateway, sink);
+    gateway.sinks.reports.change(name, kind, |report| report.cannot_start = target.is_err());
+    let target = target?;
+    let mut reading = open(gateway, &target, &cursor).await?;
     let mut most = sink.batch;
     loop {
         let size = gateway.log.size();
@@ -74,8 +76,7 @@ async fn work(
         if batch.len() > 0 && !deliver(gateway, (name, kind), &target, &origin, &batch, ending).await {
             // Less of it at once: read again from where it was, as after a restart.
             most = (most / 2).max(1);
-            let (state, again, shape) = (Arc::clone(&gateway.state), cursor.clone(), target.shape());
-            reading = blocking(move || Reading::open(&state.log(), shape, &again).map_err(|e| e.to_string())).await?;
+            reading = open(gateway, &target, &cursor).await?;
             continue;
         }
         if is_new {
@@ -88,6 +89,12 @@ async fn work(
             ending.rest(Duration::from_secs(sink.every_s)).await;
         }
     }
+}
+
+/// Reads the log for a target, from where the sink has come to.
+async fn open(gateway: &Gateway, target: &Target, cursor: &Cursor) -> Result<Reading, String> {
+    let (state, cursor, shape) = (Arc::clone(&gateway.state), cursor.clone(), target.shape());
+    blocking(move || Reading::open(&state.log(), shape, &cursor).map_err(|error| error.to_string())).await
 }
 
 /// Sends a batch until it is taken. False when it is more than what is taken at once, and can be less.
@@ -130,8 +137,13 @@ async fn deliver(
 }
 
 fn failed(gateway: &Gateway, name: &str, kind: &'static str, why: &str) {
-    tracing::warn!(sink = name, why, "not sent; it is tried again");
-    gateway.sinks.reports.change(name, kind, |report| report.failure = Some(why.to_owned()));
+    let is_news = gateway.sinks.reports.change(name, kind, |report| {
+        report.failure = Some(why.to_owned());
+        report.said.is_news(why, Instant::now())
+    });
+    if is_news {
+        tracing::warn!(sink = name, why, "not sent; it is tried again");
+    }
 }
 
 /// Chance for pauses. Without any, all of them are the shortest.

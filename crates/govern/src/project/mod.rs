@@ -20,7 +20,9 @@ pub use files::{Files, LOCK, MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, ReadError, SE
 pub use reference::{ClientRequest, ReferenceError, ToolPattern, ToolRef};
 pub use retention::{Preset, Retention};
 pub use server::{Access, DeclaredTool, Reach, Server, Start, Text};
-pub use settings::{Ask, Gateway, Log, Naming, Settings, Sink, SinkHttp, SinkTo, UnknownMethods, Witness};
+pub use settings::{
+    Ask, Gateway, Log, Naming, Settings, Sink, SinkHttp, SinkTo, UnknownMethods, Witness, sink_path_spans,
+};
 
 use crate::lock::Lock;
 use files::Part;

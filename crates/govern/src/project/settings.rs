@@ -2,7 +2,7 @@
 
 mod sinks;
 
-pub use sinks::{Sink, SinkHttp, SinkTo};
+pub use sinks::{Sink, SinkHttp, SinkTo, sink_path_spans};
 
 use super::complaints::Complaints;
 use super::files::SETTINGS;

@@ -6,10 +6,11 @@ use super::remains;
 use super::report::{Difference, How, Report};
 use enforce::replay::{Declared, Redecided, redecide, redecide_without_arguments};
 use enforce::{Confinement, DecisionInput, Inputs, Kept, Snapshot};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::rc::Rc;
 use vocab::event::{Event, Kind, PayloadClass};
-use vocab::{FaultKind, Target};
+use vocab::{FaultKind, Target, UNDECLARED};
 
 /// Under which policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,13 +219,24 @@ impl<'a> Replay<'a> {
             && event.session.as_deref() == Some(call.session.as_str())
             && event.authn == Some(call.authn)
             && event.server.as_deref() == Some(call.server.as_str())
-            && event.tool_name.as_deref() == call.target().as_ref().map(Target::tool_name);
+            && self.is_of_tool(event, call.target().as_ref());
         // A stored call may have been redacted before it was stored: the record's hash is of what came in.
         let hashed = match (self.hash, &event.args_hash, input.seen.approved.is_none()) {
             (Some(hash), Some(recorded), true) => hash(&canon::json::canonical(&call.arguments)) == **recorded,
             _ => true,
         };
         names && hashed
+    }
+
+    /// A name that nobody declared may be recorded as its digest alone, which only the log's key tells.
+    fn is_of_tool(&self, event: &Event<'_>, target: Option<&Target>) -> bool {
+        let (recorded, called) = (event.tool_name.as_deref(), target.map(Target::tool_name));
+        match (event.detail.get("tool_digest").and_then(Value::as_str), called) {
+            (Some(digest), Some(called)) if recorded == Some(UNDECLARED) => {
+                self.hash.is_none_or(|hash| hash(&canon::json::canonical(&Value::from(called))) == digest)
+            }
+            _ => recorded == called,
+        }
     }
 
     /// Whether the same policies stood among other files, and one of the answers is due to those: what the inventory

@@ -1,6 +1,6 @@
 //! For people: what failed first and in full, then what passed, then what was never tried.
 
-use super::printable::printable;
+use super::printable;
 use crate::run::{CaseResult, Report};
 use crate::suite::Severity;
 use std::fmt::Write as _;
@@ -58,7 +58,7 @@ fn failed(text: &mut String, case: &CaseResult, paint: &dyn Fn(Tone, &str) -> St
     row("expected", paint(Tone::Verdict(case.expected), case.expected.as_str()));
     row("found", paint(Tone::Verdict(case.got), case.got.as_str()));
     if let Some(message) = &case.message {
-        row("because", printable(message).into_owned());
+        row("because", printable(message));
     }
     for (number, line) in rules(case, paint).into_iter().enumerate() {
         row(if number == 0 { "rules" } else { "" }, line);

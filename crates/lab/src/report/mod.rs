@@ -3,9 +3,8 @@
 mod human;
 mod json;
 mod junit;
-mod printable;
 
 pub use human::{Tone, human};
 pub use json::{json, ndjson};
 pub use junit::junit;
-pub use printable::printable;
+pub use vocab::shown::line as printable;

@@ -151,12 +151,13 @@ mod tests {
         let witness = cosigner(2).verifier();
         let log = Signer::from_seed(witness.name().clone(), &[2; 32]).verifier();
         assert_eq!(CosignatureVerifier::from_vkey(&witness.to_vkey()), Ok(witness.clone()));
-        assert_eq!(CosignatureVerifier::from_vkey(&log.to_vkey()), Err(KeyError::Algorithm(1)));
-        assert_eq!(Verifier::from_vkey(&witness.to_vkey()), Err(KeyError::Algorithm(4)));
+        assert_eq!(CosignatureVerifier::from_vkey(&log.to_vkey()), Err(KeyError::Algorithm { found: 1, wanted: 4 }));
+        let wrong = Verifier::from_vkey(&witness.to_vkey()).unwrap_err();
+        assert_eq!(wrong.to_string(), "the key is of type 4 (a witness's), and one of type 1 (a log's) is wanted here");
         assert_ne!(witness.0.id(), log.id());
         let skey = cosigner(2).to_skey();
         assert_eq!(Cosigner::from_skey(&skey).unwrap().verifier(), witness);
-        assert!(matches!(Signer::from_skey(&skey), Err(KeyError::Algorithm(4))));
+        assert!(matches!(Signer::from_skey(&skey), Err(KeyError::Algorithm { found: 4, .. })));
     }
 
     #[test]

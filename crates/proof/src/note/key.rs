@@ -59,8 +59,13 @@ pub enum KeyError {
     #[error("the key is not of the form name, hash and base64, joined by plus signs")]
     Form,
     /// The key is of another type than is wanted here: a witness's in place of a log's, or an unknown one.
-    #[error("the key is of type {0}, which is not the type wanted here (1 for a log's key, 4 for a witness's)")]
-    Algorithm(u8),
+    #[error("the key is of type {found}{}, and one of type {wanted}{} is wanted here", whose(*found), whose(*wanted))]
+    Algorithm {
+        /// Its type.
+        found: u8,
+        /// The type that is wanted.
+        wanted: u8,
+    },
     /// The bytes are no usable Ed25519 public key.
     #[error("the key is not a usable Ed25519 public key")]
     Point,
@@ -232,10 +237,19 @@ fn split_key(key: &str) -> Result<(KeyName, &str, Zeroizing<Vec<u8>>), KeyError>
     Ok((KeyName::parse(name)?, id, encoded))
 }
 
+/// Whose keys are of a type, for a message.
+const fn whose(kind: u8) -> &'static str {
+    match kind {
+        1 => " (a log's)",
+        4 => " (a witness's)",
+        _ => "",
+    }
+}
+
 fn key_bytes(kind: KeyType, encoded: &[u8]) -> Result<&[u8; 32], KeyError> {
     match encoded.split_first() {
         Some((found, key)) if *found == kind as u8 => key.try_into().map_err(|_| KeyError::Form),
-        Some((other, _)) => Err(KeyError::Algorithm(*other)),
+        Some((other, _)) => Err(KeyError::Algorithm { found: *other, wanted: kind as u8 }),
         None => Err(KeyError::Form),
     }
 }
@@ -273,7 +287,7 @@ mod tests {
         assert_eq!(refused(&VKEY.replace("c74f20a3", "C74F20A3")), KeyError::Hash);
         assert_eq!(refused(&VKEY.replace("Peter", "Petra")), KeyError::Hash);
         assert_ne!(refused(&VKEY.replace("+ARpc", "+ARpd")), KeyError::Form);
-        assert_eq!(refused(&VKEY.replace("+AR", "+BB")), KeyError::Algorithm(4));
+        assert_eq!(refused(&VKEY.replace("+AR", "+BB")), KeyError::Algorithm { found: 4, wanted: 1 });
         assert_eq!(refused(&VKEY.replace("PeterNeumann", "")), KeyError::Name);
         assert_eq!(refused(&VKEY.replace("PeterNeumann", "a b")), KeyError::Name);
         assert_eq!(refused(&VKEY.replace("PeterNeumann", "a\u{a0}b")), KeyError::Name);

@@ -1,6 +1,6 @@
 //! A complaint with the line it is about, the place marked below.
 
-use crate::commands::approvals::visible;
+use vocab::shown::{line, name, visible};
 use vocab::{Diagnostic, Severity};
 
 /// Longest part of a line that is shown, in characters: it fits beside its number in a wide terminal.
@@ -16,13 +16,13 @@ pub fn render(found: &Diagnostic, source: Option<&str>) -> String {
     let mut out = format!("{level}[{}]: {}\n", found.code, visible(&found.message));
     if !found.file.is_empty() {
         let place = if found.line > 0 { format!(":{}:{}", found.line, found.column) } else { String::new() };
-        out.push_str(&format!("  --> {}{place}\n", visible(&found.file)));
+        out.push_str(&format!("  --> {}{place}\n", line(&found.file)));
     }
     if let Some(excerpt) = source.and_then(|source| excerpt(found, source)) {
         out.push_str(&excerpt);
     }
     if !found.candidates.is_empty() {
-        let names: Vec<String> = found.candidates.iter().map(|name| format!("`{}`", visible(name))).collect();
+        let names: Vec<String> = found.candidates.iter().map(|candidate| format!("`{}`", name(candidate))).collect();
         out.push_str(&format!("  did you mean {}?\n", names.join(" or ")));
     }
     if let Some(help) = &found.help {

@@ -73,19 +73,28 @@ fn described(status: &Value) -> Check {
     Check::ok("gateway", found)
 }
 
+/// What to do about a witness that does not cosign.
+const REFUSED: &str = "see whether it can be reached; after a rotation of the log's key it has to be told the new one, which \
+                       `mortise keys ls` lists (another `--log`)";
+
 /// What the running gateway says of its witnesses. `now` is in microseconds since the epoch.
 fn witnesses(status: &Value, now: i64) -> Vec<Check> {
     let number = |witness: &Value, key: &str| witness.get(key).and_then(Value::as_u64);
     let describe = |witness: &Value| {
         let name = witness.get("name").and_then(Value::as_str).unwrap_or("?");
         let since = number(witness, "since").unwrap_or_default();
-        let late = "see whether it can be reached; the gateway says on standard error why it was not cosigned";
+        let late = REFUSED;
+        let failure = witness.get("failure").and_then(Value::as_str);
         let Some((cosigned, time)) = number(witness, "cosigned").zip(number(witness, "time_s")) else {
-            return Check::warn("witness", format!("`{name}` has cosigned nothing of this log"), late);
+            let why = failure.map(|why| format!(": {why}")).unwrap_or_default();
+            return Check::warn("witness", format!("`{name}` has cosigned nothing of this log{why}"), late);
         };
         let ago = u64::try_from(now / 1_000_000).unwrap_or_default().saturating_sub(time);
         let found =
             format!("`{name}` cosigned {cosigned} events {ago} s ago; {since} came since, and could be missing unseen");
+        if let Some(why) = failure {
+            return Check::warn("witness", format!("{found}; the last time: {why}"), REFUSED);
+        }
         let is_late = ago > LATE_ROUNDS * number(witness, "every_s").unwrap_or_default();
         if is_late { Check::warn("witness", found, late) } else { Check::ok("witness", found) }
     };
@@ -111,7 +120,13 @@ fn sinks(status: &Value, now: i64) -> Vec<Check> {
         match text(sink, "failure") {
             None => Check::ok("sink", found),
             Some(why) => {
-                Check::warn("sink", format!("{found}; {why}"), "nothing is lost: it is sent when it is taken again")
+                let cannot_start = sink.get("cannot_start").and_then(Value::as_bool).unwrap_or_default();
+                let fix = if cannot_start {
+                    "mend that where the gateway is started, then end the gateway and start it again: it goes on where it was"
+                } else {
+                    "nothing is lost: it is sent when it is taken again"
+                };
+                Check::warn("sink", format!("{found}; {why}"), fix)
             }
         }
     };
@@ -187,6 +202,12 @@ mod tests {
             let witness = json!({ "name": "team", "every_s": 30, "cosigned": cosigned, "time_s": time, "since": 12 });
             witnesses(&json!({ "witnesses": [witness] }), 1_000_000_000).remove(0)
         };
+        let refusing = json!({
+            "name": "team", "every_s": 30, "cosigned": 5, "time_s": 990, "since": 12, "failure": "it does not cosign",
+        });
+        let refusing = witnesses(&json!({ "witnesses": [refusing] }), 1_000_000_000).remove(0);
+        assert_eq!(refusing.level, Level::Warn, "it was not late, and refuses");
+        assert!(refusing.found.ends_with("the last time: it does not cosign"), "{}", refusing.found);
         assert_eq!(with(json!(5), json!(880)).level, Level::Ok);
         assert_eq!(with(json!(5), json!(879)).level, Level::Warn);
         assert_eq!(with(json!(null), json!(null)).level, Level::Warn);
@@ -208,6 +229,12 @@ mod tests {
         let failing = with(json!("no answer in time"), json!(null));
         assert_eq!(failing.level, Level::Warn);
         assert!(failing.found.ends_with("nothing arrived since the start; no answer in time"), "{}", failing.found);
+        let stuck = json!({
+            "name": "hook", "kind": "webhook", "behind": 9, "arrived_s": null, "rejected": 0, "cannot_start": true,
+            "failure": "the variable `SOC_TOKEN` is not set",
+        });
+        let stuck = sinks(&json!({ "sinks": [stuck] }), 0).remove(0);
+        assert!(stuck.fix.as_deref().unwrap_or_default().contains("start it again"), "{:?}", stuck.fix);
         assert!(sinks(&json!({}), 0).is_empty());
     }
 

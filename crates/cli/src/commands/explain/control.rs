@@ -4,6 +4,12 @@ use super::Entry;
 
 pub(super) const CODES: &[Entry] = &[
     (
+        "access/reason",
+        r#"Reading what is kept of calls needs a reason, which is recorded with who read it.
+
+Say why with `--reason`."#,
+    ),
+    (
         "agent/key",
         r#"No key was made: there is no such agent in the configuration that is in force, or it has as many
 keys as it may have.
@@ -92,6 +98,38 @@ other means.
 End the gateway, or wait until it ends by itself; the next command starts another."#,
     ),
     (
+        "export/unknown",
+        r#"The gateway does not know the format that an export was said to be in; it is probably of another
+version than the command.
+
+End the gateway; the next command starts one of its own version."#,
+    ),
+    (
+        "keys/overlap",
+        r#"Both keys of a rotation would sign for longer than a year, or for more than 10^12 events.
+
+Give less with `--overlap-s` and `--overlap-entries`."#,
+    ),
+    (
+        "keys/reason",
+        r#"A rotation of the log's signing key needs a reason, which the log keeps with it.
+
+Say why with `--why`."#,
+    ),
+    (
+        "keys/rotate",
+        r#"The signing key was not changed, or not to the end: the log or the keys could not be written.
+
+Run `mortise trace verify` and `mortise keys ls`: the log says which key signs what. What was begun
+is ended by the next start of the gateway."#,
+    ),
+    (
+        "keys/under-way",
+        r#"A rotation is under way: until its overlap is over both keys sign, and there is no third.
+
+`mortise keys ls` says until when; the next rotation can begin then."#,
+    ),
+    (
         "listen/address",
         r#"The text is not an address with a port.
 
@@ -109,6 +147,34 @@ Choose another with `--listen`, or in `[gateway] listen`; `mortise doctor` says 
 
 Make room on the disk or repair it, then end the gateway; `mortise trace verify` says whether
 the log is whole."#,
+    ),
+    (
+        "retention/failed",
+        r#"Nothing was removed, or not all of it: the list of legal holds, the log or the state directory cannot
+be read or written as it has to be.
+
+The message says what failed. `mortise retention show` and `mortise trace verify` say how things
+stand; what an erasure has begun is ended by the next start of the gateway."#,
+    ),
+    (
+        "retention/held",
+        r#"A legal hold stands, so nothing is removed or erased, by whoever asks for it.
+
+`mortise retention show` lists the holds with who placed them and why; `mortise retention release`
+ends one."#,
+    ),
+    (
+        "retention/hold",
+        r#"There is no legal hold of this name, or there is one already, or there are as many as there may be.
+
+`mortise retention show` lists them."#,
+    ),
+    (
+        "retention/reason",
+        r#"Placing or releasing a legal hold and erasing what is kept of a person need a reason, which the log
+keeps.
+
+Say why with `--reason`."#,
     ),
     (
         "run/refused",

@@ -84,6 +84,14 @@ that is needed. The complaint says what would be right.
 Limits have a smallest and a largest value; no limit is said by leaving the key out."#,
     ),
     (
+        "config/sink-path",
+        r#"A sink of kind `file` may not write there: among Mortise's own files (`mortise.toml`,
+`mortise.lock`, `mortise/`, the state directories of all projects), into a repository's `.git`, or to
+the file of another sink.
+
+Choose a file elsewhere, and one for each sink. Links are followed before it is judged."#,
+    ),
+    (
         "config/name",
         r#"The name has characters that are not allowed. Names of projects, approvers and groups have one
 spelling each, so that two that look alike cannot be two different things.

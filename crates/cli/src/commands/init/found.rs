@@ -1,6 +1,5 @@
 //! The tool servers that clients already know in this repository.
 
-use crate::commands::approvals::visible;
 use canon::json::{Limits, parse};
 use gateway::guardian::SAFE_PATH;
 use govern::names::{MAX_NAME_BYTES, is_canonical};
@@ -71,7 +70,7 @@ fn read(file: &Path) -> Result<Option<Value>, String> {
 
 impl Survey {
     fn add(&mut self, source: &'static str, given: &str, server: &Value, path: &str) {
-        let shown = visible(given).replace('\n', " ");
+        let shown = vocab::shown::name(given);
         if self.servers.len() >= MAX_SERVERS {
             self.notes.push(format!("`{shown}` of `{source}` was left out: {MAX_SERVERS} servers are taken over"));
             return;

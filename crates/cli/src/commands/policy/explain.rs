@@ -11,6 +11,7 @@ use policy::{Bundle, Rule, RuleKind, RuleMode};
 use serde::Serialize;
 use std::cmp::Reverse;
 use vocab::id::{AgentId, ServerId};
+use vocab::shown::{line, name};
 use vocab::{Effect, Exit, Operation, Target, Verdict};
 
 /// Explains a tool or a rule.
@@ -184,7 +185,7 @@ impl Shown {
 
 fn print_callable(output: &Output, explained: &ExplainedCallable) {
     let effect = explained.effect.map(|effect| format!("  effect {effect}")).unwrap_or_default();
-    output.line(format!("{}{effect}", output.bold(&explained.action)));
+    output.line(format!("{}{effect}", output.bold(&name(&explained.action))));
     output.line("");
     output.line("who may use it");
     if explained.agents.is_empty() {
@@ -199,7 +200,7 @@ fn print_callable(output: &Output, explained: &ExplainedCallable) {
         };
         output.line(format!("  {}  {said}", output.bold(standing.agent.as_str())));
         for permit in &standing.permits {
-            output.line(format!("    {}{}", permit.id, tail(output, permit)));
+            output.line(format!("    {}{}", name(&permit.id), tail(output, permit)));
         }
     }
     output.line("");
@@ -220,9 +221,9 @@ fn print_callable(output: &Output, explained: &ExplainedCallable) {
 }
 
 fn print_guard(output: &Output, guard: &Shown) {
-    output.line(format!("  {} {}{}", output.verdict(guard.strictness), guard.id, tail(output, guard)));
+    output.line(format!("  {} {}{}", output.verdict(guard.strictness), name(&guard.id), tail(output, guard)));
     if let Some(reason) = &guard.reason {
-        output.line(format!("           {reason}"));
+        output.line(format!("           {}", line(reason)));
     }
     if !guard.only.is_empty() {
         let agents: Vec<&str> = guard.only.iter().map(AgentId::as_str).collect();
@@ -232,7 +233,7 @@ fn print_guard(output: &Output, guard: &Shown) {
 
 fn tail(output: &Output, rule: &Shown) -> String {
     let shadow = if rule.shadow { "  (shadow: recorded, does not bind)" } else { "" };
-    let place = rule.place.as_ref().map(|place| format!("  {}", output.dim(place))).unwrap_or_default();
+    let place = rule.place.as_ref().map(|place| format!("  {}", output.dim(&line(place)))).unwrap_or_default();
     format!("{place}{shadow}")
 }
 
@@ -271,7 +272,7 @@ fn explain_rule(project: &Project, rule: &Rule, callables: &[Callable]) -> Expla
 
 fn print_rule(output: &Output, explained: &ExplainedRule) {
     let rule = &explained.rule;
-    output.line(format!("{} {}{}", output.verdict(rule.strictness), output.bold(&rule.id), tail(output, rule)));
+    output.line(format!("{} {}{}", output.verdict(rule.strictness), output.bold(&name(&rule.id)), tail(output, rule)));
     let agents: Vec<&str> = explained.agents.iter().map(AgentId::as_str).collect();
     let list = |items: &[&str]| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
     let actions: Vec<&str> = explained.actions.iter().map(String::as_str).collect();
@@ -300,7 +301,7 @@ fn print_rule(output: &Output, explained: &ExplainedRule) {
     ];
     for (label, value) in facts {
         if let Some(value) = value {
-            output.line(format!("  {label:<15} {value}"));
+            output.line(format!("  {label:<15} {}", line(&value)));
         }
     }
     if !explained.text.is_empty() {

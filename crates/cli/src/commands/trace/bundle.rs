@@ -2,7 +2,6 @@
 
 use super::{payloads, recorded};
 use crate::args::TraceBundle;
-use crate::commands::approvals::visible;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
@@ -15,6 +14,7 @@ use std::path::Path;
 use store::VerifyError;
 use store::bundle::{BundleError, BundleReport, Disclose, Draft, Selection, verify_bundle, write_bundle};
 use vocab::Exit;
+use vocab::shown::line;
 
 /// Writes a bundle. What is disclosed is recorded before it is read, the export before it is a bundle.
 pub fn write(output: &Output, place: &Place, args: &TraceBundle) -> Outcome {
@@ -143,10 +143,10 @@ fn say(output: &Output, report: &BundleReport, has_key: bool) {
     output.line(format!(
         "{}  audit bundle of log `{}`",
         output.paint(report.verdict(), colour.on_default().bold()),
-        visible(&report.origin)
+        line(&report.origin)
     ));
     for problem in &report.named {
-        output.line(format!("    {}: {}", visible(&problem.place), visible(&problem.what)));
+        output.line(format!("    {}: {}", line(&problem.place), line(&problem.what)));
     }
     let more = report.problems.saturating_sub(report.named.len() as u64);
     if more > 0 {
@@ -189,7 +189,7 @@ fn say(output: &Output, report: &BundleReport, has_key: bool) {
         let time = time.map_or_else(|| "an impossible time".to_owned(), |time| time.to_string());
         output.line(format!(
             "    witness `{}` cosigned {}, at {time}",
-            visible(&found.witness),
+            line(&found.witness),
             count(found.size, "event")
         ));
     }
@@ -206,7 +206,7 @@ fn asked(selection: &Selection) -> String {
     let day = |us: i64| {
         jiff::Timestamp::from_microsecond(us).map_or_else(|_| "an impossible time".to_owned(), |time| time.to_string())
     };
-    let agent = selection.agent.as_deref().map(|agent| format!("agent `{}`", visible(agent)));
+    let agent = selection.agent.as_deref().map(|agent| format!("agent `{}`", line(agent)));
     let since = selection.since_us.map(|us| format!("from {}", day(us)));
     let until = selection.until_us.map(|us| format!("before {}", day(us)));
     let parts: Vec<String> = [agent, since, until].into_iter().flatten().collect();

@@ -7,7 +7,6 @@ mod align;
 mod steps;
 
 use crate::args::{Global, TraceDiff};
-use crate::commands::approvals::visible;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
@@ -18,6 +17,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use steps::{Of, Step, read};
 use vocab::Exit;
+use vocab::shown::{line as one_line, name};
 
 /// Compares.
 pub fn run(output: &Output, global: &Global, args: &TraceDiff) -> Outcome {
@@ -164,15 +164,15 @@ fn human(output: &Output, line: &Line<'_>) {
     };
     let verdict = step.verdict.map_or_else(|| format!("{:<8}", "-"), |verdict| output.verdict(verdict));
     let mark = colour.map_or_else(|| mark.to_owned(), |colour| output.paint(mark, colour.on_default().bold()));
-    let action = visible(&step.action);
+    let action = name(&step.action);
     output.line(format!("{mark} {verdict} {action:<34} {:<11} {}", step.outcome(), output.dim(&latency)));
     if let Line::Changed(.., fields) = line {
         for field in fields {
             let text = match field.name {
                 "arguments" => "arguments differ".to_owned(),
-                name => format!("{name}: {} -> {}", shown(&field.a), shown(&field.b)),
+                field_name => format!("{field_name}: {} -> {}", shown(&field.a), shown(&field.b)),
             };
-            output.line(format!("    {}", visible(&text)));
+            output.line(format!("    {}", one_line(&text)));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What records commit to: verified, and revealed.
 
 use super::reader;
-use crate::commands::approvals::visible;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Output, counted};
 use crate::place::Place;
@@ -12,6 +11,7 @@ use std::path::Path;
 use store::payload::{DataKeys, Found, PayloadReader};
 use store::{KeysError, PayloadReport, ReadingKeys};
 use vocab::event::{Payload, PayloadClass};
+use vocab::shown::{line as one_line, name, visible};
 use vocab::{Event, Exit};
 
 /// The keys that reading the log in `log` takes; none for a log that was taken elsewhere, and none where one of them is
@@ -121,8 +121,8 @@ pub fn print(output: &Output, report: &PayloadReport) {
         ));
     }
     for erasure in &report.erasures {
-        let by = erasure.by.as_deref().map(|by| format!(" by {}", visible(by))).unwrap_or_default();
-        let why = erasure.why.as_deref().map(|why| format!(": {}", visible(why))).unwrap_or_default();
+        let by = erasure.by.as_deref().map(|by| format!(" by {}", one_line(by))).unwrap_or_default();
+        let why = erasure.why.as_deref().map(|why| format!(": {}", one_line(why))).unwrap_or_default();
         output.line(format!(
             "    event #{}: {} of a person destroyed{by}{why}",
             erasure.index,
@@ -133,11 +133,20 @@ pub fn print(output: &Output, report: &PayloadReport) {
         output.line(format!("    `{}` does not open: it was altered, and so is what it seals", file.display()));
     }
     for damage in &report.damage {
-        output.line(format!("    `{}` cannot be read at byte {}", damage.path.display(), damage.offset));
+        output.line(format!(
+            "    `{}` cannot be read at byte {}",
+            one_line(&damage.path.to_string_lossy()),
+            damage.offset
+        ));
     }
     for bad in &report.named {
         let verdict = if bad.is_altered { "is altered" } else { "is missing, and no event says why" };
-        output.line(format!("    event #{}: payload `{}` ({}) {verdict}", bad.index, bad.name, bad.class.as_str()));
+        output.line(format!(
+            "    event #{}: payload `{}` ({}) {verdict}",
+            bad.index,
+            name(&bad.name),
+            bad.class.as_str()
+        ));
     }
 }
 

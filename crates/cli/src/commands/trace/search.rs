@@ -15,6 +15,7 @@ use store::clock::Clock;
 use store::search::{Counts, Facet, Page, Space};
 use store::{Filter, SearchError, SearchIndex};
 use vocab::event::Kind;
+use vocab::shown::{line, name};
 use vocab::{Event, Exit};
 
 /// How often it is said how far the log was read, where that takes long.
@@ -217,7 +218,7 @@ fn count(output: &Output, by: CountBy, counts: &Counts) {
         Format::Human | Format::Junit => {
             let width = counts.total.to_string().len().max(6);
             for (value, number) in &counts.values {
-                output.line(format!("{number:>width$}  {value}"));
+                output.line(format!("{number:>width$}  {}", name(value)));
             }
             if counts.without > 0 {
                 output.line(format!("{:>width$}  {}", counts.without, output.dim(&format!("no {by}"))));
@@ -235,12 +236,12 @@ fn nothing(output: &Output, index: &mut SearchIndex, filter: &Filter, space: Spa
     for (term, near) in index.unknown(filter, space)? {
         // The very value is recorded, of events that belong to no call.
         if space == Space::Calls && near.iter().any(|value| term.ends_with(&format!(":{value}"))) {
-            output.message(format!("  `{term}` is said of events that are none of a call: add `--events`"));
+            output.message(format!("  `{}` is said of events that are none of a call: add `--events`", line(&term)));
             continue;
         }
-        let near: Vec<String> = near.iter().map(|value| format!("`{value}`")).collect();
+        let near: Vec<String> = near.iter().map(|value| format!("`{}`", line(value))).collect();
         let meant = if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(" or ")) };
-        output.message(format!("  nothing recorded fits `{term}`{meant}"));
+        output.message(format!("  nothing recorded fits `{}`{meant}", line(&term)));
     }
     Ok(())
 }

@@ -1,10 +1,15 @@
 //! The end of a file: a line of JSON for each record, with its columns, `index` and `origin`.
 //!
 //! The file is the sink's own, and may be moved away: the next batch begins another. A last line without its end is one
-//! that could not be written whole, and is taken back.
+//! that could not be written whole, and is taken back. Where it may not be: `place`.
+
+mod place;
+
+pub use place::misplaced;
 
 use super::Sent;
 use super::reading::Batch;
+use place::Places;
 use rustix::fs::OFlags;
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
@@ -17,16 +22,14 @@ const LONGEST_LINE: u64 = 256 * 1024;
 
 pub(super) struct Appended {
     path: PathBuf,
-    /// Places that Mortise keeps for itself.
-    own: Vec<PathBuf>,
+    places: Places,
 }
 
 impl Appended {
     /// A file, relative to the project's folder, and not among what Mortise keeps there or in `state`.
     pub(super) fn new(root: &Path, state: &Path, path: &str) -> Self {
-        let mut own: Vec<PathBuf> = ["mortise", "mortise.toml", "mortise.lock"].map(|name| root.join(name)).into();
-        own.push(state.to_owned());
-        Self { path: root.join(path), own }
+        let places = Places::new(root, state);
+        Self { path: places.file(path), places }
     }
 
     pub(super) async fn send(&self, origin: &str, batch: &Batch) -> Sent {
@@ -39,8 +42,8 @@ impl Appended {
             lines.extend_from_slice(row.to_string().as_bytes());
             lines.push(b'\n');
         }
-        let (path, own) = (self.path.clone(), self.own.clone());
-        let written = tokio::task::spawn_blocking(move || append(&path, &own, &lines)).await;
+        let (path, places) = (self.path.clone(), self.places.clone());
+        let written = tokio::task::spawn_blocking(move || append(&path, &places, &lines)).await;
         match written {
             Ok(Ok(())) => Sent::Taken { rejected: 0 },
             Ok(Err(error)) => Sent::Failed { why: format!("`{}`: {error}", self.path.display()), after: None },
@@ -49,26 +52,9 @@ impl Appended {
     }
 }
 
-/// Refuses a path that leads to one of these places, through links too. Nothing is made for it.
-fn keep_out(path: &Path, own: &[PathBuf]) -> io::Result<()> {
-    let there = path.ancestors().find(|there| there.symlink_metadata().is_ok()).unwrap_or(path);
-    let rest = path.strip_prefix(there).unwrap_or(path);
-    let is_plain = rest.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-    let real = std::fs::canonicalize(there)?.join(rest);
-    // What is not there yet is compared as it is written.
-    let real_of = |place: &PathBuf| std::fs::canonicalize(place).unwrap_or_else(|_| place.clone());
-    if is_plain && !own.iter().map(real_of).any(|place| real.starts_with(place)) {
-        return Ok(());
-    }
-    Err(io::Error::new(
-        io::ErrorKind::InvalidInput,
-        "Mortise keeps its own files there; choose another `path` for the sink",
-    ))
-}
-
 /// Appends lines, all of them or none, and makes them durable.
-fn append(path: &Path, own: &[PathBuf], lines: &[u8]) -> io::Result<()> {
-    keep_out(path, own)?;
+fn append(path: &Path, places: &Places, lines: &[u8]) -> io::Result<()> {
+    places.keep_out(path)?;
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -113,18 +99,19 @@ mod tests {
     fn lines_are_whole_and_nobody_elses_file_is_written() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out/events.jsonl");
-        append(&path, &[], b"{\"a\":1}\n").unwrap();
+        let places = Places::new(&dir.path().join("project"), &dir.path().join("state"));
+        append(&path, &places, b"{\"a\":1}\n").unwrap();
         std::fs::write(&path, b"{\"a\":1}\n{\"a\":").unwrap();
-        append(&path, &[], b"{\"a\":2}\n").unwrap();
+        append(&path, &places, b"{\"a\":2}\n").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"{\"a\":1}\n{\"a\":2}\n");
         // Moved away, another one begins.
         std::fs::rename(&path, dir.path().join("old")).unwrap();
-        append(&path, &[], b"{\"a\":3}\n").unwrap();
+        append(&path, &places, b"{\"a\":3}\n").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"{\"a\":3}\n");
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(dir.path().join("old"), &link).unwrap();
-        assert!(append(&link, &[], b"x\n").is_err());
-        assert!(append(dir.path(), &[], b"x\n").is_err());
+        assert!(append(&link, &places, b"x\n").is_err());
+        assert!(append(dir.path(), &places, b"x\n").is_err());
         assert_eq!(std::fs::read(dir.path().join("old")).unwrap(), b"{\"a\":1}\n{\"a\":2}\n");
     }
 
@@ -151,13 +138,13 @@ mod tests {
             &state_log,
         ] {
             let sink = Appended::new(&root, &state, path);
-            assert!(append(&sink.path, &sink.own, b"x\n").is_err(), "{path}");
+            assert!(append(&sink.path, &sink.places, b"x\n").is_err(), "{path}");
         }
         assert_eq!(std::fs::read(root.join("mortise.toml")).unwrap(), b"[project]\n");
         assert!(!state.join("log/new").exists() && !root.join("new").exists() && !root.join("mortise/agents").exists());
         for path in ["out/events.jsonl", "mortise.log", "fresh/deep/events.jsonl", "../elsewhere.jsonl"] {
             let sink = Appended::new(&root, &state, path);
-            append(&sink.path, &sink.own, b"x\n").unwrap();
+            append(&sink.path, &sink.places, b"x\n").unwrap();
         }
     }
 }

@@ -58,6 +58,23 @@ impl SinkTo {
     }
 }
 
+/// Where the paths of sinks are written in the settings, as byte ranges, by the sinks' names; what cannot be read has none.
+#[must_use]
+pub fn sink_path_spans(text: &str) -> BTreeMap<String, (usize, usize)> {
+    #[derive(Default, Deserialize)]
+    struct Written {
+        #[serde(default)]
+        sinks: BTreeMap<String, WrittenSink>,
+    }
+    #[derive(Deserialize)]
+    struct WrittenSink {
+        path: Option<Spanned<String>>,
+    }
+    let written = toml::from_str::<Written>(text).unwrap_or_default();
+    let spans = written.sinks.into_iter().filter_map(|(name, sink)| Some((name, sink.path?.span())));
+    spans.map(|(name, span)| (name, (span.start, span.end))).collect()
+}
+
 pub(super) fn sinks(
     raw: BTreeMap<Spanned<String>, RawSink>,
     complaints: &mut Complaints<'_>,
