@@ -151,7 +151,12 @@ fn an_outage_of_every_kind_loses_nothing_and_keeps_the_order() {
 
 #[test]
 fn a_file_among_what_mortise_keeps_is_not_written() {
-    let project = project("\n[sinks.disk]\nkind = \"file\"\npath = \"mortise/agents/events.jsonl\"\nevery_s = 1\n");
+    let sink = |path: &str| format!("\n[sinks.disk]\nkind = \"file\"\npath = \"{path}\"\nevery_s = 1\n");
+    let written = project(&sink("mortise/agents/events.jsonl")).run(&["check"]);
+    assert!(written.code == 3 && written.stderr.contains("the project's own files are there"), "{written:?}");
+    // What is not seen by the path alone is refused when it is to be written.
+    let project = project(&sink("linked/events.jsonl"));
+    std::os::unix::fs::symlink(project.root().join("mortise/agents"), project.root().join("linked")).expect("a link");
     let _gateway = project.up(&["--dev"]);
     let why = wait_for("a sink that says why", || status(&project)["failure"].as_str().map(ToOwned::to_owned));
     assert!(why.contains("Mortise keeps its own files there; choose another `path`"), "{why}");

@@ -208,6 +208,7 @@ fn status(gateway: &Gateway) -> Value {
 fn witnesses(gateway: &Gateway) -> Vec<Value> {
     let snapshot = gateway.shared.pipeline.snapshot();
     let (dir, size) = (gateway.state.log(), gateway.log.size());
+    let uncosigned = gateway.uncosigned().clone();
     let describe = |(name, witness): (&String, &govern::project::Witness)| {
         let found = store::cosigned(&dir, &witness.key).ok().flatten();
         json!({
@@ -216,6 +217,7 @@ fn witnesses(gateway: &Gateway) -> Vec<Value> {
             "cosigned": found.map(|found| found.size),
             "time_s": found.map(|found| found.time),
             "since": found.map_or(size, |found| size.saturating_sub(found.size)),
+            "failure": uncosigned.get(name),
         })
     };
     snapshot.project.settings.log.witnesses.iter().map(describe).collect()

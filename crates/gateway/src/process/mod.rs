@@ -45,6 +45,7 @@ pub use rotating::{Rotated, RotationError};
 
 use crate::intercept::mcp::Shared;
 use crate::sinks::Sinks;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
@@ -80,6 +81,8 @@ pub struct Gateway {
     pub(crate) listening: Mutex<Option<SocketAddr>>,
     /// Shims and HTTP requests under way: an on-demand gateway with none of them exits after a while.
     pub(crate) busy: AtomicUsize,
+    /// Why each witness did not cosign when it was last asked, by name; none where it did.
+    pub(crate) uncosigned: Mutex<BTreeMap<String, String>>,
     /// The sinks at work.
     pub(crate) sinks: Sinks,
     pub(crate) shutdown: watch::Sender<bool>,

@@ -159,6 +159,7 @@ impl Gateway {
             newest_us,
             listening: Mutex::new(None),
             busy: AtomicUsize::new(0),
+            uncosigned: std::sync::Mutex::default(),
             sinks: crate::sinks::Sinks::default(),
             shutdown: watch::Sender::new(false),
         });

@@ -7,9 +7,9 @@ use super::Gateway;
 use crate::witness::{Answer, Client};
 use govern::project::Witness;
 use proof::AddCheckpoint;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -39,7 +39,7 @@ impl Gateway {
         let rounds = witnesses.iter().map(|(name, witness)| async move {
             match tokio::time::timeout(START_WAIT, self.round(witness)).await {
                 Ok(round) => self.take(name, &round),
-                Err(_) => tracing::warn!(witness = name, "no answer before the start"),
+                Err(_) => self.take(name, &Round::Unanswered("no answer before the start".to_owned())),
             }
         });
         futures_util::future::join_all(rounds).await;
@@ -52,6 +52,7 @@ impl Gateway {
             tokio::time::sleep(LOOK).await;
             let witnesses = self.shared.pipeline.snapshot().project.settings.log.witnesses.clone();
             asked.retain(|name, _| witnesses.contains_key(name));
+            self.uncosigned().retain(|name, _| witnesses.contains_key(name));
             for (name, witness) in &witnesses {
                 let every = Duration::from_secs(witness.every_s);
                 if asked.get(name).is_none_or(|asked| asked.elapsed() >= every) {
@@ -63,7 +64,18 @@ impl Gateway {
         }
     }
 
+    /// Why each witness did not cosign when it was last asked. Held for no longer than a look at it.
+    pub(crate) fn uncosigned(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.uncosigned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take(&self, name: &str, round: &Round) {
+        match round {
+            Round::Cosigned => self.uncosigned().remove(name),
+            Round::Unanswered(reason) | Round::Contradicted(reason) => {
+                self.uncosigned().insert(name.to_owned(), reason.clone())
+            }
+        };
         match round {
             Round::Cosigned => {}
             Round::Unanswered(reason) => tracing::warn!(witness = name, reason, "not cosigned"),

@@ -40,22 +40,26 @@ async fn work(
     sink: &Sink,
     ending: &mut Ending,
 ) -> Result<std::convert::Infallible, String> {
-    let target = Target::new(gateway, sink)?;
     let kind = sink.to.as_str();
-    let shape = target.shape();
-    let (origin, mut cursor, mut reading) = blocking({
+    let (origin, mut cursor) = blocking({
         let (state, name) = (Arc::clone(&gateway.state), name.to_owned());
         let size = gateway.log.size();
         move || {
             let origin =
                 LogReader::open(&state.log()).and_then(|log| log.origin()).map_err(|error| error.to_string())?;
             let cursor = Cursor::read(&state, &name, &origin, size).map_err(|error| error.to_string())?;
-            let reading = Reading::open(&state.log(), shape, &cursor).map_err(|error| error.to_string())?;
-            Ok((origin, cursor, reading))
+            Ok((origin, cursor))
         }
     })
     .await?;
+    // How far it is behind is known also where what it sends to cannot be used.
     gateway.sinks.reports.change(name, kind, |report| report.next = cursor.next);
+    let target = Target::new(gateway, sink)?;
+    let open = |cursor: &Cursor| {
+        let (state, cursor, shape) = (Arc::clone(&gateway.state), cursor.clone(), target.shape());
+        blocking(move || Reading::open(&state.log(), shape, &cursor).map_err(|error| error.to_string()))
+    };
+    let mut reading = open(&cursor).await?;
     let mut most = sink.batch;
     loop {
         let size = gateway.log.size();
@@ -74,8 +78,7 @@ async fn work(
         if batch.len() > 0 && !deliver(gateway, (name, kind), &target, &origin, &batch, ending).await {
             // Less of it at once: read again from where it was, as after a restart.
             most = (most / 2).max(1);
-            let (state, again, shape) = (Arc::clone(&gateway.state), cursor.clone(), target.shape());
-            reading = blocking(move || Reading::open(&state.log(), shape, &again).map_err(|e| e.to_string())).await?;
+            reading = open(&cursor).await?;
             continue;
         }
         if is_new {

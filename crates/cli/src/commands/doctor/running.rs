@@ -79,15 +79,17 @@ fn witnesses(status: &Value, now: i64) -> Vec<Check> {
     let describe = |witness: &Value| {
         let name = witness.get("name").and_then(Value::as_str).unwrap_or("?");
         let since = number(witness, "since").unwrap_or_default();
-        let late = "see whether it can be reached; the gateway says on standard error why it was not cosigned";
+        let late = "see whether it can be reached, and knows the log's present key (`mortise keys ls`; a second `--log` of `mortise witness`)";
+        let failure = witness.get("failure").and_then(Value::as_str);
+        let failed = failure.map(|why| format!("; asked last, it did not cosign: {why}")).unwrap_or_default();
         let Some((cosigned, time)) = number(witness, "cosigned").zip(number(witness, "time_s")) else {
-            return Check::warn("witness", format!("`{name}` has cosigned nothing of this log"), late);
+            return Check::warn("witness", format!("`{name}` has cosigned nothing of this log{failed}"), late);
         };
         let ago = u64::try_from(now / 1_000_000).unwrap_or_default().saturating_sub(time);
         let found =
-            format!("`{name}` cosigned {cosigned} events {ago} s ago; {since} came since, and could be missing unseen");
+            format!("`{name}` cosigned {cosigned} events {ago} s ago; {since} came since, and could be missing unseen{failed}");
         let is_late = ago > LATE_ROUNDS * number(witness, "every_s").unwrap_or_default();
-        if is_late { Check::warn("witness", found, late) } else { Check::ok("witness", found) }
+        if is_late || failure.is_some() { Check::warn("witness", found, late) } else { Check::ok("witness", found) }
     };
     status.get("witnesses").and_then(Value::as_array).into_iter().flatten().map(describe).collect()
 }
@@ -190,6 +192,12 @@ mod tests {
         assert_eq!(with(json!(5), json!(880)).level, Level::Ok);
         assert_eq!(with(json!(5), json!(879)).level, Level::Warn);
         assert_eq!(with(json!(null), json!(null)).level, Level::Warn);
+        let refuses = json!({
+            "name": "team", "every_s": 30, "cosigned": 5, "time_s": 999, "since": 1,
+            "failure": "it does not cosign this log (403)",
+        });
+        let refuses = witnesses(&json!({ "witnesses": [refuses] }), 1_000_000_000).remove(0);
+        assert!(refuses.level == Level::Warn && refuses.found.ends_with("cosign this log (403)"), "{}", refuses.found);
         assert!(with(json!(5), json!(990)).found.starts_with("`team` cosigned 5 events 10 s ago; 12 came since"));
         assert!(witnesses(&json!({}), 0).is_empty());
     }
