@@ -78,8 +78,9 @@ impl Failure {
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         match &error {
-            ReadError::NoLog(_) => Self::new(Exit::Nothing, error.to_string())
-                .with_help("nothing has been recorded for this project yet"),
+            ReadError::NoLog(_) => {
+                Self::new(Exit::Nothing, error.to_string()).with_help("nothing has been recorded for this project yet")
+            }
             ReadError::Io { path, source } => Self::unreadable(path, source),
             ReadError::Short { .. } | ReadError::Checkpoint { .. } => Self::verification(error.to_string()),
         }
@@ -99,10 +100,12 @@ impl From<ProveError> for Failure {
 impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Self {
         match &error {
-            VerifyError::NoLog(_) => Self::new(Exit::Verification, error.to_string())
-                .with_help("is this the directory of a log? Of a project in which nothing was recorded there is none yet"),
-            VerifyError::Key(_) => Self::new(Exit::Usage, error.to_string())
-                .with_help("it is the line in `vkey` of the log's directory, and one of those that `mortise keys ls` prints"),
+            VerifyError::NoLog(_) => Self::new(Exit::Verification, error.to_string()).with_help(
+                "is this the directory of a log? Of a project in which nothing was recorded there is none yet",
+            ),
+            VerifyError::Key(_) => Self::new(Exit::Usage, error.to_string()).with_help(
+                "it is the line in `vkey` of the log's directory, and one of those that `mortise keys ls` prints",
+            ),
             VerifyError::Io { path, source } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Self::unreadable(path, source)
             }

@@ -303,6 +303,9 @@ fn a_missing_variable_is_said_and_nothing_is_sent_without_it() {
     let project = project(&sink("otlp", &receiver, "headers = { authorization = \"env:NOT_SET\" }\n"));
     let _gateway = project.up(&["--dev"]);
     let sink = wait_for("a sink that says why", || Some(status(&project)).filter(|sink| sink["failure"].is_string()));
-    assert_eq!(sink["failure"], "the variable `NOT_SET` is not set for the gateway: set it, and start the gateway again");
+    assert_eq!(
+        sink["failure"],
+        "the variable `NOT_SET` is not set for the gateway: set it, and start the gateway again"
+    );
     assert!(receiver.requests().is_empty());
 }

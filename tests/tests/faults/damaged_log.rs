@@ -69,7 +69,10 @@ fn a_log_that_is_not_whole_is_never_read_as_a_shorter_one() {
     ] {
         let output = project.run(args);
         assert_eq!(output.code, 20, "{args:?}: {output:?}");
-        assert!(output.stderr.contains(&said) && output.stderr.contains("`mortise trace verify`"), "{args:?}: {output:?}");
+        assert!(
+            output.stderr.contains(&said) && output.stderr.contains("`mortise trace verify`"),
+            "{args:?}: {output:?}"
+        );
     }
     assert!(project.run(&["trace", "ls", "--events"]).stdout.contains("#6 "), "what is there is shown");
     assert_eq!(project.run(&["trace", "show", "6"]).code, 0);

@@ -68,7 +68,9 @@ fn json_is_one_document_and_ndjson_one_a_line() {
 
 #[test]
 fn what_is_said_to_a_file_has_no_colours() {
-    let project = crate::faulty::with("[sinks.hook]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\nheaders = { authorization = \"env:NO_SUCH_VARIABLE\" }\n");
+    let project = crate::faulty::with(
+        "[sinks.hook]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:1/\"\nheaders = { authorization = \"env:NO_SUCH_VARIABLE\" }\n",
+    );
     let _gateway = project.proxy("tester", "faulty");
     let said = wait_for("a warning", || {
         let said = std::fs::read_to_string(project.state().join("gateway.err")).ok()?;

@@ -251,8 +251,7 @@ fn no_event(index: Option<u64>, subject: &str) -> Failure {
         Some(index) => format!("the log has no event #{index}"),
         None => format!("the log has no call `{}`", visible(subject)),
     };
-    Failure::new(Exit::Nothing, what)
-        .with_help("`mortise trace ls` lists calls, `--events` every event with its index")
+    Failure::new(Exit::Nothing, what).with_help("`mortise trace ls` lists calls, `--events` every event with its index")
 }
 
 /// The failure to show an event that was there once, if that is it.
@@ -277,9 +276,8 @@ fn prove(output: &Output, dir: &Path, index: u64, leaf: Option<&Path>) -> Outcom
     })?;
     if let Some(leaf) = leaf {
         let bytes = reader(dir)?.get(index)?.unwrap_or_default();
-        std::fs::write(leaf, bytes).map_err(|error| {
-            Failure::new(Exit::Environment, format!("cannot write `{}`: {error}", leaf.display()))
-        })?;
+        std::fs::write(leaf, bytes)
+            .map_err(|error| Failure::new(Exit::Environment, format!("cannot write `{}`: {error}", leaf.display())))?;
     }
     output.raw(proof);
     Ok(Exit::Ok)

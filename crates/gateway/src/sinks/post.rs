@@ -37,7 +37,9 @@ impl Post {
     ) -> Result<Self, String> {
         let value = |(name, variable): (&'_ String, &String)| match environment.get(variable) {
             Some(value) => Ok((name.clone(), value.clone())),
-            None => Err(format!("the variable `{variable}` is not set for the gateway: set it, and start the gateway again")),
+            None => Err(format!(
+                "the variable `{variable}` is not set for the gateway: set it, and start the gateway again"
+            )),
         };
         let headers = http.headers.iter().map(value).collect::<Result<Vec<_>, String>>()?;
         let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));

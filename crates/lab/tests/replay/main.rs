@@ -203,7 +203,11 @@ async fn without_documents_what_looks_at_no_argument_is_decided_from_facts() {
     let report = replay(&past.events(), &past.pipeline.snapshot(), Aim::Same, &(), &past);
     assert_eq!((report.summary.exact, report.summary.differences), (0, 0), "{}", said(&report));
     assert!(report.summary.from_facts > 20, "{}", said(&report));
-    for why in ["pruned or erased, and `guards/never` looks at `args.id`", "the tool's schema refused", "what the live server said"] {
+    for why in [
+        "pruned or erased, and `guards/never` looks at `args.id`",
+        "the tool's schema refused",
+        "what the live server said",
+    ] {
         assert!(report.not_replayable.keys().any(|found| found.contains(why)), "{why}: {:?}", report.not_replayable);
     }
     // And what it says is what the documents say, for other policies too.

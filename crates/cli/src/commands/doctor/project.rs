@@ -30,9 +30,11 @@ pub(super) fn checks(place: &Place) -> Vec<Check> {
             checks.push(
                 match compiled.diagnostics.iter().filter(|found| found.severity == Severity::Warning).count() {
                     0 => Check::ok("project", format!("`{name}` is valid")),
-                    warnings => {
-                        Check::warn("project", format!("`{name}`: {}", counted(warnings as u64, "warning")), "run `mortise check`")
-                    }
+                    warnings => Check::warn(
+                        "project",
+                        format!("`{name}`: {}", counted(warnings as u64, "warning")),
+                        "run `mortise check`",
+                    ),
                 },
             );
             checks.push(approvers(place, &compiled));

@@ -2,6 +2,7 @@
 
 use super::Check;
 use crate::failure::Failure;
+use crate::output::counted;
 use crate::place::Place;
 use gateway::control::protocol::Request;
 use gateway::control::{Client, ClientError};
@@ -86,8 +87,9 @@ fn witnesses(status: &Value, now: i64) -> Vec<Check> {
             return Check::warn("witness", format!("`{name}` has cosigned nothing of this log{failed}"), late);
         };
         let ago = u64::try_from(now / 1_000_000).unwrap_or_default().saturating_sub(time);
-        let found =
-            format!("`{name}` cosigned {cosigned} events {ago} s ago; {since} came since, and could be missing unseen{failed}");
+        let found = format!(
+            "`{name}` cosigned {cosigned} events {ago} s ago; {since} came since, and could be missing unseen{failed}"
+        );
         let is_late = ago > LATE_ROUNDS * number(witness, "every_s").unwrap_or_default();
         if is_late || failure.is_some() { Check::warn("witness", found, late) } else { Check::ok("witness", found) }
     };
@@ -103,7 +105,7 @@ fn sinks(status: &Value, now: i64) -> Vec<Check> {
         let ago = sink.get("arrived_s").and_then(Value::as_i64).map(|then| (now / 1_000_000).saturating_sub(then));
         let last =
             ago.map_or_else(|| "nothing arrived since the start".to_owned(), |ago| format!("last arrival {ago} s ago"));
-        let mut found = format!("`{name}` ({kind}) is {} events behind; {last}", number(sink, "behind"));
+        let mut found = format!("`{name}` ({kind}) is {} behind; {last}", counted(number(sink, "behind"), "event"));
         if number(sink, "rejected") > 0 {
             found += &format!("; {} not wanted by the receiver", number(sink, "rejected"));
         }

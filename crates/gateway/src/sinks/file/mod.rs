@@ -24,7 +24,8 @@ pub(super) struct Appended {
 impl Appended {
     /// A file, relative to the project's folder, and not among what Mortise keeps there or in `state`.
     pub(super) fn new(root: &Path, state: &Path, path: &str) -> Self {
-        let mut own: Vec<PathBuf> = ["mortise", "mortise.toml", "mortise.lock", ".git"].map(|name| root.join(name)).into();
+        let mut own: Vec<PathBuf> =
+            ["mortise", "mortise.toml", "mortise.lock", ".git"].map(|name| root.join(name)).into();
         own.push(state.to_owned());
         Self { path: root.join(path), own }
     }
