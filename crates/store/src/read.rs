@@ -408,6 +408,32 @@ mod tests {
         assert_eq!(said.to_string(), "no record is there, and a checkpoint is over 4");
     }
 
+    /// The checkpoint is a pipe here, so that what a gateway does between two looks is done between them.
+    #[test]
+    fn what_was_written_and_signed_between_two_looks_is_found_by_the_second() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let dir = tempfile::tempdir().unwrap();
+        crate::fixture::closed(dir.path(), 4);
+        let (segment, checkpoint) = (dir.path().join("seg/00000000000000000000.log"), dir.path().join("checkpoint"));
+        let (records, note) = (std::fs::read(&segment).unwrap(), std::fs::read(&checkpoint).unwrap());
+        let mut shorter = records.clone();
+        shorter[3 * (record(0, 0).len() + 24)..].fill(0);
+        std::fs::write(&segment, &shorter).unwrap();
+        std::fs::remove_file(&checkpoint).unwrap();
+        mknodat(CWD, &checkpoint, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let reader = LogReader::open(dir.path()).unwrap();
+        let looking = std::thread::spawn(move || reader.len());
+        // Opens when the reader does, which has seen three records by then; it reads on at the end of this.
+        let mut pipe = std::fs::OpenOptions::new().write(true).open(&checkpoint).unwrap();
+        std::fs::write(&segment, &records).unwrap();
+        std::io::Write::write_all(&mut pipe, &note).unwrap();
+        // What is looked at from then on is a file.
+        std::fs::remove_file(&checkpoint).unwrap();
+        std::fs::write(&checkpoint, &note).unwrap();
+        drop(pipe);
+        assert_eq!(looking.join().unwrap().unwrap(), 4);
+    }
+
     #[test]
     fn a_log_that_may_not_be_looked_at_is_not_taken_for_none() {
         use std::os::unix::fs::symlink;

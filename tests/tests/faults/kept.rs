@@ -188,6 +188,8 @@ fn what_is_not_there_is_revealed_with_the_event_that_says_so() {
     // Without a record that says so, it is missing: that is a finding.
     call(&project);
     let index = project.events_of("tool.result").last().expect("a result")["index"].to_string();
+    // Ended in good order: nothing is on its way.
+    end_gateway(&project);
     fs::remove_dir_all(unit(&project, "trace_text")).expect("a removed day");
     let shown = project.typing(&["trace", "reveal", &index, "--reason", "r"], &[]);
     assert!(shown.code == 20 && shown.stdout.contains("(missing)"), "{shown:#?}");

@@ -145,7 +145,7 @@ fn a_packed_day_counts_for_the_room_it_takes_and_goes_when_its_time_is_over() {
     project.write("mortise.toml", &format!("{settings}\n[storage]\nmax_bytes = 67108864\n"));
     // Digits in no order: packed, they take half.
     let digits =
-        (0..4_000_u64).map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) ^ n * n));
+        (0..4_000_u64).map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29) ^ (n * n)));
     long_calls(&project, &digits.collect::<String>());
     let day = as_of_yesterday(&project, "trace_text");
     call(&project);

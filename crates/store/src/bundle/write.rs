@@ -441,4 +441,19 @@ mod tests {
         let manifest = write_bundle(&place.log_dir, &to, &Selection::default(), Disclose::Nothing, None).unwrap();
         assert_eq!(manifest.manifest().payloads.get("missing"), Some(&1));
     }
+
+    #[test]
+    fn records_that_cannot_be_read_any_more_are_not_left_out_in_silence() {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, to) = (dir.path().join("log"), dir.path().join("bundle"));
+        crate::fixture::closed(&log, 30);
+        let mut before = told(&log).unwrap();
+        let path = log.join("seg/00000000000000000000.log");
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[2 * (crate::fixture::record(0, 0).len() + 24) + 40] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        std::fs::create_dir(&to).unwrap();
+        let short = attempt(&log, (&to, true), &Selection::default(), Disclose::Nothing, None, &mut before);
+        assert!(matches!(short, Err(BundleError::Short { next: 2, sealed: 30 })), "{short:?}");
+    }
 }

@@ -118,9 +118,7 @@ pub fn run(output: &Output, log: &Path, retention: Retention, days: u16) -> Outc
     }
     output.message(match spanned {
         DAY_US => "less than a day has been recorded; it is counted as one".to_owned(),
-        _ => {
-            format!("a day is what {} took on the average", counted((spanned / DAY_US).unsigned_abs(), "recorded day"))
-        }
+        _ => format!("a day is the average of {}", counted((spanned / DAY_US).unsigned_abs(), "day")),
     });
     Ok(Exit::Ok)
 }
