@@ -107,6 +107,10 @@ fn no_record_steers_a_terminal_or_forges_a_line() {
         &format!("tool:{}", hostile().split(' ').next_back().expect("a word")),
     ]);
     is_safe(&wrong.stderr);
+    // What nobody thought of goes the same way.
+    let wrong = project.run(&["explain", "\u{1b}[2K\u{202e}x"]);
+    is_safe(&wrong.stderr);
+    assert!(wrong.stderr.contains("`\\u{1b}[2K\\u{202e}x`"), "{wrong:?}");
 }
 
 #[test]

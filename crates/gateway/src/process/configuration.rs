@@ -298,9 +298,16 @@ fn remember(state: &StateDir, files: &Files, now_us: i64) {
     }
 }
 
-/// A state directory that has a log has served before: what was accepted must be there too.
+/// A state directory whose log has a record has served before: what was accepted must be there too. The log itself is made while
+/// the first configuration is compiled; its first record is written when that one was accepted.
 fn past(state: &StateDir) -> Past {
-    if state.log().join("origin").exists() { Past::Some } else { Past::None }
+    let dir = state.log();
+    if !dir.join("origin").exists() {
+        return Past::None;
+    }
+    // A log that cannot be read is one that was written.
+    let is_new = store::LogReader::open(&dir).and_then(|log| Ok(log.first()? == 0 && log.is_empty()?));
+    if is_new.unwrap_or_default() { Past::None } else { Past::Some }
 }
 
 #[cfg(test)]
@@ -381,5 +388,26 @@ mod tests {
             state.write("sound.json", kept.as_bytes()).unwrap();
             assert_eq!(unsound.is_live(&state), live, "{name}");
         }
+    }
+
+    /// A start that ends before anything was accepted has made a log, and nothing in it. The next one is a first one.
+    #[tokio::test]
+    async fn a_log_without_a_record_is_no_past() {
+        let place = Place::with("");
+        let state = place.state("one");
+        assert_eq!(past(&state), Past::None);
+        let keys = store::Keys::open(&state.keys(), "mortise.test/log").unwrap();
+        let options = store::LogOptions::new("mortise.test/log");
+        let open = || store::Log::open(&state.log(), &options, keys.signers().unwrap(), &mut |_, _| {}).unwrap().0;
+        drop(open());
+        assert_eq!(past(&state), Past::None);
+        let log = open();
+        let record = vocab::Event::new(vocab::event::Kind::GatewayStarted, "e", 0, "default").to_bytes().unwrap();
+        log.append(vec![record]).await.unwrap();
+        log.close().unwrap();
+        assert_eq!(past(&state), Past::Some);
+        // What is damaged was written.
+        std::fs::write(state.log().join("seg/00000000000000000000.log"), [0x55; 4096]).unwrap();
+        assert_eq!(past(&state), Past::Some);
     }
 }

@@ -120,8 +120,8 @@ Say why with `--why`."#,
         "keys/rotate",
         r#"The signing key was not changed, or not to the end: the log or the keys could not be written.
 
-Run `mortise trace verify` and `mortise keys ls`: the log says which key signs what. What was begun
-is ended by the next start of the gateway."#,
+Run `mortise trace verify` and `mortise keys ls`: the log says which key signs what. What was
+begun is ended by the next start of the gateway."#,
     ),
     (
         "keys/under-way",
@@ -150,8 +150,8 @@ the log is whole."#,
     ),
     (
         "retention/failed",
-        r#"Nothing was removed, or not all of it: the list of legal holds, the log or the state directory cannot
-be read or written as it has to be.
+        r#"Nothing was removed, or not all of it: the list of legal holds, the log or the state directory
+cannot be read or written as it has to be.
 
 The message says what failed. `mortise retention show` and `mortise trace verify` say how things
 stand; what an erasure has begun is ended by the next start of the gateway."#,
@@ -165,14 +165,15 @@ ends one."#,
     ),
     (
         "retention/hold",
-        r#"There is no legal hold of this name, or there is one already, or there are as many as there may be.
+        r#"There is no legal hold of this name, or there is one already, or there are as many as there may
+be.
 
 `mortise retention show` lists them."#,
     ),
     (
         "retention/reason",
-        r#"Placing or releasing a legal hold and erasing what is kept of a person need a reason, which the log
-keeps.
+        r#"Placing or releasing a legal hold and erasing what is kept of a person need a reason, which the
+log keeps.
 
 Say why with `--reason`."#,
     ),

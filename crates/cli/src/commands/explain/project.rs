@@ -86,8 +86,8 @@ Limits have a smallest and a largest value; no limit is said by leaving the key 
     (
         "config/sink-path",
         r#"A sink of kind `file` may not write there: among Mortise's own files (`mortise.toml`,
-`mortise.lock`, `mortise/`, the state directories of all projects), into a repository's `.git`, or to
-the file of another sink.
+`mortise.lock`, `mortise/`, the state directories of all projects), into a repository's `.git`, or
+to the file of another sink.
 
 Choose a file elsewhere, and one for each sink. Links are followed before it is judged."#,
     ),
