@@ -10,7 +10,7 @@ use serde_json::Value;
 use store::Clock;
 use vocab::Exit;
 /// What shows texts of others; here under its old place as well.
-pub use vocab::shown::visible;
+use vocab::shown::visible;
 use vocab::shown::{line as one_line, name};
 
 /// Shows and answers calls that wait.

@@ -15,7 +15,6 @@ pub(super) use payloads::reading_keys;
 pub(super) use verify::verify;
 
 use crate::args::{Format, Global, Trace, TraceList};
-use crate::commands::approvals::visible;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 use crate::place::Place;
@@ -251,7 +250,7 @@ fn show(output: &Output, dir: &Path, subject: &str) -> Outcome {
 fn no_event(index: Option<u64>, subject: &str) -> Failure {
     let what = match index {
         Some(index) => format!("the log has no event #{index}"),
-        None => format!("the log has no call `{}`", visible(subject)),
+        None => format!("the log has no call `{}`", one_line(subject)),
     };
     Failure::new(Exit::Nothing, what).with_help("`mortise trace ls` lists calls, `--events` every event with its index")
 }

@@ -41,12 +41,12 @@ pub fn write(output: &Output, place: &Place, args: &TraceBundle) -> Outcome {
         None => None,
     };
     let disclose = keys.as_ref().map_or(Disclose::Nothing, Disclose::With);
-    let draft = write_bundle(&log, &args.to, &selection, disclose, recorded).map_err(|error| failure(&error))?;
+    let draft = write_bundle(&log, &args.to, &selection, disclose, recorded).map_err(failure)?;
     if let Err(refused) = recorded::record(output, Some(place), exported(&draft, selection)) {
-        draft.discard().map_err(|error| failure(&error))?;
+        draft.discard().map_err(failure)?;
         return Err(refused);
     }
-    let manifest = draft.finish().map_err(|error| failure(&error))?;
+    let manifest = draft.finish().map_err(failure)?;
     if !output.is_human() {
         output.json(&manifest);
         return Ok(Exit::Ok);
@@ -77,7 +77,7 @@ fn exported(draft: &Draft, selection: Selection) -> Exported {
     }
 }
 
-fn failure(error: &BundleError) -> Failure {
+fn failure(error: BundleError) -> Failure {
     let text = error.to_string();
     match error {
         BundleError::NotEmpty(_) => {
@@ -88,10 +88,13 @@ fn failure(error: &BundleError) -> Failure {
         ),
         BundleError::Unsealed => Failure::new(Exit::Environment, text)
             .with_help("start the gateway with `mortise up`, and write the bundle in a few seconds"),
-        BundleError::Short { .. } | BundleError::Prove(_) | BundleError::Verify(_) => {
+        BundleError::Short { .. } => {
             Failure::new(Exit::Verification, text).with_help("`mortise trace verify` says what is wrong")
         }
-        BundleError::Read(_) | BundleError::Io { .. } => Failure::new(Exit::Environment, text),
+        BundleError::Prove(error) => error.into(),
+        BundleError::Verify(error) => error.into(),
+        BundleError::Read(error) => error.into(),
+        BundleError::Io { .. } => Failure::new(Exit::Environment, text),
     }
 }
 
