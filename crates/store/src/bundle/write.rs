@@ -45,14 +45,6 @@ pub enum BundleError {
     /// Payloads are gone for a reason that cannot be proved yet.
     #[error("payloads were removed, and no checkpoint is over the record that says why")]
     Unsealed,
-    /// Records are not there that a checkpoint is over.
-    #[error("the records can be read up to #{next}, and the newest checkpoint is over {sealed} of them")]
-    Short {
-        /// The first that cannot be read.
-        next: u64,
-        /// Records under the checkpoint.
-        sealed: u64,
-    },
     /// The log cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -142,7 +134,7 @@ pub fn write_bundle(
     exported: Option<u64>,
 ) -> Result<Draft, BundleError> {
     let is_new = begin(to)?;
-    let mut told = told(log)?;
+    let mut told = told(log).inspect_err(|_| drop(discard(to, is_new)))?;
     for _ in 0..ATTEMPTS {
         match attempt(log, (to, is_new), selection, disclose, exported, &mut told) {
             Ok(Some(draft)) => return Ok(draft),
@@ -177,7 +169,7 @@ fn attempt(
     let mut writer = Writer { to, files: BTreeMap::new(), payloads: BTreeMap::new(), because: None };
     let mut reader = PayloadReader::new(log);
     let (mut selected, mut supporting) = (0_u64, 0_u64);
-    let (mut first, mut last, mut next) = (None, 0, prefix.as_ref().map_or(0, |prefix| prefix.first));
+    let (mut first, mut last) = (None, 0);
     let (mut records, mut index, mut lines) =
         (writer.lines("records.jsonl")?, writer.lines("records.index")?, writer.lines("payloads.jsonl")?);
     for record in LogReader::open(log)?.iter_from(0) {
@@ -185,7 +177,6 @@ fn attempt(
         if record.index >= prover.size() {
             break;
         }
-        next = record.index + 1;
         let Ok(event) = Event::from_bytes(&record.bytes) else { continue };
         let is_selected = selection.takes(&event);
         if !is_selected && !is_supporting(event.kind) {
@@ -204,9 +195,6 @@ fn attempt(
                 lines.line(&serde_json::to_vec(&line).unwrap_or_default())?;
             }
         }
-    }
-    if next < prover.size() {
-        return Err(BundleError::Short { next, sealed: prover.size() });
     }
     if selected == 0 {
         return Err(BundleError::Nothing);
@@ -454,6 +442,6 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         std::fs::create_dir(&to).unwrap();
         let short = attempt(&log, (&to, true), &Selection::default(), Disclose::Nothing, None, &mut before);
-        assert!(matches!(short, Err(BundleError::Short { next: 2, sealed: 30 })), "{short:?}");
+        assert!(matches!(short, Err(BundleError::Read(ReadError::Short { records: 2, sealed: 30 }))), "{short:?}");
     }
 }

@@ -88,9 +88,6 @@ fn failure(error: BundleError) -> Failure {
         ),
         BundleError::Unsealed => Failure::new(Exit::Environment, text)
             .with_help("start the gateway with `mortise up`, and write the bundle in a few seconds"),
-        BundleError::Short { .. } => {
-            Failure::new(Exit::Verification, text).with_help("`mortise trace verify` says what is wrong")
-        }
         BundleError::Prove(error) => error.into(),
         BundleError::Verify(error) => error.into(),
         BundleError::Read(error) => error.into(),

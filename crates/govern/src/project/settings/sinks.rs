@@ -4,7 +4,6 @@ use super::{Complaints, is_canonical, number};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::path::{Component, Path, PathBuf};
 use toml::Spanned;
 
 /// Seconds between two looks for what is new.
@@ -80,41 +79,7 @@ pub(super) fn sinks(
     raw: BTreeMap<Spanned<String>, RawSink>,
     complaints: &mut Complaints<'_>,
 ) -> BTreeMap<String, Sink> {
-    let mut paths: BTreeMap<PathBuf, String> = BTreeMap::new();
-    let mut found = BTreeMap::new();
-    for (name, raw) in raw {
-        let span = raw.path.as_ref().map(Spanned::span);
-        let Some((name, sink)) = sink(name, raw, complaints) else { continue };
-        if let (SinkTo::File(path), Some(span)) = (&sink.to, span)
-            && let Some(other) = paths.insert(plain(path), name.clone())
-        {
-            let message = format!("the sink `{other}` writes to `{path}` as well");
-            complaints.error_help("config/value", span, message, "give each sink a file of its own");
-        }
-        found.insert(name, sink);
-    }
-    found
-}
-
-/// A path as it is written, without its detours. Links are for who writes to look at.
-fn plain(path: &str) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in Path::new(path).components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if plain.file_name().is_some() => {
-                plain.pop();
-            }
-            part => plain.push(part),
-        }
-    }
-    plain
-}
-
-/// Whether a path, relative to the project, is of what stands there for Mortise or for git.
-fn is_own(path: &str) -> bool {
-    let first = plain(path).components().next().map(|part| part.as_os_str().to_owned());
-    first.is_some_and(|first| ["mortise", "mortise.toml", "mortise.lock", ".git"].iter().any(|own| first == *own))
+    raw.into_iter().filter_map(|(name, raw)| sink(name, raw, complaints)).collect()
 }
 
 fn sink(name: Spanned<String>, raw: RawSink, complaints: &mut Complaints<'_>) -> Option<(String, Sink)> {
@@ -183,10 +148,6 @@ fn file(name: &Spanned<String>, raw: RawSink, complaints: &mut Complaints<'_>) -
     let is_name = !path.as_ref().is_empty() && !path.as_ref().ends_with('/') && !path.as_ref().contains('\0');
     if !is_name {
         complaints.error("config/value", path.span(), format!("`{}` is not a path of a file", path.as_ref()));
-    }
-    if is_own(path.as_ref()) {
-        let message = format!("a sink may not write to `{}`: the project's own files are there", path.as_ref());
-        complaints.error_help("config/value", path.span(), message, "choose another place, such as `out/events.jsonl`");
     }
     Some(path.into_inner())
 }
@@ -259,20 +220,6 @@ mod tests {
         ] {
             assert_eq!(only_complaint(&bad).code, code, "{bad}");
         }
-        for own in ["mortise.toml", "mortise.lock", "./mortise/x", "out/../mortise", ".git/config"] {
-            let complaint = only_complaint(&format!("[sinks.soc]\nkind = \"file\"\npath = \"{own}\"\n"));
-            assert_eq!((complaint.code, complaint.line), ("config/value", 3), "{own}");
-        }
-        for other in ["mortise.log", "out/mortise", "../mortise/x", "/var/mortise"] {
-            assert!(parse(&format!("[sinks.soc]\nkind = \"file\"\npath = \"{other}\"\n"), "shop").is_ok(), "{other}");
-        }
-        let two = |path: &str| {
-            let text = "[sinks.a]\nkind = \"file\"\npath = \"out/x\"\n[sinks.b]\nkind = \"file\"\npath = ";
-            format!("{text}\"{path}\"\n")
-        };
-        assert!(parse(&two("out/y"), "shop").is_ok());
-        let twice = only_complaint(&two("./out/z/../x"));
-        assert_eq!((twice.message.as_str(), twice.line), ("the sink `a` writes to `./out/z/../x` as well", 6));
         let secret = only_complaint(&with("headers = { authorization = \"Bearer secret\" }"));
         assert!(!secret.to_string().contains("help: Bearer"), "{secret}");
         let near = only_complaint(&with("evry_s = 3"));
