@@ -100,14 +100,7 @@ impl Log {
         let Recovered { recovery, mut derived, end, keys, handover } = recovered?;
         let ring = Ring::new(keys, signers);
         check_present(&ring)?;
-        let segment = match end.segment {
-            Some(first) => first,
-            None => {
-                filled.unwrap_or_else(fill_first).map_err(segments_failed)?;
-                medium.name(&layout.spare(), &layout.segment(0)).map_err(segments_failed)?;
-                0
-            }
-        };
+        let segment = end.segment.unwrap_or_default();
         if let Tail::Torn(bytes) | Tail::Cut(bytes) = end.tail {
             // A commit that was never finished goes before anything is written in its place.
             let torn = medium.open(&layout.segment(segment));
@@ -127,10 +120,22 @@ impl Log {
             publish(size, root, Keep::Handover)?;
             sealed = size;
         }
+        let mut begin: Vec<Box<dyn FnOnce() -> Result<(), OpenError> + Send + '_>> = Vec::new();
+        if end.segment.is_none() {
+            begin.push(Box::new(|| {
+                let filled = filled.unwrap_or_else(fill_first);
+                let named = filled.and_then(|()| medium.name(&layout.spare(), &layout.segment(0)));
+                named.map_err(segments_failed)
+            }));
+        }
         if !layout.checkpoint().try_exists().map_err(|error| io_error(layout.checkpoint(), error))? {
             let root = derived.root().map_err(|error| io_error(layout.checkpoint(), error))?;
-            publish(derived.size(), root, Keep::UntilNext)?;
+            let size = derived.size();
+            let publish = &publish;
+            begin.push(Box::new(move || publish(size, root, Keep::UntilNext)));
         }
+        // A new log has neither a segment nor a checkpoint, and neither needs the other.
+        atomic::at_once(begin).into_iter().collect::<Result<(), _>>()?;
         let at = Position { segment, offset: end.offset, next: end.size, epoch: recovery.epoch };
         let writer =
             SegmentWriter::open(layout.clone(), medium, options.segment_bytes, &at).map_err(segments_failed)?;
