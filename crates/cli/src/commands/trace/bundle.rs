@@ -3,7 +3,7 @@
 use super::{payloads, recorded};
 use crate::args::TraceBundle;
 use crate::failure::{Failure, Outcome};
-use crate::output::Output;
+use crate::output::{Output, counted};
 use crate::place::Place;
 use crate::reach;
 use anstyle::AnsiColor;
@@ -53,7 +53,7 @@ pub fn write(output: &Output, place: &Place, args: &TraceBundle) -> Outcome {
     }
     output.line(format!(
         "{}, {} more to judge by, each with its proof, in `{}`",
-        count(manifest.selected, "record"),
+        counted(manifest.selected, "record"),
         manifest.supporting,
         args.to.display()
     ));
@@ -162,20 +162,20 @@ fn say(output: &Output, report: &BundleReport, has_key: bool) {
     let gaps = if report.is_contiguous { "none left out between them" } else { "others may lie between them" };
     output.line(format!(
         "    {} proved to be in a log of {} ({} asked for; {gaps})",
-        count(report.proved, "record"),
+        counted(report.proved, "record"),
         report.size,
         report.selected
     ));
     if report.left_out > 0 {
         let (are, stretches) = (if report.left_out == 1 { "is" } else { "are" }, stretches(&report.gaps));
-        output.line(format!("    {} of the log {are} not in it: {stretches}", count(report.left_out, "record")));
+        output.line(format!("    {} of the log {are} not in it: {stretches}", counted(report.left_out, "record")));
     }
     said_of_payloads(output, report.payloads.iter());
     if let Some(removed) = &report.pruned {
         output.line(format!("    events before #{} were {removed}", removed.first));
     }
     for (class, through, days, index) in &report.removals {
-        let days = count(u64::from(*days), "day");
+        let days = counted(*days, "day");
         output.line(format!("    event #{index}: `{class}` up to {through} removed, kept for {days}"));
     }
     for index in &report.erasures {
@@ -190,7 +190,7 @@ fn say(output: &Output, report: &BundleReport, has_key: bool) {
         output.line(format!(
             "    witness `{}` cosigned {}, at {time}",
             line(&found.witness),
-            count(found.size, "event")
+            counted(found.size, "event")
         ));
     }
     if !has_key {
@@ -211,11 +211,6 @@ fn asked(selection: &Selection) -> String {
     let until = selection.until_us.map(|us| format!("before {}", day(us)));
     let parts: Vec<String> = [agent, since, until].into_iter().flatten().collect();
     if parts.is_empty() { "everything".to_owned() } else { parts.join(", ") }
-}
-
-/// So many of them.
-fn count(number: u64, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
 /// The first few stretches of records.
